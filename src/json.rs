@@ -1,0 +1,168 @@
+//! Strict JSON in, canonical JSON out.
+//!
+//! In: bytes that somebody signed, hashed or sent. They are read once, and only in the one way
+//! that every reader would agree on: UTF-8 without a byte order mark, no member twice at any
+//! depth, nothing after the value, at most [`MAX_DEPTH`] levels.
+//! Out: typed values, or the RFC 8785 form that `formats.md` hashes.
+//!
+//! Specs: <https://www.rfc-editor.org/rfc/rfc8259>, <https://www.rfc-editor.org/rfc/rfc8785>.
+//! Not checked here: unknown members (each type decides with `deny_unknown_fields`).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Nesting that no evidence format needs; deeper input is refused before it costs stack.
+pub const MAX_DEPTH: usize = 64;
+
+/// Why bytes are not acceptable JSON.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The bytes start with U+FEFF.
+    #[error("starts with a byte order mark")]
+    ByteOrderMark,
+    /// Syntax, a repeated member, depth, or a member that the type does not know.
+    #[error("{0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+/// Reads one JSON value strictly.
+///
+/// # Errors
+/// [`JsonError`] for a byte order mark, invalid UTF-8 or syntax, a repeated member at any depth,
+/// nesting below [`MAX_DEPTH`] levels, or trailing bytes other than white space.
+pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
+    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
+        return Err(JsonError::ByteOrderMark);
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: 0 }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// Reads one JSON value strictly, as `T`.
+///
+/// # Errors
+/// As [`parse`], and whatever `T` refuses.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    let value = parse(bytes)?;
+    // Typed errors keep their line and column only when they are read from the text itself.
+    match serde_json::from_slice(bytes) {
+        Ok(typed) => Ok(typed),
+        Err(_) => Ok(T::deserialize(value)?),
+    }
+}
+
+/// The RFC 8785 form of a value: what every `digest` over a value is taken of.
+pub fn canonical(value: &impl Serialize) -> Vec<u8> {
+    #[expect(clippy::expect_used, reason = "our own types hold string keys and finite numbers only")]
+    serde_json_canonicalizer::to_vec(value).expect("a value of string keys and finite numbers")
+}
+
+/// Builds a `Value`, refusing what `serde_json::Value` would quietly merge.
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        if self.depth > MAX_DEPTH {
+            return Err(D::Error::custom(format_args!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number is not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(Strict { depth: self.depth + 1 })? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut seen = BTreeSet::new();
+        let mut map = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if !seen.insert(name.clone()) {
+                return Err(A::Error::custom(format_args!("member `{name}` appears twice")));
+            }
+            map.insert(name, members.next_value_seed(Strict { depth: self.depth + 1 })?);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_repeated_member_at_any_depth() {
+        let error = parse(br#"{"a": [{"b": 1, "b": 2}]}"#).unwrap_err();
+        assert!(error.to_string().contains("member `b` appears twice"), "{error}");
+    }
+
+    #[test]
+    fn refuses_mark_trailing_bytes_and_depth() {
+        assert!(matches!(parse(b"\xef\xbb\xbf{}"), Err(JsonError::ByteOrderMark)));
+        assert!(parse(b"{} {}").is_err());
+        assert!(parse(b"{} \n").is_ok());
+        let deep = [b"[".repeat(70), b"]".repeat(70)].concat();
+        assert!(parse(&deep).is_err());
+        assert!(parse(b"NaN").is_err());
+    }
+
+    #[test]
+    fn writes_the_rfc_8785_form() {
+        let value = parse("{\"\u{20ac}\": 1, \"a\": [true, null], \"B\": \"\\u000f\"}".as_bytes()).unwrap();
+        assert_eq!(
+            String::from_utf8(canonical(&value)).unwrap(),
+            "{\"B\":\"\\u000f\",\"a\":[true,null],\"\u{20ac}\":1}"
+        );
+    }
+}

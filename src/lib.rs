@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # For readers of the code
+//!
+//! Read `gate` first: the whole pre-flight stands there on one page, in the order of the data.
+
+pub mod cli;
+pub mod json;
+pub mod key;
+pub mod release;
+pub mod time;
+pub mod yaml;

@@ -1,0 +1,7 @@
+//! The command `laforge`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    laforge::cli::main()
+}

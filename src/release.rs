@@ -1,0 +1,3 @@
+//! The release: what is asked for, as a person wrote it.
+
+pub mod digest;

@@ -1,0 +1,76 @@
+//! Instants: always an argument, always UTC.
+//!
+//! Formats are RFC 3339 (<https://www.rfc-editor.org/rfc/rfc3339>); hashed objects carry whole
+//! seconds, audit entries microseconds (`formats.md`, `audit-log.md` 1.5).
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+
+/// An instant in UTC.
+pub type Timestamp = DateTime<Utc>;
+
+/// A text that is not an instant.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not a time such as 2026-11-24T12:00:00Z")]
+pub struct TimeError {
+    text: String,
+    #[source]
+    source: chrono::ParseError,
+}
+
+/// Reads an RFC 3339 instant, whatever its offset.
+///
+/// # Errors
+/// [`TimeError`] with the text when it is none.
+pub fn parse(text: &str) -> Result<Timestamp, TimeError> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|source| TimeError { text: text.to_owned(), source })
+}
+
+/// The instant cut down to whole seconds, as hashed objects carry it.
+pub fn whole_seconds(time: Timestamp) -> Timestamp {
+    time.trunc_subsecs(0)
+}
+
+/// `2026-11-24T12:00:00Z`.
+pub fn to_seconds(time: Timestamp) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// `2026-11-24T12:00:00.123456Z`.
+pub fn to_micros(time: Timestamp) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// For `#[serde(serialize_with = "time::seconds")]`: whole seconds.
+///
+/// # Errors
+/// The serializer's own.
+pub fn seconds<S: serde::Serializer>(time: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(&to_seconds(*time))
+}
+
+/// As [`seconds`], for a time that may be absent.
+///
+/// # Errors
+/// The serializer's own.
+pub fn optional_seconds<S: serde::Serializer>(time: &Option<Timestamp>, out: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => seconds(time, out),
+        None => out.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_offsets_and_writes_utc() {
+        let time = parse("2026-11-24T13:00:00.1234567+01:00").unwrap();
+        assert_eq!(to_seconds(time), "2026-11-24T12:00:00Z");
+        assert_eq!(to_micros(time), "2026-11-24T12:00:00.123456Z");
+        assert_eq!(to_seconds(whole_seconds(time)), "2026-11-24T12:00:00Z");
+        assert!(parse("2026-11-24").is_err());
+    }
+}

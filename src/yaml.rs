@@ -1,0 +1,212 @@
+//! What people write: YAML documents, read strictly, with the place of every mistake.
+//!
+//! In: the text of a file. Out: a typed document, or a [`DocumentError`] with file, line, column
+//! and span. Refused: a member twice, unknown members (by the types), anchors, aliases, tags,
+//! merge keys, several documents, YAML 1.1 booleans and octals, nesting and size beyond budget.
+//!
+//! Spec: <https://yaml.org/spec/1.2.2/>, minus what it would take a second reader to agree on.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+pub use serde_saphyr::Spanned;
+
+/// The largest document that people write by hand, with room to spare.
+pub const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// A place in a document, for a caret under it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// Line, counted from 1.
+    pub line: u64,
+    /// Column, counted from 1, in characters.
+    pub column: u64,
+    /// The bytes in `text` that the caret marks.
+    pub span: Range<usize>,
+    /// The whole text of the document.
+    pub text: Arc<str>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+/// What is wrong in a document, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct DocumentError {
+    /// Where.
+    pub place: Place,
+    /// What, in the user's words.
+    pub message: String,
+    /// How to mend it, when that can be said.
+    pub help: Option<String>,
+}
+
+/// The text of a document and the name that the user gave it.
+#[derive(Clone)]
+pub struct Source {
+    file: Arc<str>,
+    text: Arc<str>,
+}
+
+impl Source {
+    /// Names a text.
+    pub fn new(file: &str, text: &str) -> Self {
+        Self { file: file.into(), text: text.into() }
+    }
+
+    /// The text as bytes of the file: what a policy set's manifest hashes.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The name that the user gave it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Reads the text as `T`.
+    ///
+    /// # Errors
+    /// [`DocumentError`] with the place of the first thing that is not acceptable.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, DocumentError> {
+        if self.text.len() > MAX_DOCUMENT {
+            return Err(self.error_at_start(format!(
+                "larger than {MAX_DOCUMENT} bytes; a document that people write is not"
+            )));
+        }
+        if self.text.starts_with('\u{feff}') {
+            return Err(self.error_at_start("starts with a byte order mark".to_owned()));
+        }
+        serde_saphyr::from_str_with_options(&self.text, options()).map_err(|error| self.explain(&error))
+    }
+
+    /// An error at the place of a spanned value.
+    pub fn error_at<T>(&self, at: &Spanned<T>, message: impl Into<String>) -> DocumentError {
+        DocumentError { place: self.place(at), message: message.into(), help: None }
+    }
+
+    /// An error about the document as a whole.
+    pub fn error_at_start(&self, message: impl Into<String>) -> DocumentError {
+        let place =
+            Place { file: self.file.clone(), line: 1, column: 1, span: 0..0, text: self.text.clone() };
+        DocumentError { place, message: message.into(), help: None }
+    }
+
+    /// The place of a spanned value.
+    pub fn place<T>(&self, at: &Spanned<T>) -> Place {
+        self.locate(&at.referenced)
+    }
+
+    fn explain(&self, error: &serde_saphyr::Error) -> DocumentError {
+        let error = error.without_snippet();
+        let place = match error.location() {
+            Some(location) => self.locate(&location),
+            None => self.error_at_start("").place,
+        };
+        // The library ends its messages with the position, which the place already says.
+        let text = error.to_string();
+        let message = match text.split_once(" at line ") {
+            Some((message, position)) if position.starts_with(|c: char| c.is_ascii_digit()) => {
+                message.to_owned()
+            }
+            _ => text,
+        };
+        DocumentError { place, message, help: None }
+    }
+
+    fn locate(&self, location: &serde_saphyr::Location) -> Place {
+        let span = location.span();
+        let start =
+            span.byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0).min(self.text.len());
+        let length = span.byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+        let end = start.saturating_add(length).min(self.text.len());
+        let line_end =
+            self.text.get(start..end).and_then(|text| text.find('\n')).map_or(end, |at| start + at);
+        Place {
+            file: self.file.clone(),
+            line: location.line(),
+            column: location.column(),
+            span: start..line_end,
+            text: self.text.clone(),
+        }
+    }
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_aliases: 0,
+            max_anchors: 0,
+            max_nodes: 20_000,
+            max_depth: 32,
+            max_documents: 1,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rule {
+        min: Spanned<u32>,
+        #[serde(default)]
+        names: Vec<String>,
+    }
+
+    fn refused(text: &str) -> String {
+        Source::new("rule.yaml", text).read::<Rule>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn says_file_line_and_column() {
+        let text = refused("min: 1\nmax: 2\n");
+        assert!(text.starts_with("rule.yaml:2:1: "), "{text}");
+        assert!(!text.contains("at line"), "{text}");
+    }
+
+    #[test]
+    fn refuses_what_two_readers_could_read_two_ways() {
+        for text in [
+            "min: 1\nmin: 2\n",
+            "min: &a 1\n",
+            "min: 1\n---\nmin: 2\n",
+            "\u{feff}min: 1\n",
+            "min: 1\nnames: [on, no, 1_000, 012]\nx: 1",
+        ] {
+            refused(text);
+        }
+        let rule: Rule = Source::new("r", "min: 1\nnames: [on, no, 1_000, '012']\n").read().unwrap();
+        assert_eq!(rule.names, ["on", "no", "1_000", "012"]);
+        assert_eq!(rule.min.value, 1);
+    }
+
+    #[test]
+    fn places_a_value_under_its_own_bytes() {
+        let source = Source::new("r", "names: []\nmin: 42\n");
+        let rule: Rule = source.read().unwrap();
+        let place = source.place(&rule.min);
+        assert_eq!((place.line, place.column), (2, 6));
+        assert_eq!(&place.text[place.span], "42");
+    }
+}
