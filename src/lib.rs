@@ -9,4 +9,5 @@ pub mod json;
 pub mod key;
 pub mod release;
 pub mod time;
+pub mod trust;
 pub mod yaml;
