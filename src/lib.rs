@@ -5,6 +5,7 @@
 //! Read `gate` first: the whole pre-flight stands there on one page, in the order of the data.
 
 pub mod cli;
+pub mod evidence;
 pub mod json;
 pub mod key;
 pub mod release;

@@ -1,0 +1,223 @@
+//! Evidence: sealed and unauthenticated bytes, until an [`attestation::Authenticator`] says who signed them.
+//!
+//! In: bytes as received (Sigstore bundles v0.1 to v0.3, DSSE envelopes, JSON lines of either).
+//! Out: [`attestation::Attestation`] or [`attestation::ArtifactSignature`], or the reason why not.
+
+pub mod attestation;
+#[cfg(test)]
+mod authenticating;
+pub mod bundle;
+mod claim;
+pub mod envelope;
+pub mod limits;
+pub mod predicate;
+pub mod rejection;
+mod signer;
+mod simple_signing;
+mod standing;
+pub mod statement;
+mod wire;
+
+use serde_json::Value;
+
+use crate::json;
+use crate::release::digest::Digest;
+use crate::release::resolved::ResolvedRelease;
+use bundle::{Algorithm, Bundle};
+use envelope::Envelope;
+use simple_signing::SimpleSigning;
+use statement::Statement;
+use wire::problem;
+
+/// One piece of evidence: its bytes as received and what they parse to. Shows no payload.
+#[derive(Debug)]
+pub struct Evidence {
+    source: String,
+    bytes: Vec<u8>,
+    digest: Digest,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Bundle(Box<Bundle>),
+    Envelope(Envelope),
+    SimpleSigning(SimpleSigning),
+}
+
+impl Evidence {
+    /// Parses the bytes of one bundle or envelope, strictly and within [`limits`].
+    ///
+    /// # Errors
+    /// [`Unreadable`] says what is wrong.
+    pub fn parse(source: &str, bytes: Vec<u8>) -> Result<Self, Unreadable> {
+        if bytes.len() > limits::DOCUMENT_BYTES {
+            let most = limits::DOCUMENT_BYTES;
+            return Err(problem(format!("wanted at most {most} bytes, got {}", bytes.len())));
+        }
+        let value = json::parse(&bytes).map_err(|error| problem(limits::quoted(&error.to_string())))?;
+        let content = match kind(&value) {
+            Kind::Envelope => Content::Envelope(Envelope::read(value)?),
+            Kind::SimpleSigning => Content::SimpleSigning(SimpleSigning::read(value)?),
+            Kind::Bundle => Content::Bundle(Box::new(Bundle::read(value)?)),
+        };
+        Ok(Self { source: source.to_owned(), digest: Digest::of_bytes(&bytes), bytes, content })
+    }
+
+    /// Takes a cosign simple-signing payload and the signature that a registry keeps beside it: a
+    /// document of both, which [`Evidence::parse`] reads again.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the payload is of another kind.
+    pub fn simple_signing(source: &str, payload: &[u8], signature: &[u8]) -> Result<Self, Unreadable> {
+        Self::parse(source, simple_signing::document(payload, signature))
+    }
+
+    /// Where it came from, as the user would name it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The digest of the bytes as received.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Whether a SHA-512 digest is named inside: then artifacts are read with it as well.
+    ///
+    /// All that an unauthenticated payload ever tells, and nothing is decided by it.
+    pub fn names_sha512(&self) -> bool {
+        let envelope = match &self.content {
+            Content::Envelope(envelope) => envelope,
+            Content::Bundle(bundle) => match bundle.content() {
+                bundle::Content::Envelope(envelope) => envelope,
+                bundle::Content::Message(message) => {
+                    let digest = message.digest.as_ref();
+                    return digest.is_some_and(|digest| digest.algorithm == Algorithm::Sha512);
+                }
+            },
+            Content::SimpleSigning(_) => return false,
+        };
+        Statement::read(envelope.payload()).is_ok_and(|statement| statement.names("sha512"))
+    }
+
+    /// The bytes as received.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Kinds of documents.
+enum Kind {
+    Bundle,
+    Envelope,
+    SimpleSigning,
+}
+
+/// What a document means to be, so that the reason it is refused with speaks of that.
+fn kind(value: &Value) -> Kind {
+    let has = |name| value.get(name).is_some();
+    if value.get("mediaType").and_then(Value::as_str) == Some(simple_signing::MEDIA_TYPE) {
+        Kind::SimpleSigning
+    } else if has("payloadType") || has("signatures") && !has("verificationMaterial") {
+        Kind::Envelope
+    } else {
+        Kind::Bundle
+    }
+}
+
+/// Evidence that could not be parsed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Unreadable {
+    /// What is wrong, with the member it is about.
+    pub problem: String,
+}
+
+/// Where evidence comes from. Adapters implement it.
+pub trait EvidenceSource {
+    /// Everything that may speak of this release, and what could not be reached.
+    fn gather(&self, release: &ResolvedRelease) -> Gathered;
+}
+
+/// What gathering found. Ordered by digest, each piece once.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// Parsed evidence, sorted by digest.
+    pub found: Vec<Evidence>,
+    /// Files that are no evidence that can be read, sorted by digest.
+    pub unreadable: Vec<UnreadableFile>,
+    /// Sources that failed: I/O and network, not absence.
+    pub unreachable: Vec<Unreachable>,
+    /// Files in evidence folders that are of no kind of evidence.
+    pub ignored: u64,
+    /// The limit that was exceeded, if one was: a recorded deny, `evidence-limit`.
+    pub over_limit: Option<OverLimit>,
+}
+
+/// A limit of intake that was exceeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverLimit {
+    /// What was counted, e.g. `evidence files`.
+    pub what: &'static str,
+    /// The most that is taken.
+    pub limit: u64,
+    /// How much there was (at least).
+    pub found: u64,
+}
+
+/// A file that claims to be evidence and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableFile {
+    /// Where it came from.
+    pub source: String,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What is wrong with it.
+    pub problem: Unreadable,
+}
+
+/// A source that could not be read in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreachable {
+    /// The file, folder or registry.
+    pub source: String,
+    /// Why.
+    pub cause: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(bytes: &[u8]) -> String {
+        Evidence::parse("test", bytes.to_vec()).unwrap_err().problem
+    }
+
+    #[test]
+    fn refuses_documents_that_two_readers_could_read_differently() {
+        assert_eq!(refusal(b"\xef\xbb\xbf{}"), "starts with a byte order mark");
+        let twice = br#"{"payloadType": "a", "payloadType": "b", "payload": "", "signatures": []}"#;
+        assert!(refusal(twice).contains("member `payloadType` appears twice"));
+        assert!(refusal(br#"{"payloadType": "a"} {}"#).contains("trailing"));
+        assert!(refusal("[".repeat(100_000).as_bytes()).contains("nested deeper"));
+        assert_eq!(refusal(b"[]"), "wanted an object, got a list");
+    }
+
+    #[test]
+    fn speaks_of_the_kind_that_a_document_means_to_be() {
+        assert_eq!(refusal(br#"{"payloadType": "a", "signatures": []}"#), "`payload`: missing");
+        assert_eq!(refusal(b"{}"), "`mediaType`: missing");
+        assert_eq!(
+            refusal(br#"{"payloadType": "a", "payload": "e30=", "signatures": [], "extra": 1}"#),
+            "`extra`: unknown member"
+        );
+    }
+
+    #[test]
+    fn refuses_more_bytes_than_the_limit_before_reading_them() {
+        assert!(refusal(&vec![b'{'; limits::DOCUMENT_BYTES + 1]).starts_with("wanted at most"));
+    }
+}

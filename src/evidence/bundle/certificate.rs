@@ -1,0 +1,104 @@
+//! What a signing certificate says: its identity, its issuer's key, and Fulcio's claims.
+//!
+//! Specs: <https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>,
+//! <https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.1>. Nothing is verified here.
+
+use std::collections::BTreeMap;
+
+use sigstore::crypto::{CertificateInfo, FulcioCiClaims};
+use sigstore::types::DerCertificate;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier};
+
+/// Fulcio's other name for a user of a domain: `name!domain`.
+const FULCIO_USERNAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
+
+/// An identity as a certificate states it.
+#[derive(Debug)]
+pub(crate) struct CertifiedIdentity {
+    /// The OIDC issuer.
+    pub(crate) issuer: String,
+    /// The subject alternative name.
+    pub(crate) subject: String,
+    /// Fulcio's claims, by extension name in lower camel case.
+    pub(crate) claims: BTreeMap<&'static str, String>,
+}
+
+impl CertifiedIdentity {
+    /// What the certificate states; `None` unless it names an issuer and exactly one subject.
+    pub(super) fn of(certificate: &DerCertificate, info: &CertificateInfo) -> Option<Self> {
+        let issuer = info.issuer.clone().filter(|issuer| !issuer.is_empty())?;
+        let subject = subject(certificate).filter(|subject| !subject.is_empty())?;
+        Some(Self { issuer, subject, claims: claims(&info.ci_claims) })
+    }
+}
+
+/// The one subject alternative name: an e-mail address, a URI or Fulcio's name for a user of a
+/// domain. The library takes the first of several and knows no other name; Fulcio writes one.
+fn subject(certificate: &DerCertificate) -> Option<String> {
+    let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
+    let (_, names): (bool, SubjectAltName) = certificate.tbs_certificate.get().ok()??;
+    match names.0.as_slice() {
+        [GeneralName::Rfc822Name(address)] => Some(address.to_string()),
+        [GeneralName::UniformResourceIdentifier(uri)] => Some(uri.to_string()),
+        [GeneralName::OtherName(other)] if other.type_id == FULCIO_USERNAME => {
+            Some(other.value.decode_as::<Utf8StringRef<'_>>().ok()?.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// The claims that are there. GitHub's five older ones keep names of their own: their values differ
+/// in form from those that replaced them.
+fn claims(claims: &FulcioCiClaims) -> BTreeMap<&'static str, String> {
+    let github = &claims.deprecated_github;
+    [
+        ("buildSignerUri", &claims.build_signer_uri),
+        ("buildSignerDigest", &claims.build_signer_digest),
+        ("runnerEnvironment", &claims.runner_environment),
+        ("sourceRepositoryUri", &claims.source_repository_uri),
+        ("sourceRepositoryDigest", &claims.source_repository_digest),
+        ("sourceRepositoryRef", &claims.source_repository_ref),
+        ("sourceRepositoryIdentifier", &claims.source_repository_identifier),
+        ("sourceRepositoryOwnerUri", &claims.source_repository_owner_uri),
+        ("sourceRepositoryOwnerIdentifier", &claims.source_repository_owner_identifier),
+        ("buildConfigUri", &claims.build_config_uri),
+        ("buildConfigDigest", &claims.build_config_digest),
+        ("buildTrigger", &claims.build_trigger),
+        ("runInvocationUri", &claims.run_invocation_uri),
+        ("sourceRepositoryVisibilityAtSigning", &claims.source_repository_visibility_at_signing),
+        ("deploymentEnvironment", &claims.deployment_environment),
+        ("tokenSubject", &claims.token_subject),
+        ("githubWorkflowTrigger", &github.workflow_trigger),
+        ("githubWorkflowSha", &github.workflow_sha),
+        ("githubWorkflowName", &github.workflow_name),
+        ("githubWorkflowRepository", &github.workflow_repository),
+        ("githubWorkflowRef", &github.workflow_ref),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value.clone()?)))
+    .collect()
+}
+
+/// A certificate's identifier for its own key.
+pub(super) fn own_key_id(certificate: &DerCertificate) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
+    let (_, id): (bool, SubjectKeyIdentifier) = certificate.tbs_certificate.get().ok()??;
+    Some(id.0.into_bytes())
+}
+
+/// A certificate's identifier for the key that signed it.
+pub(super) fn issuer_key_id(certificate: &DerCertificate) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
+    let (_, id): (bool, AuthorityKeyIdentifier) = certificate.tbs_certificate.get().ok()??;
+    Some(id.key_identifier?.into_bytes())
+}
+
+/// A certificate's issuer, as a distinguished name: for reasons only.
+pub(super) fn issuer_name(certificate: &DerCertificate) -> Option<String> {
+    let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
+    Some(certificate.tbs_certificate.issuer.to_string())
+}

@@ -1,0 +1,57 @@
+//! Predicates: typed claims read from authenticated statements.
+//!
+//! In: the `predicate` of a statement, strict JSON already. Out: its typed form, or
+//! [`PredicateError`]. Of our own predicates unknown members are refused; of third parties' they
+//! are kept and ignored (`formats.md`, rules for all), and what is read must have its shape.
+
+pub mod approval;
+pub mod provenance;
+pub mod source;
+pub mod vsa;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
+use serde_json::Value;
+
+use crate::time::Timestamp;
+
+/// `https://sigstore.dev/cosign/sign/v1`: cosign's statement "I sign this artifact". Its predicate
+/// says nothing, so it has no typed form.
+pub const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
+
+/// A predicate that is not what its type says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredicateError {
+    /// A member is missing, unknown or of another shape.
+    #[error("`{predicate_type}` predicate: {problem}")]
+    Malformed {
+        /// The predicate's type.
+        predicate_type: &'static str,
+        /// What is wrong, with the member it is about.
+        problem: String,
+    },
+}
+
+/// Reads a predicate whose top level must be an object.
+fn read<T: DeserializeOwned>(predicate_type: &'static str, predicate: &Value) -> Result<T, PredicateError> {
+    let malformed = |problem: String| PredicateError::Malformed { predicate_type, problem };
+    if !predicate.is_object() {
+        return Err(malformed("is not an object".to_owned()));
+    }
+    T::deserialize(predicate).map_err(|error| malformed(error.to_string()))
+}
+
+/// For `#[serde(deserialize_with)]`: an RFC 3339 instant, and nothing that is merely like one
+/// (a space for the `T`, which some readers take).
+fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.as_bytes().get(10) {
+        Some(b'T') => crate::time::parse(&text).map_err(D::Error::custom),
+        _ => Err(D::Error::custom(format_args!("`{text}` is not a time such as 2026-11-24T12:00:00Z"))),
+    }
+}
+
+/// For `#[serde(default, deserialize_with)]`: a text that is there or absent, never null.
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(from).map(Some)
+}

@@ -1,0 +1,109 @@
+//! Our own approval predicate (`formats.md` section 7).
+//!
+//! In: the predicate of an authenticated statement. Out: [`Approval`], unknown and null members
+//! refused. Not checked here: whose word it is, its subject and its dates; `verify` does.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{PredicateError, read};
+use crate::time::Timestamp;
+
+/// `https://laforge.dev/attestation/approval/v1`.
+pub const TYPE: &str = "https://laforge.dev/attestation/approval/v1";
+
+/// A person's word on a release digest, for one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Approval {
+    /// Yes or no.
+    pub decision: Word,
+    /// For which environment.
+    pub environment: String,
+    /// When it was written, by the writer's word.
+    #[serde(serialize_with = "crate::time::seconds", deserialize_with = "super::instant")]
+    pub created_at: Timestamp,
+    /// Until when it counts.
+    #[serde(serialize_with = "crate::time::seconds", deserialize_with = "super::instant")]
+    pub expires_at: Timestamp,
+    /// Why.
+    #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A ticket.
+    #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Narrows the person's roles to one; never grants.
+    #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Whose word it passes on.
+    #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+}
+
+/// The decision of an approval record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// Yes.
+    Approved,
+    /// No.
+    Rejected,
+}
+
+impl Approval {
+    /// Reads the predicate of an approval statement.
+    ///
+    /// # Errors
+    /// [`PredicateError`] with the member that is missing, unknown, null or of another shape.
+    pub fn read(predicate: &Value) -> Result<Self, PredicateError> {
+        read(TYPE, predicate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sound() -> Value {
+        json!({
+            "decision": "approved", "environment": "production",
+            "createdAt": "2026-11-24T12:00:00Z", "expiresAt": "2026-11-25T12:00:00Z",
+        })
+    }
+
+    fn with(member: &str, value: Value) -> Value {
+        let mut predicate = sound();
+        predicate[member] = value;
+        predicate
+    }
+
+    #[test]
+    fn reads_back_what_it_writes() {
+        let approval = Approval::read(&with("role", json!("sre"))).unwrap();
+        assert_eq!(Approval::read(&serde_json::to_value(&approval).unwrap()).unwrap(), approval);
+    }
+
+    #[test]
+    fn refuses_unknown_members_nulls_loose_dates_and_other_words() {
+        for (member, value) in [
+            ("environments", json!("production")),
+            ("role", Value::Null),
+            ("createdAt", json!("2026-11-24 12:00:00Z")),
+            ("expiresAt", json!(1_800_000_000)),
+            ("decision", json!("Approved")),
+            ("decision", json!("yes")),
+        ] {
+            let error = Approval::read(&with(member, value)).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{TYPE}` predicate: ")), "{error}");
+        }
+        for member in ["decision", "environment", "createdAt", "expiresAt"] {
+            let mut predicate = sound();
+            predicate.as_object_mut().unwrap().remove(member);
+            let error = Approval::read(&predicate).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("missing field `{member}`")), "{error}");
+        }
+        assert!(Approval::read(&json!("approved")).is_err());
+    }
+}

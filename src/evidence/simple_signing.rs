@@ -1,0 +1,101 @@
+//! cosign's simple-signing payload: what its older signatures over images are made of.
+//!
+//! Spec: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>.
+//! In: a payload and its signature, which registries keep apart and [`document`] joins, so that
+//! they are one piece of evidence with one digest. Out: the image manifest digest that the payload
+//! names. Its optional section is the signer's own and says nothing here.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::Unreadable;
+use super::envelope::base64;
+use super::limits::quoted;
+use super::wire::{Object, Shape, fit, problem};
+use crate::json;
+use crate::release::digest::ClaimedDigest;
+
+/// The media type of the layer that holds such a payload, and of our document of both.
+pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+/// `critical.type` of every such payload.
+const TYPE: &str = "cosign container image signature";
+
+const SHAPE: Shape = Shape::Object(&Object {
+    members: &[("mediaType", Shape::Text), ("payload", Shape::Text), ("signature", Shape::Text)],
+    required: &["mediaType", "payload", "signature"],
+    one_of: &[],
+});
+
+/// A payload with the signature over it.
+#[derive(Debug)]
+pub(super) struct SimpleSigning {
+    /// The bytes that are signed.
+    pub(super) payload: Vec<u8>,
+    /// The signature.
+    pub(super) signature: Vec<u8>,
+    /// The image manifest that the payload names.
+    pub(super) manifest: ClaimedDigest,
+}
+
+impl SimpleSigning {
+    /// Reads a document of both.
+    pub(super) fn read(value: Value) -> Result<Self, Unreadable> {
+        let fitted = fit(&SHAPE, "", value)?;
+        let bytes = |name: &str| base64(name, fitted.get(name).and_then(Value::as_str).unwrap_or_default());
+        let payload = bytes("payload")?;
+        let manifest = manifest_digest(&payload)?;
+        Ok(Self { signature: bytes("signature")?, payload, manifest })
+    }
+}
+
+/// A document of both, in its RFC 8785 form.
+pub(super) fn document(payload: &[u8], signature: &[u8]) -> Vec<u8> {
+    let (payload, signature) = (STANDARD.encode(payload), STANDARD.encode(signature));
+    json::canonical(&json!({"mediaType": MEDIA_TYPE, "payload": payload, "signature": signature}))
+}
+
+/// The digest of the image manifest that a payload signs.
+fn manifest_digest(payload: &[u8]) -> Result<ClaimedDigest, Unreadable> {
+    let value = json::parse(payload).map_err(|error| problem(format!("simple-signing payload: {error}")))?;
+    let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
+    let of_type = text("/critical/type").unwrap_or("nothing");
+    if of_type != TYPE {
+        return Err(problem(format!("`critical.type`: wanted `{TYPE}`, got `{}`", quoted(of_type))));
+    }
+    let digest = text("/critical/image/docker-manifest-digest")
+        .ok_or_else(|| problem("`critical.image.docker-manifest-digest`: missing"))?;
+    digest.parse().map_err(|_| {
+        let got = quoted(digest);
+        problem(format!("`critical.image.docker-manifest-digest`: wanted a SHA-256 digest, got `{got}`"))
+    })
+}
+
+/// Whether an artifact could pass for such a payload: then a signature over it is a trap. Only its
+/// first bytes are at hand, so what names the type there is taken for one.
+pub(super) fn resembles(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    text.trim_start().starts_with('{') && text.contains("\"critical\"") && text.contains(TYPE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAYLOAD: &str = r#"{"critical":{"identity":{"docker-reference":""},"image":{"docker-manifest-digest":"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},"type":"cosign container image signature"},"optional":null}"#;
+
+    #[test]
+    fn names_the_manifest_and_nothing_else() {
+        assert!(manifest_digest(PAYLOAD.as_bytes()).is_ok());
+        assert!(resembles(PAYLOAD.as_bytes()) && !resembles(b"{}"));
+        for wrong in [
+            PAYLOAD.replace("cosign container", "atomic container"),
+            PAYLOAD.replace("sha256:ba", "sha256:BA"),
+            PAYLOAD.replace("docker-manifest-digest", "digest"),
+            PAYLOAD.replace("\"optional\":null", "\"critical\":{}"),
+        ] {
+            assert!(manifest_digest(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+}

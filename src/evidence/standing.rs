@@ -1,0 +1,237 @@
+//! In whose name a signature counts: identity within its own root, use, validity, revocation.
+//!
+//! In: a signature that holds, what it signs, trust and `now`. Out: [`Standing`], or the reason why
+//! it counts in nobody's name. With proved times all of this is judged at each of them (a single
+//! backdated one must not vouch for the rest, TOB-SIGSTORE-4), without one at `now` (`formats.md`
+//! section 6).
+
+use chrono::TimeDelta;
+
+use super::attestation::Standing;
+use super::claim::{Claim, Form};
+use super::limits::quoted;
+use super::rejection::Rejection;
+use super::signer::{Holder, Made, Maker};
+use crate::time::{self, Timestamp};
+use crate::trust::{Identity, Person, Revoked, Signer, TrustRoot, Use};
+
+/// How far another clock may run ahead of the gate's.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// The predicate type of cosign's signature over an image, as a statement.
+const COSIGN_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+
+/// Where predicate types of verification summaries begin; versions follow.
+const VERIFICATION_SUMMARY: &str = "https://slsa.dev/verification_summary/";
+
+/// Who a signature may count for.
+struct Holders<'a> {
+    signers: Vec<&'a Signer>,
+    people: Vec<&'a Person>,
+}
+
+/// In whose name it counts.
+pub(super) fn judge(
+    trust: &TrustRoot,
+    made: &Made<'_>,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Standing, Rejection> {
+    refuse_future(&made.times, now)?;
+    let times = if made.times.is_empty() { &[now] } else { made.times.as_slice() };
+    let holders = holders(trust, &made.by)?;
+    refuse_revoked(trust, &made.by, times)?;
+    match (holders.signers.as_slice(), holders.people.as_slice()) {
+        ([], [person]) => person_may_sign(person, claim).map(|()| Standing::Person(person.name.clone())),
+        (signers, []) => {
+            let fitting = whose_use_fits(signers, claim)?;
+            valid(&fitting, times).map(Standing::Signers)
+        }
+        _ => {
+            let detail = "wanted an identity of one signer or one person, got one of both".to_owned();
+            Err(Rejection::WrongUse { detail })
+        }
+    }
+}
+
+fn refuse_future(times: &[Timestamp], now: Timestamp) -> Result<(), Rejection> {
+    match times.iter().find(|at| **at > now + SKEW) {
+        None => Ok(()),
+        Some(at) => Err(Rejection::BadMaterial {
+            part: "time stamp",
+            detail: format!(
+                "wanted a time not after {}, got {}",
+                time::to_seconds(now),
+                time::to_seconds(*at)
+            ),
+        }),
+    }
+}
+
+/// Everyone in trust whom the maker can be, of its own root.
+fn holders<'a>(trust: &'a TrustRoot, by: &Maker<'a>) -> Result<Holders<'a>, Rejection> {
+    let (root, issuer, subject) = match by {
+        Maker::Key { holder: Holder::Signer(signer), .. } => {
+            return Ok(Holders { signers: vec![signer], people: Vec::new() });
+        }
+        Maker::Key { holder: Holder::Person(person), .. } => {
+            return Ok(Holders { signers: Vec::new(), people: vec![person] });
+        }
+        Maker::Certificate { root, identity } => (*root, &identity.issuer, &identity.subject),
+    };
+    let fits = |identity: &Identity| match identity {
+        Identity::Keyless { root: own, issuer: exact, subject: wanted } => {
+            own == root && exact == issuer && wanted.matches(subject)
+        }
+        Identity::Key { .. } => false,
+    };
+    let signers: Vec<&Signer> = trust.signers.iter().filter(|signer| fits(&signer.identity)).collect();
+    let people: Vec<&Person> =
+        trust.people.iter().filter(|person| person.identities.iter().any(fits)).collect();
+    if signers.is_empty() && people.is_empty() {
+        return Err(stranger(trust, root, issuer, subject));
+    }
+    Ok(Holders { signers, people })
+}
+
+/// Why nobody in trust is this identity: it belongs to another root, or to none.
+fn stranger(trust: &TrustRoot, root: &str, issuer: &str, subject: &str) -> Rejection {
+    let identities = trust.signers.iter().map(|signer| &signer.identity);
+    let identities = identities.chain(trust.people.iter().flat_map(|person| &person.identities));
+    let elsewhere = identities.into_iter().find_map(|identity| match identity {
+        Identity::Keyless { root, issuer: exact, subject: wanted }
+            if exact == issuer && wanted.matches(subject) =>
+        {
+            Some(root)
+        }
+        _ => None,
+    });
+    match elsewhere {
+        Some(own) => Rejection::AnotherInstance { wanted: format!("`{own}`"), got: format!("`{root}`") },
+        None => {
+            let (subject, issuer) = (quoted(subject), quoted(issuer));
+            Rejection::UntrustedIdentity { got: format!("`{subject}` of `{issuer}`, root `{root}`") }
+        }
+    }
+}
+
+fn refuse_revoked(trust: &TrustRoot, by: &Maker<'_>, times: &[Timestamp]) -> Result<(), Rejection> {
+    let who = match by {
+        Maker::Key { key, .. } => Revoked::Key(key.id()),
+        Maker::Certificate { identity, .. } => {
+            Revoked::Keyless { issuer: identity.issuer.clone(), subject: identity.subject.clone() }
+        }
+    };
+    match times.iter().find_map(|at| trust.revocation(&who, *at)) {
+        None => Ok(()),
+        Some(revocation) => Err(Rejection::Revoked {
+            since: time::to_seconds(revocation.since),
+            reason: quoted(&revocation.reason),
+        }),
+    }
+}
+
+/// A person signs statements, and no signatures over artifacts.
+fn person_may_sign(person: &Person, claim: &Claim) -> Result<(), Rejection> {
+    match claim {
+        Claim::Statement(statement) if statement.predicate_type != COSIGN_SIGNATURE => Ok(()),
+        _ => Err(Rejection::WrongUse {
+            detail: format!("wanted a signer with `use: artifact`, got the person `{}`", person.name),
+        }),
+    }
+}
+
+/// The signers that may sign this, never none.
+fn whose_use_fits<'a>(signers: &[&'a Signer], claim: &Claim) -> Result<Vec<&'a Signer>, Rejection> {
+    let (wanted, predicate_type) = match claim {
+        Claim::Artifacts(_) => (Use::Artifact, None),
+        Claim::Statement(statement) => {
+            let predicate_type = statement.predicate_type.as_str();
+            (use_for(predicate_type), Some(predicate_type))
+        }
+    };
+    let with_use: Vec<&Signer> =
+        signers.iter().copied().filter(|signer| signer.uses.contains(&wanted)).collect();
+    if with_use.is_empty() {
+        let detail = format!("wanted a signer with `use: {}`, got {}", word(wanted), named(signers));
+        return Err(Rejection::WrongUse { detail });
+    }
+    let fitting: Vec<&Signer> = match predicate_type {
+        Some(wanted) => with_use.iter().copied().filter(|signer| may_sign(signer, wanted)).collect(),
+        None => with_use.iter().copied().filter(|signer| signs_in_form(signer, claim)).collect(),
+    };
+    if fitting.is_empty() {
+        let what = predicate_type.map_or("this form of signature", |predicate_type| predicate_type);
+        let detail = format!("wanted a signer of `{}`, got {}", quoted(what), named(&with_use));
+        return Err(Rejection::WrongUse { detail });
+    }
+    Ok(fitting)
+}
+
+fn use_for(predicate_type: &str) -> Use {
+    if predicate_type == COSIGN_SIGNATURE {
+        Use::Artifact
+    } else if predicate_type.starts_with(VERIFICATION_SUMMARY) {
+        Use::Vsa
+    } else {
+        Use::Attestation
+    }
+}
+
+fn may_sign(signer: &Signer, predicate_type: &str) -> bool {
+    signer.predicate_types.is_empty() || signer.predicate_types.iter().any(|listed| listed == predicate_type)
+}
+
+/// Who signs simple-signing payloads signs no files: such a payload could be offered as one.
+fn signs_in_form(signer: &Signer, claim: &Claim) -> bool {
+    match claim {
+        Claim::Artifacts(artifacts) => signer.simple_signing == (artifacts.form == Form::SimpleSigning),
+        Claim::Statement(_) => true,
+    }
+}
+
+/// The names of the signers that were valid at every time, sorted; never none.
+fn valid(signers: &[&Signer], times: &[Timestamp]) -> Result<Vec<String>, Rejection> {
+    let mut reason = None;
+    let mut names = Vec::new();
+    for signer in signers {
+        match times.iter().find(|at| !is_valid(signer, **at)) {
+            None => names.push(signer.name.clone()),
+            Some(at) => {
+                reason.get_or_insert(Rejection::OutsideValidity {
+                    at: time::to_seconds(*at),
+                    validity: validity(signer),
+                });
+            }
+        }
+    }
+    names.sort_unstable();
+    match reason {
+        Some(reason) if names.is_empty() => Err(reason),
+        _ => Ok(names),
+    }
+}
+
+/// From its first second, until before its last.
+fn is_valid(signer: &Signer, at: Timestamp) -> bool {
+    signer.valid_from.is_none_or(|from| from <= at) && signer.valid_until.is_none_or(|until| at < until)
+}
+
+fn validity(signer: &Signer) -> String {
+    let text = |bound: Option<Timestamp>| bound.map_or("ever".to_owned(), time::to_seconds);
+    format!("from {} until {}", text(signer.valid_from), text(signer.valid_until))
+}
+
+fn word(wanted: Use) -> &'static str {
+    match wanted {
+        Use::Artifact => "artifact",
+        Use::Attestation => "attestation",
+        Use::Policy => "policy",
+        Use::Vsa => "vsa",
+    }
+}
+
+fn named(signers: &[&Signer]) -> String {
+    let names: Vec<String> = signers.iter().map(|signer| format!("`{}`", signer.name)).collect();
+    names.join(", ")
+}
