@@ -11,4 +11,5 @@ pub mod key;
 pub mod release;
 pub mod time;
 pub mod trust;
+pub mod verify;
 pub mod yaml;

@@ -1,0 +1,149 @@
+//! Approvals: each person's latest record on this release and environment, if it is in date.
+//!
+//! In: `approval/v1` statements. Out: one [`ApprovalFact`] per person at most, approval or
+//! rejection (`formats.md` sections 5 to 7). Whether enough people approved is the policy's.
+//!
+//! A record that is no record of this release (another digest, environment, role, someone else's
+//! word, a date to come) takes no part. Of the others the latest counts, by trusted time or else
+//! by `createdAt`, in whole seconds; a tie is a rejection. When the latest is out of date the
+//! person has no record: what it superseded does not come back.
+//!
+//! Not checked: that `createdAt` and a trusted time are near each other. Without a trusted time
+//! `createdAt` is the signer's word; keys and revocation were then judged at the gate's `now`.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::facts::{ApprovalDecision, ApprovalFact, TimeKind};
+use super::people::roles;
+use super::set_aside::{Quoted, SetAside, Why};
+use super::spoken::Said;
+use super::standing::listed;
+use super::subjects::Wanted;
+use crate::evidence::attestation::{Signed, Standing};
+use crate::evidence::predicate::approval::{Approval, Word};
+use crate::time::{Timestamp, to_seconds, whole_seconds};
+use crate::trust::Person;
+
+/// How far a signer's clock may run ahead of the gate's.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// Facts by person, and what was set aside.
+pub(super) fn bind(
+    approvals: &[Said<'_>],
+    wanted: &Wanted<'_>,
+    people: &[Person],
+    now: Timestamp,
+) -> (Vec<ApprovalFact>, Vec<SetAside>) {
+    let mut set_aside = Vec::new();
+    let mut records: BTreeMap<String, Vec<(ApprovalFact, &Signed)>> = BTreeMap::new();
+    for said in approvals {
+        match record(*said, wanted, people, now) {
+            Ok(fact) => records.entry(fact.person.clone()).or_default().push((fact, said.signed)),
+            Err(why) => set_aside.push(SetAside::because(said.signed, &why)),
+        }
+    }
+    let mut facts = Vec::new();
+    for (_, mut of_person) in records {
+        of_person.sort_by_key(|(fact, _)| precedence(fact));
+        let Some((latest, signed)) = of_person.pop() else { continue };
+        for (older, signed) in of_person {
+            set_aside.push(SetAside::because(signed, &superseded(&older, &latest)));
+        }
+        if latest.expires_at > now {
+            facts.push(latest);
+        } else {
+            set_aside.push(SetAside::because(signed, &Why::expired(now, latest.expires_at)));
+        }
+    }
+    (facts, set_aside)
+}
+
+/// Later records come later; of a tie a rejection does, then what ends sooner and allows less.
+fn precedence(fact: &ApprovalFact) -> impl Ord + use<> {
+    let rejection = fact.decision == ApprovalDecision::Rejected;
+    (fact.time, rejection, Reverse((fact.expires_at, fact.roles.len(), fact.roles.clone(), fact.evidence)))
+}
+
+fn superseded(older: &ApprovalFact, latest: &ApprovalFact) -> Why {
+    Why::Superseded { person: older.person.clone(), at: to_seconds(latest.time), by: latest.evidence }
+}
+
+/// What one statement says, if it is a record on this release.
+fn record(
+    said: Said<'_>,
+    wanted: &Wanted<'_>,
+    people: &[Person],
+    now: Timestamp,
+) -> Result<ApprovalFact, Why> {
+    let person = speaker(said.signed, people)?;
+    wanted.release_named(&said.statement.subject)?;
+    let approval = Approval::read(&said.statement.predicate)?;
+    if approval.environment != wanted.environment {
+        let (wanted, got) = (Quoted::new(wanted.environment), Quoted::new(&approval.environment));
+        return Err(Why::WrongEnvironment { wanted, got });
+    }
+    if let Some(whom) = &approval.on_behalf_of {
+        return Err(Why::OnBehalfOf { whom: Quoted::new(whom) });
+    }
+    let (time, time_kind) = judged_at(said.signed, &approval, now)?;
+    let narrowed_to = approval.role.as_deref();
+    let roles = roles(person, narrowed_to).ok_or_else(|| Why::WrongRole {
+        person: person.name.clone(),
+        got: Quoted::new(narrowed_to.unwrap_or_default()),
+    })?;
+    Ok(ApprovalFact {
+        person: person.name.clone(),
+        decision: match approval.decision {
+            Word::Approved => ApprovalDecision::Approved,
+            Word::Rejected => ApprovalDecision::Rejected,
+        },
+        roles,
+        time: whole_seconds(time),
+        time_kind,
+        expires_at: whole_seconds(approval.expires_at),
+        evidence: said.signed.evidence,
+    })
+}
+
+/// Only people approve: no workload, whatever it may sign.
+fn speaker<'a>(signed: &Signed, people: &'a [Person]) -> Result<&'a Person, Why> {
+    const WANTED: &str = "a person";
+    match &signed.standing {
+        Standing::Signers(names) => Err(Why::WrongUse { wanted: WANTED, got: listed(names) }),
+        Standing::Person(name) => {
+            let unknown = || Why::WrongUse { wanted: WANTED, got: Quoted::new(name).to_string() };
+            people.iter().find(|person| person.name == *name).ok_or_else(unknown)
+        }
+    }
+}
+
+/// When a record was given and by whose word, when its dates can be believed at all.
+///
+/// A trusted time is only the latest that a signature can have been made: anybody may stamp an old
+/// one again. So an approval is as old as the older of stamp and its own word (a fresh stamp can't
+/// renew it, nor lift it over a later rejection), and a rejection as young as the younger.
+fn judged_at(signed: &Signed, approval: &Approval, now: Timestamp) -> Result<(Timestamp, TimeKind), Why> {
+    let latest = now + SKEW;
+    let (time, kind) = match signed.trusted_time {
+        Some(time) if approval.decision == Word::Approved => {
+            (time.min(approval.created_at), TimeKind::Trusted)
+        }
+        Some(time) => (time.max(approval.created_at), TimeKind::Trusted),
+        None => (approval.created_at, TimeKind::Claimed),
+    };
+    for at in [Some(approval.created_at), signed.trusted_time].into_iter().flatten() {
+        if at > latest {
+            return Err(Why::not_yet_valid(latest, at));
+        }
+    }
+    if approval.expires_at <= approval.created_at {
+        return Err(Why::backwards(approval.created_at, approval.expires_at));
+    }
+    Ok((time, kind))
+}
+
+#[cfg(test)]
+mod tests;

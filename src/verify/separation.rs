@@ -1,0 +1,157 @@
+//! Separation of duties: who wrote the source and who started the build, as far as evidence says.
+//!
+//! In: `source/v1` statements and the builds that were bound. Out: one [`SeparationFact`] per
+//! party that evidence speaks of; a party without a fact is not established, nor is one with
+//! unknown names, and what a policy lists and nobody established denies (`formats.md` section 7).
+//!
+//! `deployer` and `policy-signer` have no fact yet: nothing that is read here establishes them.
+//!
+//! A source statement counts only from a signer whose `predicateTypes` lists it and that has no
+//! part in the provenance of this release: not under the same name, not with the same key or
+//! identity, not from a workload that is one of its builders. Its authors can't be checked against
+//! the repository here; withholding a statement that names more of them is not noticed either.
+
+use std::collections::BTreeSet;
+
+use super::facts::{Party, SeparationFact};
+use super::people::{Identified, identify};
+use super::provenance::Build;
+use super::set_aside::{Quoted, SetAside, Why};
+use super::spoken::Said;
+use super::standing::{listed, lists, signers_for};
+use super::subjects::Wanted;
+use crate::evidence::attestation::{Signed, SignedBy, Standing};
+use crate::evidence::predicate::source::{Alias, Source, TYPE};
+use crate::trust::{Person, Signer, Use};
+
+/// The artifact whose bytes are the manifests: people write it, no builder builds it.
+const MANIFESTS: &str = "manifests";
+
+/// Facts by party, and the source statements that were set aside.
+pub(super) fn bind(
+    sources: &[Said<'_>],
+    built: &Built<'_>,
+    wanted: &Wanted<'_>,
+    signers: &[Signer],
+    people: &[Person],
+) -> (Vec<SeparationFact>, Vec<SetAside>) {
+    let mut names = BTreeSet::new();
+    let mut set_aside = Vec::new();
+    for said in sources {
+        match authors(*said, built, wanted, signers) {
+            Ok(authors) => names.extend(authors),
+            Err(why) => set_aside.push(SetAside::because(said.signed, &why)),
+        }
+    }
+    let authors = (!names.is_empty()).then(|| fact(Party::SourceAuthor, identify(&names, people), 0));
+    let facts = authors.into_iter().chain(actors(built.builds, wanted, people));
+    (facts.collect(), set_aside)
+}
+
+/// The builds of this release and who signed for them.
+pub(super) struct Built<'a> {
+    pub(super) builds: &'a [Build],
+    /// The signatures of their evidence.
+    pub(super) signed: Vec<&'a Signed>,
+}
+
+impl<'a> Built<'a> {
+    /// The builds, and of all provenance statements those that they came from.
+    pub(super) fn of(builds: &'a [Build], provenances: &[Said<'a>]) -> Self {
+        let leaves = |it: &'a Build| it.fact.leaves.iter().map(|leaf| leaf.evidence);
+        let counted: BTreeSet<_> =
+            builds.iter().flat_map(|it| leaves(it).chain([it.fact.evidence])).collect();
+        let signed = provenances.iter().map(|said| said.signed);
+        Self { builds, signed: signed.filter(|it| counted.contains(&it.evidence)).collect() }
+    }
+
+    /// Whether whoever signed this had a part in building.
+    fn involves(&self, signed: &Signed) -> bool {
+        let same = |other: &&Signed| same_party(&other.by, &signed.by) || shares_name(other, signed);
+        let claims = match &signed.by {
+            SignedBy::Certificate { claims, .. } => claims.get("buildSignerUri"),
+            SignedBy::Key(_) => None,
+        };
+        self.signed.iter().any(same)
+            || self.builds.iter().any(|build| claims.is_some_and(|uri| *uri == build.fact.builder))
+    }
+}
+
+fn same_party(one: &SignedBy, other: &SignedBy) -> bool {
+    match (one, other) {
+        (SignedBy::Key(one), SignedBy::Key(other)) => one == other,
+        (
+            SignedBy::Certificate { issuer, subject, .. },
+            SignedBy::Certificate { issuer: other_issuer, subject: other_subject, .. },
+        ) => issuer == other_issuer && subject == other_subject,
+        _ => false,
+    }
+}
+
+fn shares_name(one: &Signed, other: &Signed) -> bool {
+    match (&one.standing, &other.standing) {
+        (Standing::Signers(one), Standing::Signers(other)) => one.iter().any(|name| other.contains(name)),
+        _ => one.standing == other.standing,
+    }
+}
+
+/// Everyone whom a source statement names, if it may say so and is about this release's source.
+fn authors(
+    said: Said<'_>,
+    built: &Built<'_>,
+    wanted: &Wanted<'_>,
+    signers: &[Signer],
+) -> Result<Vec<Alias>, Why> {
+    let fitting = signers_for(said.signed, signers, Use::Attestation, Some(TYPE))?;
+    // Naming authors is granted by name: a signer for any predicate type is not asked about people.
+    if let Some(first) = fitting.first()
+        && !fitting.iter().any(|signer| lists(signer, TYPE))
+    {
+        return Err(Why::NotGranted { signer: Quoted::new(&first.name), got: Quoted::new(TYPE) });
+    }
+    wanted.source_named(&said.statement.subject)?;
+    let source = Source::read(&said.statement.predicate)?;
+    let ours = wanted.source;
+    for (member, wanted, got) in
+        [("repository", &ours.repository, &source.repository), ("commit", &ours.commit, &source.commit)]
+    {
+        if wanted != got {
+            return Err(Why::WrongSource { member, wanted: Quoted::new(wanted), got: Quoted::new(got) });
+        }
+    }
+    if built.involves(said.signed) {
+        let names: Vec<String> = fitting.iter().map(|signer| signer.name.clone()).collect();
+        return Err(Why::NotIndependent { signer: listed(&names) });
+    }
+    Ok(source.everyone().cloned().collect())
+}
+
+/// Who started the builds: of every artifact, by a builder that trust names. When some artifacts
+/// have a build that names its actor, each of the others counts as one unknown name.
+fn actors(builds: &[Build], wanted: &Wanted<'_>, people: &[Person]) -> Option<SeparationFact> {
+    let trusted: Vec<&Build> = builds.iter().filter(|it| it.fact.level > 0).collect();
+    let names: BTreeSet<&Alias> = trusted.iter().flat_map(|it| &it.actors).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let named = |at: usize| trusted.iter().any(|it| it.artifact == at && !it.actors.is_empty());
+    let nameless = wanted
+        .artifacts
+        .iter()
+        .enumerate()
+        .filter(|(at, artifact)| artifact.name != MANIFESTS && !named(*at))
+        .count();
+    Some(fact(Party::WorkflowActor, identify(names, people), nameless))
+}
+
+fn fact(party: Party, identified: Identified, nameless: usize) -> SeparationFact {
+    let unknown = identified.unknown.len().saturating_add(nameless);
+    SeparationFact {
+        party,
+        people: identified.people.into_iter().collect(),
+        unknown: u64::try_from(unknown).unwrap_or(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Signatures over artifacts, by signers with `use: artifact` (`formats.md` section 4).
+//!
+//! In: message signatures, and statements of cosign's predicate type. Out: [`SignatureFact`]s by
+//! artifact. A message signature is one over the artifact's bytes; `evidence` has tied it to the
+//! artifacts of this release that have them, and has let cosign's simple signing pass only from
+//! signers that do nothing else. A statement's predicate is not read: the subject is all it says.
+//! A message signature over the manifest of a single platform counts for nothing; a statement does.
+
+use super::coverage::{Cover, Piece, complete};
+use super::facts::SignatureFact;
+use super::set_aside::{Quoted, SetAside, Why};
+use super::spoken::{Message, Said, Spoken};
+use super::standing::signers_for;
+use super::subjects::{Named, Wanted, WantedArtifact};
+use crate::evidence::attestation::Signed;
+use crate::evidence::predicate::COSIGN_SIGN;
+use crate::trust::{Signer, Use};
+
+/// Facts by artifact's position, and what was set aside.
+pub(super) fn bind(
+    spoken: &Spoken<'_>,
+    wanted: &Wanted<'_>,
+    signers: &[Signer],
+) -> (Vec<(usize, SignatureFact)>, Vec<SetAside>) {
+    let messages = spoken.messages.iter().map(|it| (it.signed, message(*it, wanted, signers)));
+    let statements = spoken.signatures.iter().map(|it| (it.signed, statement(*it, wanted, signers)));
+    let mut pieces = Vec::new();
+    let mut set_aside = Vec::new();
+    for (signed, bound) in messages.chain(statements) {
+        match bound {
+            Ok(bound) => pieces.extend(pieces_of(signed, &bound)),
+            Err(why) => set_aside.push(SetAside::because(signed, &why)),
+        }
+    }
+    let (covered, partial) = complete(pieces, wanted);
+    set_aside.extend(partial);
+    let facts = covered.into_iter().map(|it| {
+        let fact = SignatureFact {
+            signer: it.says.to_owned(),
+            evidence: it.evidence,
+            time: it.time,
+            leaves: it.leaves,
+        };
+        (it.artifact, fact)
+    });
+    (facts.collect(), set_aside)
+}
+
+/// Whose signature it is, and over what.
+struct Bound<'a> {
+    signers: Vec<&'a Signer>,
+    over: Named,
+}
+
+fn message<'a>(it: Message<'_>, wanted: &Wanted<'_>, signers: &'a [Signer]) -> Result<Bound<'a>, Why> {
+    let signers = signers_for(it.signed, signers, Use::Artifact, None)?;
+    let signed = |artifact: &WantedArtifact| it.artifacts.contains(&artifact.name);
+    let artifacts = wanted.artifacts.iter().enumerate().filter(|(_, artifact)| signed(artifact));
+    let over: Named = artifacts.map(|(at, _)| (at, Cover::Whole)).collect();
+    if over.is_empty() {
+        let got = Quoted::new(&it.artifacts.join(", ")).to_string();
+        return Err(Why::WrongSubject { wanted: "an artifact of this release".to_owned(), got });
+    }
+    Ok(Bound { signers, over })
+}
+
+fn statement<'a>(it: Said<'_>, wanted: &Wanted<'_>, signers: &'a [Signer]) -> Result<Bound<'a>, Why> {
+    let signers = signers_for(it.signed, signers, Use::Artifact, Some(COSIGN_SIGN))?;
+    Ok(Bound { signers, over: wanted.artifacts_named(&it.statement.subject)? })
+}
+
+fn pieces_of<'a>(signed: &'a Signed, bound: &Bound<'a>) -> Vec<Piece<'a, &'a str>> {
+    let of = |signer: &'a Signer| {
+        bound.over.iter().map(move |(artifact, cover)| Piece {
+            artifact: *artifact,
+            cover: cover.clone(),
+            says: signer.name.as_str(),
+            signed,
+        })
+    };
+    bound.signers.iter().flat_map(|signer| of(signer)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::evidence::attestation::Standing;
+    use crate::evidence::statement::Statement;
+    use crate::verify::standing::tests::{signed, signer};
+    use crate::verify::subjects::tests::{naming, source, wanted};
+
+    fn signers() -> [Signer; 2] {
+        [signer("release", &[Use::Artifact], &[]), signer("ci", &[Use::Attestation], &[])]
+    }
+
+    fn cosign(subject: &str) -> Statement {
+        let subject = vec![naming(subject)];
+        Statement { subject, predicate_type: COSIGN_SIGN.to_owned(), predicate: json!({}) }
+    }
+
+    #[test]
+    fn counts_message_signatures_and_cosign_statements_of_artifact_signers() {
+        let (source, signers) = (source(), signers());
+        let wanted = wanted(&source, &[("a", &[]), ("b", &[])]);
+        let a = ["a".to_owned()];
+        let (over_a, over_b) = (signed("release", 1), signed("release", 2));
+        let statement = cosign("b");
+        let spoken = Spoken {
+            messages: vec![Message { signed: &over_a, artifacts: &a }],
+            signatures: vec![Said { signed: &over_b, statement: &statement }],
+            ..Spoken::default()
+        };
+        let fact = |signed: &Signed| SignatureFact {
+            signer: "release".to_owned(),
+            evidence: signed.evidence,
+            time: None,
+            leaves: Vec::new(),
+        };
+        let (facts, set_aside) = bind(&spoken, &wanted, &signers);
+        assert_eq!(facts, [(0, fact(&over_a)), (1, fact(&over_b))]);
+        assert!(set_aside.is_empty());
+    }
+
+    #[test]
+    fn sets_aside_signatures_of_other_uses_other_subjects_and_people() {
+        let (source, signers) = (source(), signers());
+        let wanted = wanted(&source, &[("a", &[])]);
+        let (a, x) = (["a".to_owned()], ["x".to_owned()]);
+        let (ours, foreign) = (cosign("a"), cosign("x"));
+        let mut person = signed("alice", 3);
+        person.standing = Standing::Person("alice".to_owned());
+        let (ci, release) = (signed("ci", 1), signed("release", 2));
+        let spoken = Spoken {
+            messages: vec![
+                Message { signed: &ci, artifacts: &a },
+                Message { signed: &person, artifacts: &a },
+                Message { signed: &release, artifacts: &x },
+            ],
+            signatures: vec![
+                Said { signed: &ci, statement: &ours },
+                Said { signed: &person, statement: &ours },
+                Said { signed: &release, statement: &foreign },
+            ],
+            ..Spoken::default()
+        };
+        let (facts, set_aside) = bind(&spoken, &wanted, &signers);
+        assert!(facts.is_empty());
+        let kinds: Vec<_> = set_aside.iter().map(|it| it.kind).collect();
+        let expected = ["wrong-use", "wrong-use", "wrong-subject"];
+        assert_eq!(kinds, [expected, expected].concat());
+    }
+}

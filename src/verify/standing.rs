@@ -1,0 +1,126 @@
+//! Standing: which of the signers that an identity fits may say what it said.
+//!
+//! In: who signed, and trust's signers. Out: those of a fitting use whose `predicateTypes` allow
+//! the statement, or why there is none.
+
+use super::set_aside::{Quoted, Why};
+use crate::evidence::attestation::{Signed, Standing};
+use crate::trust::{Signer, Use};
+
+/// The signers in whose name a statement of this type counts.
+pub(super) fn signers_for<'a>(
+    signed: &Signed,
+    signers: &'a [Signer],
+    wanted: Use,
+    predicate_type: Option<&str>,
+) -> Result<Vec<&'a Signer>, Why> {
+    let names = match &signed.standing {
+        Standing::Signers(names) => names,
+        Standing::Person(_) => {
+            return Err(Why::WrongUse { wanted: described(wanted), got: "a person".to_owned() });
+        }
+    };
+    let fitting: Vec<&Signer> = signers
+        .iter()
+        .filter(|signer| names.contains(&signer.name) && signer.uses.contains(&wanted))
+        .collect();
+    if fitting.is_empty() {
+        return Err(Why::WrongUse { wanted: described(wanted), got: listed(names) });
+    }
+    let Some(predicate_type) = predicate_type else { return Ok(fitting) };
+    let granted: Vec<&Signer> =
+        fitting.iter().copied().filter(|signer| may_sign(signer, predicate_type)).collect();
+    match fitting.first() {
+        Some(first) if granted.is_empty() => {
+            Err(Why::NotGranted { signer: Quoted::new(&first.name), got: Quoted::new(predicate_type) })
+        }
+        _ => Ok(granted),
+    }
+}
+
+fn may_sign(signer: &Signer, predicate_type: &str) -> bool {
+    signer.predicate_types.is_empty() || lists(signer, predicate_type)
+}
+
+/// Whether a signer's `predicateTypes` name this type itself.
+pub(super) fn lists(signer: &Signer, predicate_type: &str) -> bool {
+    signer.predicate_types.iter().any(|granted| granted == predicate_type)
+}
+
+/// Signers by name, for people.
+pub(super) fn listed(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("signer `{name}`")).collect();
+    quoted.join(", ")
+}
+
+fn described(wanted: Use) -> &'static str {
+    match wanted {
+        Use::Artifact => "a signer with `use: artifact`",
+        Use::Attestation => "a signer with `use: attestation`",
+        Use::Policy => "a signer with `use: policy`",
+        Use::Vsa => "a signer with `use: vsa`",
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::evidence::attestation::SignedBy;
+    use crate::key::PublicKey;
+    use crate::release::digest::Digest;
+    use crate::trust::Identity;
+
+    /// A signature by a managed key in the name of a signer, without a trusted time.
+    pub(in crate::verify) fn signed(signer: &str, evidence: u8) -> Signed {
+        Signed {
+            standing: Standing::Signers(vec![signer.to_owned()]),
+            by: SignedBy::Key(Digest::of_bytes(signer.as_bytes())),
+            trusted_time: None,
+            evidence: Digest::of_bytes(&[evidence]),
+            source: format!("evidence/{evidence}.json"),
+        }
+    }
+
+    pub(in crate::verify) fn signer(name: &str, uses: &[Use], predicate_types: &[&str]) -> Signer {
+        let key = PublicKey::from_ed25519(Digest::of_bytes(name.as_bytes()).as_bytes());
+        Signer {
+            name: name.to_owned(),
+            uses: uses.to_vec(),
+            identity: Identity::Key { root: "public-good".to_owned(), key },
+            predicate_types: predicate_types.iter().map(|it| (*it).to_owned()).collect(),
+            valid_from: None,
+            valid_until: None,
+            simple_signing: false,
+        }
+    }
+
+    #[test]
+    fn counts_only_signers_of_the_use_and_of_the_predicate_type() {
+        let signers = [
+            signer("release", &[Use::Artifact], &[]),
+            signer("ci", &[Use::Attestation], &[]),
+            signer("scanner", &[Use::Attestation], &["https://example.com/scan"]),
+        ];
+        let names = |by: &[&str], wanted, predicate_type| {
+            let mut signed = signed("", 0);
+            signed.standing = Standing::Signers(by.iter().map(|it| (*it).to_owned()).collect());
+            signers_for(&signed, &signers, wanted, predicate_type)
+                .map(|found| found.iter().map(|it| it.name.clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["ci", "release"], Use::Attestation, Some("x")).unwrap(), ["ci"]);
+        assert_eq!(names(&["ci", "scanner"], Use::Attestation, Some("x")).unwrap(), ["ci"]);
+        assert!(matches!(names(&["scanner"], Use::Attestation, Some("x")), Err(Why::NotGranted { .. })));
+        assert!(matches!(names(&["ci"], Use::Artifact, None), Err(Why::WrongUse { .. })));
+        assert!(matches!(names(&["release"], Use::Attestation, Some("x")), Err(Why::WrongUse { .. })));
+        assert!(matches!(names(&["unknown"], Use::Artifact, None), Err(Why::WrongUse { .. })));
+    }
+
+    #[test]
+    fn a_person_is_no_signer() {
+        let signers = [signer("alice", &[Use::Attestation], &[])];
+        let mut person = signed("alice", 0);
+        person.standing = Standing::Person("alice".to_owned());
+        let why = signers_for(&person, &signers, Use::Attestation, None).unwrap_err();
+        assert_eq!(why.to_string(), "wrong use: wanted a signer with `use: attestation`, got a person");
+    }
+}
