@@ -5,9 +5,11 @@
 //! Read `gate` first: the whole pre-flight stands there on one page, in the order of the data.
 
 pub mod cli;
+pub mod config;
 pub mod evidence;
 pub mod json;
 pub mod key;
+pub mod plan;
 pub mod release;
 pub mod time;
 pub mod trust;
