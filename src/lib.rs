@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod json;
 pub mod key;
 pub mod plan;
+pub mod policy;
 pub mod release;
 pub mod time;
 pub mod trust;

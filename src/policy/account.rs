@@ -1,0 +1,167 @@
+//! The account of a decision: the JSON report without what the log adds (`cli.md`, "The JSON report").
+//!
+//! It is a blob of the audit entry, so it is made here, before the log; `report` prints it. The
+//! wire form and its JSON Schema are in [`wire`].
+
+mod facts_schema;
+mod wire;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::evidence::Unreachable;
+use crate::plan::draft::Verdict;
+use crate::plan::{LimitedBy, Mode};
+use crate::release::SourceRevision;
+use crate::release::digest::{ClaimedDigest, Digest};
+use crate::time::Timestamp;
+use crate::verify::facts::{Facts, TimeKind};
+use crate::verify::set_aside::SetAside;
+
+use super::Finding;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// A plan may come out.
+    Allow,
+    /// None does.
+    Deny,
+    /// Nothing follows: a rehearsal.
+    None,
+}
+
+/// A decision's account, owned, for the log's blob and every report.
+#[derive(Debug)]
+pub struct DecisionReport {
+    /// What the policy says.
+    pub verdict: Verdict,
+    /// What happened.
+    pub action: Action,
+    /// How it was decided.
+    pub mode: Mode,
+    /// What it was about.
+    pub release: ReleaseSummary,
+    /// Every finding, in order.
+    pub findings: Vec<Finding>,
+    /// What was proved; none after a mismatch.
+    pub facts: Option<Facts>,
+    /// Every approval record in date, and whether it counted.
+    pub approvals: Vec<RecordedApproval>,
+    /// What did not count, and why.
+    pub set_aside: Vec<SetAside>,
+    /// What could not be reached.
+    pub unreachable: Vec<Unreachable>,
+    /// Files of no kind of evidence.
+    pub ignored: u64,
+    /// The policy sets in force.
+    pub policy: PolicyInForce,
+    /// The trust digest.
+    pub trust: Digest,
+    /// The planDigest and its end, on allow.
+    pub plan: Option<PlanSummary>,
+    /// When it was decided.
+    pub now: Timestamp,
+}
+
+/// The release that was judged.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReleaseSummary {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its environment.
+    pub environment: String,
+    /// The release digest; none after a mismatch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ClaimedDigest")]
+    pub digest: Option<Digest>,
+    /// Its source.
+    pub source: SourceRevision,
+    /// Its artifacts, by name.
+    pub artifacts: Vec<NamedDigest>,
+}
+
+/// A name and the digest that the release claims (and, when read, has).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NamedDigest {
+    /// The name.
+    pub name: String,
+    /// The digest.
+    pub digest: ClaimedDigest,
+}
+
+/// The policy sets in force.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyInForce {
+    /// The policy digest.
+    #[schemars(with = "ClaimedDigest")]
+    pub digest: Digest,
+    /// The sets, configured ones first, then `flags`.
+    pub sets: Vec<SetSummary>,
+}
+
+/// One policy set in force.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetSummary {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u64,
+    /// Its digest.
+    #[schemars(with = "ClaimedDigest")]
+    pub digest: Digest,
+}
+
+/// One approval record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordedApproval {
+    /// The person's name in trust.
+    pub person: String,
+    /// The role slot that it filled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub role: Option<String>,
+    /// When it was given.
+    #[serde(serialize_with = "crate::time::seconds")]
+    #[schemars(with = "wire::Time")]
+    pub time: Timestamp,
+    /// Whose word that is.
+    #[schemars(with = "wire::TimeKindWord")]
+    pub time_kind: TimeKind,
+    /// The evidence.
+    #[schemars(with = "ClaimedDigest")]
+    pub evidence: Digest,
+    /// Whether it counted towards a requirement.
+    pub counted: bool,
+}
+
+/// The plan of an allow.
+#[derive(Debug, Clone)]
+pub struct PlanSummary {
+    /// The planDigest.
+    pub digest: Digest,
+    /// Its end.
+    pub not_after: Timestamp,
+    /// What set the end.
+    pub limited_by: LimitedBy,
+}
+
+impl DecisionReport {
+    /// The JSON report without `audit` and `timing`: what the entry's `report.digest` is over.
+    pub fn to_value(&self) -> serde_json::Value {
+        wire::of(self)
+    }
+}
+
+/// The JSON Schema of the whole report, `audit` and `timing` included: `laforge schema report`.
+pub fn report_schema() -> serde_json::Value {
+    wire::schema()
+}

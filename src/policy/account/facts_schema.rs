@@ -1,0 +1,125 @@
+//! What the facts look like in JSON, for the report's schema. The facts themselves are written by
+//! `verify`, which needs no schema; a test holds one to the other.
+
+use schemars::JsonSchema;
+
+use super::wire::{Time, TimeKindWord};
+use crate::release::digest::ClaimedDigest;
+use crate::verify::facts::Party;
+
+/// What was proved of the release.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+pub(super) struct FactsMember {
+    #[serde(rename = "_type")]
+    #[schemars(extend("const" = crate::verify::facts::TYPE))]
+    r#type: String,
+    release: ClaimedDigest,
+    now: Time,
+    trust_digest: ClaimedDigest,
+    artifacts: Vec<ArtifactMember>,
+    config: Vec<ConfigMember>,
+    approvals: Vec<ApprovalMember>,
+    separation: Vec<SeparationMember>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct ArtifactMember {
+    name: String,
+    digest: ClaimedDigest,
+    read: bool,
+    signatures: Vec<SignatureMember>,
+    provenances: Vec<ProvenanceMember>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct ConfigMember {
+    name: String,
+    digest: ClaimedDigest,
+    read: bool,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct SignatureMember {
+    signer: String,
+    evidence: ClaimedDigest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    time: Option<Time>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leaves: Vec<LeafMember>,
+}
+
+/// The evidence that vouches for one platform of an image index.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct LeafMember {
+    platform: String,
+    evidence: ClaimedDigest,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct ProvenanceMember {
+    signer: String,
+    builder: String,
+    #[schemars(range(max = 3))]
+    level: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    repository: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    commit: Option<String>,
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    r#ref: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    hosted: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    time: Option<Time>,
+    evidence: ClaimedDigest,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leaves: Vec<LeafMember>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct ApprovalMember {
+    person: String,
+    decision: Word,
+    roles: Vec<String>,
+    time: Time,
+    time_kind: TimeKindWord,
+    expires_at: Time,
+    evidence: ClaimedDigest,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes a schema")]
+enum Word {
+    Approved,
+    Rejected,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct SeparationMember {
+    party: Party,
+    people: Vec<String>,
+    unknown: u64,
+}

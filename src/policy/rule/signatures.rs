@@ -1,0 +1,230 @@
+//! `require.signatures`, and `--require-signed`: signatures over each artifact's bytes.
+//!
+//! Facts hold signatures of signers with `use: artifact` alone (`formats.md` section 4). Distinct
+//! signers count, each with a piece of evidence of its own.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::trust::Use;
+use crate::verify::facts::ArtifactFacts;
+use crate::yaml::{DocumentError, Spanned};
+
+use super::{Cure, Each, Outcome, Reading, Scope, denial, matching};
+use crate::policy::finding::{Finding, Origin, RuleId};
+
+/// Signatures over artifacts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SignaturesSection {
+    /// What has to be signed.
+    #[serde(default)]
+    pub each: Each,
+    /// How many signers, each with a signature of its own; 1 unless said.
+    #[serde(default)]
+    #[schemars(with = "u64", range(min = 1, max = 16))]
+    pub at_least: Option<Spanned<u64>>,
+    /// Names of signers in trust with `use: artifact`; any of them unless said.
+    #[serde(default)]
+    #[schemars(with = "BTreeSet<String>", length(min = 1, max = 64))]
+    pub from: Option<Spanned<Vec<Spanned<String>>>>,
+}
+
+/// A checked requirement of signatures.
+#[derive(Debug)]
+pub struct Signatures {
+    each: Each,
+    at_least: usize,
+    from: Option<BTreeSet<String>>,
+    origin: Option<Origin>,
+}
+
+impl Signatures {
+    /// `--require-signed`: each artifact, one signature, by any signer with `use: artifact`.
+    pub fn flag() -> Self {
+        Self { each: Each::Artifact, at_least: 1, from: None, origin: None }
+    }
+
+    /// Checks a section against trust.
+    ///
+    /// # Errors
+    /// [`DocumentError`] for a name of no signer, or of one that may not sign artifacts, and for
+    /// more signers asked for than listed.
+    pub fn read(section: &Spanned<SignaturesSection>, reading: &Reading<'_>) -> Result<Self, DocumentError> {
+        let SignaturesSection { each, at_least, from } = &section.value;
+        let from = from.as_ref().map(|names| signers(names, reading)).transpose()?;
+        let wanted = at_least.as_ref().map_or(1, |count| count.value);
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        if let (Some(count), Some(from)) = (at_least, &from)
+            && wanted > from.len()
+        {
+            let message = format!("{wanted} signers are asked for, and `from` lists {}", from.len());
+            return Err(reading.refuse(count, message, "lower `atLeast`, or list more signers"));
+        }
+        let origin = match at_least {
+            Some(count) => reading.origin(count),
+            None => reading.origin(section),
+        };
+        Ok(Self { each: *each, at_least: wanted, from, origin: Some(origin) })
+    }
+
+    /// Denies each artifact that too few signers signed.
+    pub fn evaluate(&self, scope: &Scope<'_>, outcome: &mut Outcome) {
+        let artifacts = self.each.select(scope.facts);
+        if artifacts.is_empty() {
+            let nothing = self.each.nothing(RuleId::SignatureMissing, scope);
+            outcome.deny(Cure::None, Finding { origin: self.origin.clone(), ..nothing });
+        }
+        for artifact in artifacts {
+            let signers = self.signed_by(artifact);
+            if signers.len() < self.at_least {
+                outcome.deny(Cure::Evidence, self.missing(artifact, signers));
+            }
+        }
+    }
+
+    /// The signers that count, each with a piece of evidence that no other one needs.
+    fn signed_by(&self, artifact: &ArtifactFacts) -> Vec<String> {
+        let listed = |signer: &str| self.from.as_ref().is_none_or(|from| from.contains(signer));
+        let counting = || artifact.signatures.iter().filter(|fact| listed(&fact.signer));
+        let signers: Vec<_> =
+            counting().map(|fact| &fact.signer).collect::<BTreeSet<_>>().into_iter().collect();
+        let evidence: Vec<_> =
+            counting().map(|fact| fact.evidence).collect::<BTreeSet<_>>().into_iter().collect();
+        let fits: Vec<Vec<usize>> = signers
+            .iter()
+            .map(|signer| {
+                let theirs = counting().filter(|fact| fact.signer == **signer);
+                theirs.filter_map(|fact| evidence.binary_search(&fact.evidence).ok()).collect()
+            })
+            .collect();
+        let assigned = matching::assign(&fits, evidence.len());
+        signers
+            .into_iter()
+            .zip(assigned)
+            .filter(|(_, one)| one.is_some())
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn missing(&self, artifact: &ArtifactFacts, counted: Vec<String>) -> Finding {
+        let message =
+            format!("{} of {} required signatures over `{}`", counted.len(), self.at_least, artifact.name);
+        let by = match &self.from {
+            Some(from) => from.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+            None => "a signer with `use: artifact`".to_owned(),
+        };
+        let help = format!("sign {} by {by}: `laforge sign`", artifact.digest);
+        let finding = denial(RuleId::SignatureMissing, &artifact.name, message, help);
+        Finding { origin: self.origin.clone(), counted, ..finding }
+    }
+}
+
+fn signers(
+    names: &Spanned<Vec<Spanned<String>>>,
+    reading: &Reading<'_>,
+) -> Result<BTreeSet<String>, DocumentError> {
+    names.value.iter().map(|name| signer(name, reading)).collect()
+}
+
+fn signer(name: &Spanned<String>, reading: &Reading<'_>) -> Result<String, DocumentError> {
+    let Some(signer) = reading.trust.signer(&name.value) else {
+        let message = format!("trust names no signer `{}`", name.value);
+        return Err(reading.refuse(
+            name,
+            message,
+            "add it under `signers` in the trust file, or correct the name",
+        ));
+    };
+    if !signer.uses.contains(&Use::Artifact) {
+        let message = format!("signer `{}` may not sign artifacts", name.value);
+        return Err(reading.refuse(name, message, "name a signer with `use: artifact`"));
+    }
+    Ok(name.value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::samples::{artifact, facts, loaded, outcome, refused, said, signature};
+
+    use super::*;
+
+    #[test]
+    fn denies_each_artifact_without_a_signature() {
+        let mut facts = facts();
+        facts.artifacts.push(artifact("worker"));
+        facts.artifacts[0].signatures.push(signature("release", "1"));
+        let outcome = outcome(&loaded("{require: {signatures: {each: artifact}}}"), &facts);
+        let expected = [("signature-missing", "0 of 1 required signatures over `worker`".to_owned())];
+        assert_eq!(said(&outcome), expected);
+        assert_eq!(outcome.findings[0].cure, Cure::Evidence);
+    }
+
+    #[test]
+    fn counts_signers_and_not_signatures() {
+        let set = loaded("{require: {signatures: {atLeast: 2}}}");
+        let mut facts = facts();
+        facts.artifacts[0].signatures = vec![signature("release", "1"), signature("release", "2")];
+        let twice = outcome(&set, &facts);
+        assert_eq!(
+            said(&twice),
+            [("signature-missing", "1 of 2 required signatures over `payments`".to_owned())]
+        );
+        assert_eq!(twice.findings[0].finding.counted, ["release"]);
+        // One signature that fits two signers of the trust file is still one.
+        facts.artifacts[0].signatures = vec![signature("release", "1"), signature("second", "1")];
+        assert_eq!(said(&outcome(&set, &facts)).len(), 1);
+        facts.artifacts[0].signatures.push(signature("second", "2"));
+        assert_eq!(said(&outcome(&set, &facts)), []);
+    }
+
+    #[test]
+    fn counts_nobody_whom_the_policy_does_not_list() {
+        let set = loaded("{require: {signatures: {from: [second]}}}");
+        let mut facts = facts();
+        facts.artifacts[0].signatures.push(signature("release", "1"));
+        let outcome = outcome(&set, &facts);
+        assert_eq!(
+            said(&outcome),
+            [("signature-missing", "0 of 1 required signatures over `payments`".to_owned())]
+        );
+        let help = outcome.findings[0].finding.help.clone().unwrap();
+        assert!(help.contains("`second`") && !help.contains("`release`"), "{help}");
+    }
+
+    #[test]
+    fn holds_for_nothing_when_there_is_nothing_to_hold_for() {
+        let set = loaded("{require: {signatures: {each: manifests}}}");
+        let denied = outcome(&set, &facts());
+        let message = "the release has no rendered manifests for this requirement to hold for".to_owned();
+        assert_eq!(said(&denied), [("signature-missing", message)]);
+        assert_eq!(denied.findings[0].cure, Cure::None);
+        let mut with = facts();
+        with.artifacts.push(artifact("manifests"));
+        with.artifacts[1].signatures.push(signature("release", "1"));
+        assert_eq!(said(&outcome(&set, &with)), []);
+        // The manifests are no artifact that the release lists.
+        with.artifacts.remove(0);
+        assert_eq!(said(&outcome(&loaded("{require: {signatures: {}}}"), &with)).len(), 1);
+    }
+
+    #[test]
+    fn refuses_names_that_trust_does_not_fit_to_it() {
+        for (section, reason) in [
+            ("{from: [nobody]}", "policies/test.yaml:4:38: trust names no signer `nobody`"),
+            ("{from: [slsa]}", "policies/test.yaml:4:38: signer `slsa` may not sign artifacts"),
+            (
+                "{atLeast: 2, from: [release]}",
+                "policies/test.yaml:4:40: 2 signers are asked for, and `from` lists 1",
+            ),
+            ("{atLeast: 0}", "policies/test.yaml:4:40: `0` is less than 1"),
+            ("{atLeast: 17}", "policies/test.yaml:4:40: `17` is more than 16"),
+            ("{from: []}", "policies/test.yaml:4:37: an empty list says nothing"),
+            ("{from: [release, release]}", "policies/test.yaml:4:37: an item is listed twice"),
+        ] {
+            assert_eq!(refused(&format!("{{require: {{signatures: {section}}}}}")), reason, "{section}");
+        }
+    }
+}
