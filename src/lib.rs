@@ -4,6 +4,7 @@
 //!
 //! Read `gate` first: the whole pre-flight stands there on one page, in the order of the data.
 
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod evidence;

@@ -1,0 +1,43 @@
+//! The audit log: append-only, tamper-evident, and the only way from a decision to an approval.
+//!
+//! In: a [`Decision`](crate::policy::Decision), by value. Out: [`Recorded`], after fsync.
+//! Layout, hashes, protocol and recovery: `audit-log.md` 1.2 to 1.7; entry line: `formats.md` 9.
+
+mod append;
+mod blob;
+pub mod checkpoint;
+mod commit;
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod crash;
+pub mod entry;
+pub mod error;
+mod history;
+pub mod identity;
+pub mod inception;
+mod journal;
+mod lines;
+mod lock;
+pub mod log;
+mod memory;
+pub mod note;
+pub mod proof;
+pub mod reader;
+pub mod recorded;
+mod recovery;
+#[cfg(test)]
+mod sample;
+mod store;
+mod tip;
+pub mod tree;
+pub mod verify;
+
+pub use error::{AppendError, AuditError, Damage, ExitClass, Problem};
+pub use identity::{Identity, Pin, Pinned};
+pub use inception::{Created, NewLog, Unless};
+pub use log::{AuditLog, LogConfig, Warning};
+pub use memory::Fork;
+pub use reader::Reader;
+pub use recorded::{Approved, LogReference, Recorded, Refused, Rehearsed};
+pub use verify::{Expectations, Report, verify};

@@ -1,0 +1,258 @@
+//! The commit: lines, then one signed record, then everything that may be made again.
+//!
+//! In: bodies of entries, under the lock, after recovery. Out: where the last one stands and the
+//! record that committed it. The commit point is the sync of the record; what fails before it is
+//! undone (or marked for repair), what fails after it is a warning. `audit-log.md` 1.6, 3 to 5.
+
+use std::path::Path;
+
+use rustix::io::Errno;
+use serde::Serialize;
+
+use crate::time::{self, Timestamp};
+
+use super::entry::event::Recovered;
+use super::entry::{Body, MAX_LINE, Place};
+use super::error::{AuditError, Damage, Problem};
+use super::journal::Record;
+use super::lines::{Position, RawLine, segment_name};
+use super::lock::Lock;
+use super::log::{AuditLog, CHECKPOINT, NEEDS_REPAIR, Warning, check_writable, preflight};
+use super::recovery::{self, Recovery};
+use super::store::LogFile;
+use super::tip::Tip;
+use super::tree::Frontier;
+
+/// An entry that is committed, and all that its proof needs.
+#[derive(Debug)]
+pub(super) struct Committed {
+    /// Its index.
+    pub(super) index: u64,
+    /// Its bytes.
+    pub(super) line: Vec<u8>,
+    /// The frontier before it: its inclusion proof, smallest tree first.
+    pub(super) before: Frontier,
+    /// The record that committed it, as the last of its lines.
+    pub(super) record: Record,
+}
+
+/// A writer that holds the lock, with the log read to its end and recovered.
+pub(super) struct Writer<'a> {
+    log: &'a mut AuditLog,
+    pub(super) tip: Tip,
+    /// What recovery found and no entry reports yet.
+    pub(super) due: Vec<Recovered>,
+    stale_checkpoint: Option<Record>,
+    now: Timestamp,
+    _lock: Lock,
+}
+
+#[derive(Serialize)]
+struct RepairMark<'a> {
+    file: &'a str,
+    errno: i32,
+    time: String,
+}
+
+impl AuditLog {
+    /// Takes the lock, checks everything again, and makes the files end where they are signed.
+    pub(super) fn lock(&mut self, now: Timestamp) -> Result<Writer<'_>, AuditError> {
+        let lock = Lock::take(&self.files.log, self.config.lock_deadline)?;
+        if !self.files.log.is_in_place() {
+            return Err(Damage::file(".", Problem::Replaced));
+        }
+        preflight(&self.files.log, &self.config)?;
+        // A tip that something failed on is not used again: it may hold lines that are undone.
+        let tip = std::mem::take(&mut self.tip);
+        let (tail, shown, tip) = self.read_on(tip)?;
+        check_writable(&tip, now)?;
+        let recovery = Recovery {
+            log: &self.files.log,
+            entries: &self.files.entries,
+            journal: &self.files.journal,
+            identity: &self.identity,
+        };
+        let due = recovery.run(&tail, &tip.at, &tip.history);
+        let due = due.map_err(|error| self.mark_if_broken(error, now))?;
+        let stale_checkpoint = (shown != tail.record.head()).then_some(tail.record);
+        Ok(Writer { log: self, tip, due, stale_checkpoint, now, _lock: lock })
+    }
+
+    /// After an I/O error nothing is known of what the disk holds: says so to every writer.
+    fn mark_if_broken(&self, error: AuditError, now: Timestamp) -> AuditError {
+        if let AuditError::Io { path, source, .. } = &error
+            && source.raw_os_error() == Some(Errno::IO.raw_os_error())
+        {
+            let file = path.strip_prefix(&self.config.dir).unwrap_or(path).to_string_lossy();
+            let mark =
+                RepairMark { file: &file, errno: Errno::IO.raw_os_error(), time: time::to_micros(now) };
+            // Best effort: the disk that holds the log is the one that just failed.
+            if let Ok(bytes) = serde_json::to_vec(&mark) {
+                let _ = self.files.log.put(NEEDS_REPAIR, &bytes);
+            }
+        }
+        error
+    }
+}
+
+impl Writer<'_> {
+    /// Commits these entries, in as many commits as segments need, and gives the last one.
+    pub(super) fn commit(&mut self, bodies: &[Body]) -> Result<Option<Committed>, AuditError> {
+        let mut last = None;
+        let mut rest = bodies;
+        while !rest.is_empty() {
+            let at = self.next_position();
+            let room = at.segment + self.log.identity.segment() - at.index;
+            let count = usize::try_from(room).unwrap_or(usize::MAX).min(rest.len());
+            let (batch, later) = rest.split_at(count);
+            last = Some(self.commit_batch(at, batch)?);
+            rest = later;
+        }
+        Ok(last)
+    }
+
+    /// The log that it writes.
+    pub(super) fn log(&self) -> &AuditLog {
+        self.log
+    }
+
+    /// The writer's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Ends the write: what was read and written stays read.
+    pub(super) fn finish(self, reported: &[Recovered]) {
+        let Self { log, tip, stale_checkpoint, .. } = self;
+        if let Some(record) = stale_checkpoint {
+            log.show(&record);
+        }
+        log.tip = tip;
+        if let Err(error) = recovery::settle_all(&log.files.log, reported) {
+            log.warnings.push(Warning::Quarantine(error));
+        }
+    }
+
+    /// Where the next line goes: the segment that is full is left.
+    fn next_position(&self) -> Position {
+        let at = self.tip.at;
+        if at.index == at.segment + self.log.identity.segment() {
+            return Position { segment: at.index, offset: 0, index: at.index };
+        }
+        at
+    }
+
+    fn commit_batch(&mut self, at: Position, batch: &[Body]) -> Result<Committed, AuditError> {
+        let name = segment_name(at.segment);
+        let mut entries = self.open(Kind::Entries, &name)?;
+        let mut journal = self.open(Kind::Journal, &name)?;
+        let ends = Ends { journal: journal.length()?, entries: entries.length()? };
+        if ends.entries != at.offset {
+            return Err(Damage::file(entries.shown(), Problem::Replaced));
+        }
+        let staged = self.stage(at, batch)?;
+        let written = write_durably(&mut entries, &staged.bytes).and_then(|()| {
+            let record = Record::sign(&self.log.identity, &self.tip.frontier, &self.tip.at, &self.log.key)?;
+            let line = [&record.line(), b"\n".as_slice()].concat();
+            write_durably(&mut journal, &line)?;
+            Ok(record)
+        });
+        let record = written.map_err(|error| self.undo(error, &journal, &entries, &ends))?;
+        self.check_in_place(&entries, &journal, &name)?;
+        self.after_commit(&record)?;
+        Ok(Committed { index: staged.index, line: staged.line, before: staged.before, record })
+    }
+
+    fn open(&self, kind: Kind, name: &str) -> Result<LogFile, AuditError> {
+        let folder = match kind {
+            Kind::Entries => &self.log.files.entries,
+            Kind::Journal => &self.log.files.journal,
+        };
+        folder.append_or_new(name).map_err(|error| self.log.mark_if_broken(error, self.now))
+    }
+
+    /// The lines of a batch, taken into the tip.
+    fn stage(&mut self, mut at: Position, batch: &[Body]) -> Result<Staged, AuditError> {
+        let mut staged = Staged::default();
+        for body in batch {
+            let place = Place { seq: at.index, prev: self.tip.leaf, time: self.now };
+            let line = RawLine { at, bytes: body.line(&place) };
+            if line.bytes.len() > MAX_LINE {
+                return Err(AuditError::EntryTooLong { bytes: line.bytes.len() });
+            }
+            staged.before = self.tip.frontier.clone();
+            self.tip.add(&line)?;
+            at = self.tip.at;
+            staged.index = place.seq;
+            staged.bytes.extend_from_slice(&line.bytes);
+            staged.bytes.push(b'\n');
+            staged.line = line.bytes;
+        }
+        Ok(staged)
+    }
+
+    /// Nothing of a commit that failed may stay, the record least of all.
+    fn undo(&self, error: AuditError, journal: &LogFile, entries: &LogFile, ends: &Ends) -> AuditError {
+        let error = self.log.mark_if_broken(error, self.now);
+        let broken = self.log.files.log.has(NEEDS_REPAIR).unwrap_or(true);
+        // After EIO nothing is touched; and lines stay as long as a record of them may be there.
+        if !broken && journal.truncate(ends.journal).is_ok() {
+            // What can't be cut now is what recovery finds.
+            let _ = entries.truncate(ends.entries);
+        }
+        error
+    }
+
+    /// That what was written is what the names lead to.
+    fn check_in_place(&self, entries: &LogFile, journal: &LogFile, name: &str) -> Result<(), AuditError> {
+        self.log.files.entries.check(entries, name)?;
+        self.log.files.journal.check(journal, name)?;
+        if self.log.files.log.is_in_place() { Ok(()) } else { Err(Damage::file(".", Problem::Replaced)) }
+    }
+
+    fn after_commit(&mut self, record: &Record) -> Result<(), AuditError> {
+        self.stale_checkpoint = None;
+        self.log.show(record);
+        if self.log.files.log.has(NEEDS_REPAIR)? {
+            return Err(AuditError::NeedsRepair(Path::new(&self.log.config.dir).join(NEEDS_REPAIR)));
+        }
+        self.log.remember(record.head());
+        Ok(())
+    }
+}
+
+impl AuditLog {
+    /// Replaces `checkpoint`. The entry stands whatever comes of it.
+    fn show(&mut self, record: &Record) {
+        if let Err(error) = self.files.log.put(CHECKPOINT, record.note().as_bytes()) {
+            let now = self.tip.history.last_time().unwrap_or_default();
+            let error = self.mark_if_broken(error, now);
+            self.warnings.push(Warning::Checkpoint(error));
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Entries,
+    Journal,
+}
+
+/// Where both files end before a commit.
+struct Ends {
+    journal: u64,
+    entries: u64,
+}
+
+#[derive(Debug, Default)]
+struct Staged {
+    bytes: Vec<u8>,
+    line: Vec<u8>,
+    index: u64,
+    before: Frontier,
+}
+
+fn write_durably(file: &mut LogFile, bytes: &[u8]) -> Result<(), AuditError> {
+    file.write(bytes)?;
+    file.sync()
+}

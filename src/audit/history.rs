@@ -1,0 +1,221 @@
+//! What the next decision must know of the lines before it, gathered while they are read.
+//!
+//! In: committed lines, in order. Out: per environment the last policy, trust and set versions
+//! (rehearsals aside), the recent allows by `idem`, the plans that have ended, the last time.
+//! A line is only looked at as far as this needs; `audit verify` reads every member.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::Duration;
+use serde::Deserialize;
+
+use crate::plan::draft::Verdict;
+use crate::policy::account::Action;
+use crate::release::digest::ClaimedDigest;
+use crate::time::{self, Timestamp};
+
+use super::entry::event::{Changed, Recovered};
+use super::entry::{Body, Entry};
+use super::error::{AuditError, Problem};
+use super::lines::{Position, RawLine};
+use super::tree::{Frontier, Hash};
+
+/// How far back an `idem` is looked for: the longest `ttl`.
+pub(super) fn idem_window() -> Duration {
+    Duration::hours(24)
+}
+
+/// What the lines so far say.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    environments: BTreeMap<String, Standing>,
+    allows: BTreeMap<ClaimedDigest, Allow>,
+    ended: BTreeSet<ClaimedDigest>,
+    recovered: BTreeSet<(String, u64)>,
+    last_time: Option<Timestamp>,
+    unsupported: Option<String>,
+}
+
+/// What an environment was last held to.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Standing {
+    pub(super) policy: Option<ClaimedDigest>,
+    pub(super) trust: Option<ClaimedDigest>,
+    versions: BTreeMap<String, u64>,
+}
+
+/// An allow that may be given again.
+#[derive(Debug, Clone)]
+pub(super) struct Allow {
+    pub(super) at: Position,
+    pub(super) leaf: Hash,
+    pub(super) before: Frontier,
+    pub(super) time: Timestamp,
+    pub(super) mode: String,
+    pub(super) verdict: Verdict,
+    pub(super) plan: ClaimedDigest,
+}
+
+/// The members that every line has.
+#[derive(Deserialize)]
+pub(super) struct Brief {
+    pub(super) seq: u64,
+    pub(super) prev: ClaimedDigest,
+    time: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct DecisionBrief {
+    verdict: Verdict,
+    action: Action,
+    mode: String,
+    release: ReleaseBrief,
+    policy: PolicyBrief,
+    trust: Named,
+    plan: Option<Named>,
+    idem: ClaimedDigest,
+}
+
+#[derive(Deserialize)]
+struct ReleaseBrief {
+    environment: String,
+}
+
+#[derive(Deserialize)]
+struct PolicyBrief {
+    digest: ClaimedDigest,
+    sets: Vec<SetBrief>,
+}
+
+#[derive(Deserialize)]
+struct SetBrief {
+    name: String,
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    digest: ClaimedDigest,
+}
+
+#[derive(Deserialize)]
+struct RolloutBrief {
+    plan: Named,
+}
+
+impl Brief {
+    /// Reads what every line has.
+    pub(super) fn of(line: &RawLine) -> Result<Self, AuditError> {
+        read(line)
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(line: &RawLine) -> Result<T, AuditError> {
+    serde_json::from_slice(&line.bytes).map_err(|error| line.damaged(Problem::Json(error.into())))
+}
+
+impl History {
+    /// Takes one more line. `before` is the frontier without it, `leaf` its hash.
+    pub(super) fn add(
+        &mut self,
+        line: &RawLine,
+        brief: &Brief,
+        before: &Frontier,
+        leaf: Hash,
+    ) -> Result<(), AuditError> {
+        let time =
+            time::parse(&brief.time).map_err(|_| line.damaged(super::entry::EntryError::Member("time")))?;
+        self.last_time = Some(time);
+        match brief.kind.as_str() {
+            "decision" => self.add_decision(read(line)?, line, before, leaf, time),
+            "policy.changed" | "trust.changed" | "log.recovered" => {
+                self.add_event(Entry::parse(&line.bytes).map_err(|error| line.damaged(error))?.body);
+            }
+            "rollout.completed" | "rollout.rolled_back" => {
+                self.ended.insert(read::<RolloutBrief>(line)?.plan.digest);
+            }
+            kind @ ("key.added" | "key.retired" | "key.compromised" | "log.pruned" | "log.moved") => {
+                self.unsupported = Some(kind.to_owned());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add_decision(
+        &mut self,
+        decision: DecisionBrief,
+        line: &RawLine,
+        before: &Frontier,
+        leaf: Hash,
+        time: Timestamp,
+    ) {
+        if decision.mode == "dry-run" {
+            return;
+        }
+        let standing = self.environments.entry(decision.release.environment).or_default();
+        standing.policy = Some(decision.policy.digest);
+        standing.trust = Some(decision.trust.digest);
+        for set in decision.policy.sets {
+            let version = standing.versions.entry(set.name).or_default();
+            *version = set.version.max(*version);
+        }
+        if let (Action::Allow, Some(plan)) = (decision.action, decision.plan) {
+            let (at, before) = (line.at, before.clone());
+            let (mode, verdict, plan) = (decision.mode, decision.verdict, plan.digest);
+            self.allows.insert(decision.idem, Allow { at, leaf, before, time, mode, verdict, plan });
+        }
+    }
+
+    fn add_event(&mut self, body: Body) {
+        match body {
+            Body::PolicyChanged(event) => {
+                let Changed { environment, to, .. } = event.members;
+                self.environments.entry(environment).or_default().policy = Some(to);
+            }
+            Body::TrustChanged(event) => {
+                let Changed { environment, to, .. } = event.members;
+                self.environments.entry(environment).or_default().trust = Some(to);
+            }
+            Body::Recovered(event) => {
+                let Recovered { file, offset, .. } = event.members;
+                self.recovered.insert((file, offset));
+            }
+            _ => {}
+        }
+    }
+
+    /// What an environment was last held to.
+    pub(super) fn standing(&self, environment: &str) -> Standing {
+        self.environments.get(environment).cloned().unwrap_or_default()
+    }
+
+    /// The highest version of each policy set that an environment was held to.
+    pub(super) fn versions(&self, environment: &str) -> BTreeMap<String, u64> {
+        self.standing(environment).versions
+    }
+
+    /// The last allow of this `idem` that is recent enough and whose plan has not ended.
+    pub(super) fn allow(&self, idem: &ClaimedDigest, now: Timestamp) -> Option<&Allow> {
+        let allow = self.allows.get(idem)?;
+        let recent = now.signed_duration_since(allow.time) < idem_window();
+        (recent && !self.ended.contains(&allow.plan)).then_some(allow)
+    }
+
+    /// Whether bytes that were found at this place are reported already.
+    pub(super) fn is_reported(&self, file: &str, offset: u64) -> bool {
+        self.recovered.contains(&(file.to_owned(), offset))
+    }
+
+    /// The time of the last entry.
+    pub(super) fn last_time(&self) -> Option<Timestamp> {
+        self.last_time
+    }
+
+    /// A type among the lines that this version can't write after.
+    pub(super) fn unsupported(&self) -> Option<&str> {
+        self.unsupported.as_deref()
+    }
+}

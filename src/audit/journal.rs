@@ -1,0 +1,232 @@
+//! The checkpoint journal: one signed record per commit, and the point at which it is one.
+//!
+//! In: a frontier and the log's key, or the end of the journal's files. Out: the record's line,
+//! or the last record that holds and what is torn behind it. All of a record but its signature
+//! follows from the entries, so a record is only ever compared with the one that they give.
+//! The note is the last member: a torn record never has a usable signature. `audit-log.md` 1.4.
+
+use serde::{Deserialize, Serialize};
+
+use crate::json;
+use crate::key::secret::SecretKey;
+
+use super::checkpoint::{Checkpoint, CheckpointError};
+use super::error::{AuditError, Damage, Problem};
+use super::identity::Identity;
+use super::lines::{Position, segment_first, segment_name};
+use super::note::{NoteError, SignedNote};
+use super::store::{Folder, LogFile};
+use super::tree::{Frontier, Hash, Head};
+
+/// More than any record has: 64 hashes and a note of two long names.
+pub(super) const MAX_RECORD: u64 = 16 * 1024;
+
+/// One commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    size: u64,
+    root: Hash,
+    segment: String,
+    length: u64,
+    frontier: Vec<Hash>,
+    key: String,
+    note: String,
+}
+
+impl Record {
+    /// Signs the head that a frontier folds to. `end` is where its lines end.
+    pub(super) fn sign(
+        identity: &Identity,
+        frontier: &Frontier,
+        end: &Position,
+        key: &SecretKey,
+    ) -> Result<Self, NoteError> {
+        let head = Head { size: frontier.size(), root: frontier.root() };
+        let note = Checkpoint { origin: identity.origin().to_owned(), head }.sign(key)?;
+        Ok(Self::of(identity, frontier, end, note))
+    }
+
+    /// The record that frontier, place and note give.
+    pub(super) fn of(identity: &Identity, frontier: &Frontier, end: &Position, note: String) -> Self {
+        Self {
+            size: frontier.size(),
+            root: frontier.root(),
+            segment: format!("{:020}", end.segment),
+            length: end.offset,
+            frontier: frontier.hashes().to_vec(),
+            key: identity.vkey().short(),
+            note,
+        }
+    }
+
+    /// Its line, without the line feed.
+    pub(super) fn line(&self) -> Vec<u8> {
+        #[expect(clippy::expect_used, reason = "texts and numbers")]
+        serde_json::to_vec(self).expect("a record as JSON")
+    }
+
+    /// Reads a line: exactly the bytes that its own members give, signed by the log's key.
+    pub(super) fn read(line: &[u8], identity: &Identity) -> Result<Self, Problem> {
+        let record: Self = json::decode(line).map_err(|_| Problem::NotARecord)?;
+        let frontier = record.frontier().ok_or(Problem::NotARecord)?;
+        let end = record.end().ok_or(Problem::NotARecord)?;
+        if Self::of(identity, &frontier, &end, record.note.clone()).line() != line {
+            return Err(Problem::NotARecord);
+        }
+        record.check_note(identity)?;
+        Ok(record)
+    }
+
+    fn check_note(&self, identity: &Identity) -> Result<(), CheckpointError> {
+        let trusted = std::slice::from_ref(identity.vkey());
+        let checkpoint = Checkpoint::open(&self.note, trusted)?;
+        let alone = SignedNote::parse(&self.note)?.signatures() == 1;
+        let same = checkpoint.origin == identity.origin() && checkpoint.head == self.head();
+        if same && alone { Ok(()) } else { Err(CheckpointError::Malformed) }
+    }
+
+    /// The head that it signs.
+    pub(super) fn head(&self) -> Head {
+        Head { size: self.size, root: self.root }
+    }
+
+    /// The signed checkpoint.
+    pub(super) fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// Its frontier.
+    pub(super) fn frontier(&self) -> Option<Frontier> {
+        Frontier::from_parts(self.size, self.frontier.clone())
+    }
+
+    /// Where its lines end.
+    pub(super) fn end(&self) -> Option<Position> {
+        let segment = segment_first(&format!("{}.jsonl", self.segment))?;
+        Some(Position { segment, offset: self.length, index: self.size })
+    }
+}
+
+/// Bytes that no record or no signature covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Torn {
+    /// The file's name in its folder.
+    pub(super) file: String,
+    /// From which byte on.
+    pub(super) offset: u64,
+}
+
+/// How the journal ends.
+#[derive(Debug)]
+pub(super) struct Tail {
+    /// The last record that holds.
+    pub(super) record: Record,
+    /// Its file.
+    pub(super) file: String,
+    /// Where it ends in that file.
+    pub(super) end: u64,
+    /// Whether its line feed was never written.
+    pub(super) unended: bool,
+    /// What was not written to its end behind it.
+    pub(super) torn: Option<Torn>,
+}
+
+/// The journal's files that may be one, by name.
+pub(super) fn files(journal: &Folder) -> Result<Vec<String>, AuditError> {
+    Ok(journal.names()?.into_iter().filter(|name| segment_first(name).is_some()).collect())
+}
+
+/// Finds the last record that holds. A crash tears at most one record, so at most one is passed
+/// over; if the one before doesn't hold either, that is damage.
+pub(super) fn tail(journal: &Folder, identity: &Identity) -> Result<Tail, AuditError> {
+    let mut torn = None;
+    for name in files(journal)?.iter().rev() {
+        let file = journal.read(name)?;
+        if file.length()? == 0 {
+            continue;
+        }
+        match last_of(&file, name, identity, torn.is_none())? {
+            Last::Record(found) => return Ok(Tail { torn: torn.or(found.torn), ..*found }),
+            Last::OnlyTorn(whole) => torn = Some(whole),
+        }
+    }
+    Err(Damage::file("journal/", Problem::Missing))
+}
+
+enum Last {
+    Record(Box<Tail>),
+    OnlyTorn(Torn),
+}
+
+/// Looks at the end of one file. `may_tear`: nothing torn was found behind it yet.
+fn last_of(file: &LogFile, name: &str, identity: &Identity, may_tear: bool) -> Result<Last, AuditError> {
+    let length = file.length()?;
+    let start = length.saturating_sub(3 * MAX_RECORD);
+    let bytes = file.range(start, length)?;
+    let mut torn = None;
+    let mut rest = bytes.as_slice();
+    loop {
+        let line = last_line(rest, start == 0).ok_or_else(|| damaged(file, Problem::NotARecord))?;
+        if line.bytes.is_empty() && rest.is_empty() {
+            return torn.map(Last::OnlyTorn).ok_or_else(|| damaged(file, Problem::NotARecord));
+        }
+        match Record::read(line.bytes, identity) {
+            Ok(record) => {
+                let before = rest.get(..line.start).unwrap_or_default();
+                if before.ends_with(&[line.bytes, b"\n"].concat()) {
+                    return Err(damaged(file, Problem::Record));
+                }
+                let end = start + (line.start + line.bytes.len() + usize::from(line.ended)) as u64;
+                let (file, unended) = (name.to_owned(), !line.ended);
+                return Ok(Last::Record(Box::new(Tail { record, file, end, unended, torn })));
+            }
+            Err(_) if torn.is_none() && may_tear => {
+                torn = Some(Torn { file: name.to_owned(), offset: start + line.start as u64 });
+                rest = rest.get(..line.start).unwrap_or_default();
+            }
+            Err(problem) => return Err(damaged(file, problem)),
+        }
+    }
+}
+
+fn damaged(file: &LogFile, problem: Problem) -> AuditError {
+    Damage::file(file.shown(), problem)
+}
+
+struct LastLine<'a> {
+    bytes: &'a [u8],
+    start: usize,
+    ended: bool,
+}
+
+/// The last line of `bytes`, ended or not. None when it begins before them.
+fn last_line(bytes: &[u8], whole: bool) -> Option<LastLine<'_>> {
+    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let start = match body.iter().rposition(|byte| *byte == b'\n') {
+        Some(before) => before + 1,
+        None if whole => 0,
+        None => return None,
+    };
+    Some(LastLine { bytes: body.get(start..)?, start, ended: body.len() < bytes.len() })
+}
+
+/// The record that committed exactly `size` entries, from the file of its segment.
+pub(super) fn find(
+    journal: &Folder,
+    identity: &Identity,
+    segment: u64,
+    size: u64,
+) -> Result<Record, AuditError> {
+    let name = segment_name(segment);
+    let file = journal.read(&name)?;
+    let bytes = file.range(0, file.length()?)?;
+    let prefix = format!("{{\"size\":{size},");
+    for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+        if line.starts_with(prefix.as_bytes()) {
+            return Record::read(line, identity)
+                .map_err(|problem| Damage::line(file.shown(), number, problem));
+        }
+    }
+    Err(Damage::file(file.shown(), Problem::Short))
+}

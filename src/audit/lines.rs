@@ -1,0 +1,146 @@
+//! The committed lines, read in order, segment after segment.
+//!
+//! In: the entries folder and the end that a signed record names. Out: each line with its place,
+//! or the damage: a line without its end, a control byte, a segment of another length.
+//! Nothing past the committed end is ever read here.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Take};
+
+use super::entry::MAX_LINE;
+use super::error::{AuditError, Damage, Problem, io as failed};
+use super::store::{Folder, LogFile};
+
+/// The name of the segment whose first entry is `first`.
+pub(super) fn segment_name(first: u64) -> String {
+    format!("{first:020}.jsonl")
+}
+
+/// The first entry of a segment, by its name.
+pub(super) fn segment_first(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".jsonl")?;
+    let first = digits.parse().ok()?;
+    (segment_name(first) == name).then_some(first)
+}
+
+/// A place in the entries: a segment, a byte in it, and the index of the line that starts there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Position {
+    /// The segment's first index.
+    pub(super) segment: u64,
+    /// The byte.
+    pub(super) offset: u64,
+    /// The line's index.
+    pub(super) index: u64,
+}
+
+/// One committed line and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RawLine {
+    pub(super) at: Position,
+    /// Its bytes without the line feed.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl RawLine {
+    /// Damage to this line.
+    pub(super) fn damaged(&self, problem: impl Into<Problem>) -> AuditError {
+        let file = format!("entries/{}", segment_name(self.at.segment));
+        Damage::line(file, self.at.index - self.at.segment + 1, problem.into())
+    }
+}
+
+/// Reads committed lines from one position to another.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    entries: &'a Folder,
+    segment_size: u64,
+    at: Position,
+    end: Position,
+    open: Option<BufReader<Take<File>>>,
+}
+
+impl<'a> Lines<'a> {
+    /// From `from` (which is where a line starts) to `end` (where the committed lines end).
+    pub(super) fn new(entries: &'a Folder, segment_size: u64, from: Position, end: Position) -> Self {
+        Self { entries, segment_size, at: from, end, open: None }
+    }
+
+    /// The reader of the current segment, up to its committed end.
+    fn open(&self) -> Result<BufReader<Take<File>>, AuditError> {
+        let file = self.entries.read(&segment_name(self.at.segment))?;
+        let length = file.length()?;
+        let end = if self.at.segment == self.end.segment { self.end.offset } else { length };
+        if length < end || end < self.at.offset {
+            return Err(Damage::file(file.shown(), Problem::Short));
+        }
+        let offset = self.at.offset;
+        reader(file, offset, end - offset)
+    }
+
+    fn step(&mut self) -> Result<Option<RawLine>, AuditError> {
+        if self.at.index == self.at.segment + self.segment_size && self.at.segment < self.end.segment {
+            self.leave_segment()?;
+        }
+        if self.at.index >= self.end.index {
+            return self.finish();
+        }
+        let mut reader = match self.open.take() {
+            Some(reader) => reader,
+            None => self.open()?,
+        };
+        let line = self.line(&mut reader)?;
+        self.open = Some(reader);
+        self.at.offset += line.bytes.len() as u64 + 1;
+        self.at.index += 1;
+        Ok(Some(line))
+    }
+
+    fn line(&self, reader: &mut BufReader<Take<File>>) -> Result<RawLine, AuditError> {
+        let mut line = RawLine { at: self.at, bytes: Vec::new() };
+        let path = self.entries.path().join(segment_name(self.at.segment));
+        reader.take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line.bytes).map_err(failed("read", path))?;
+        match line.bytes.pop() {
+            Some(b'\n') if line.bytes.iter().all(|byte| *byte >= 0x20) => Ok(line),
+            None => Err(line.damaged(Problem::Short)),
+            Some(_) => Err(line.damaged(Problem::NotALine)),
+        }
+    }
+
+    /// Goes on to the next segment; the one that is left must end here.
+    fn leave_segment(&mut self) -> Result<(), AuditError> {
+        let file = self.entries.read(&segment_name(self.at.segment))?;
+        if file.length()? != self.at.offset {
+            return Err(Damage::file(file.shown(), Problem::SegmentSize));
+        }
+        self.open = None;
+        self.at = Position { segment: self.at.index, offset: 0, index: self.at.index };
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Option<RawLine>, AuditError> {
+        if self.at == self.end {
+            return Ok(None);
+        }
+        let file = format!("entries/{}", segment_name(self.end.segment));
+        Err(Damage::file(file, Problem::SegmentSize))
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<RawLine, AuditError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step().transpose();
+        if matches!(step, Some(Err(_))) {
+            // Nothing after damage is read.
+            self.at = self.end;
+        }
+        step
+    }
+}
+
+fn reader(file: LogFile, offset: u64, length: u64) -> Result<BufReader<Take<File>>, AuditError> {
+    file.from(offset)?;
+    Ok(BufReader::with_capacity(256 * 1024, file.into_file().take(length)))
+}

@@ -1,0 +1,45 @@
+//! The lock: one writer at a time, and none that waits forever.
+//!
+//! In: the log's folder and a deadline. Out: a guard; dropping it, or dying, lets go.
+//! `flock`, not `fcntl`: the lock belongs to the open file, so two logs in one process exclude
+//! each other too. The file is never renamed or removed.
+
+use std::fs::TryLockError;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::{AuditError, io as failed};
+use super::store::{Folder, LogFile};
+
+/// The file that is locked.
+pub(super) const FILE: &str = "lock";
+
+/// Held while it lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: LogFile,
+}
+
+impl Lock {
+    /// Waits for the lock until the deadline.
+    pub(super) fn take(log: &Folder, deadline: Duration) -> Result<Self, AuditError> {
+        let file = log.append(FILE)?;
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match file.file().try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(failed("lock", file.path())(error)),
+                Err(TryLockError::WouldBlock) if started.elapsed() >= deadline => {
+                    let path = file.path().to_owned();
+                    return Err(AuditError::Locked { path, seconds: deadline.as_secs() });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(pause),
+            }
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        // Whoever unlinked and made it anew would be locked out of nothing.
+        log.check(&file, FILE)?;
+        Ok(Self { _file: file })
+    }
+}

@@ -1,0 +1,172 @@
+//! Reading: without a key, without the lock, and never past what is signed.
+//!
+//! In: a log's folder. Out: [`Reader`], a view of the log at one signed head: lines with their
+//! typed views, blobs, heads. The order is checkpoint, journal, lines, so that a writer at work is
+//! never in the way. Lines are checked by [`verify`](super::verify()), not here; a blob is hashed
+//! whenever it is read.
+
+use std::path::Path;
+
+use crate::release::digest::ClaimedDigest;
+
+use super::entry::{Entry, EntryError};
+use super::error::{AuditError, Damage, Problem};
+use super::identity::Identity;
+use super::journal::Tail;
+use super::lines::{Lines, Position, segment_name};
+use super::log::{Files, NEEDS_REPAIR};
+use super::note::VerifierKey;
+use super::recorded::LogReference;
+use super::tree::{Frontier, Hash, Head, leaf_hash};
+
+/// A log as of one signed head.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) files: Files,
+    pub(super) identity: Identity,
+    pub(super) tail: Tail,
+    end: Position,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its index.
+    pub index: u64,
+    /// Its exact bytes, without the line feed.
+    pub bytes: Vec<u8>,
+}
+
+impl Line {
+    /// Its leaf hash: the entry's id.
+    pub fn leaf(&self) -> Hash {
+        leaf_hash(&self.bytes)
+    }
+
+    /// Its typed view.
+    ///
+    /// # Errors
+    /// [`EntryError`].
+    pub fn parse(&self) -> Result<Entry, EntryError> {
+        Entry::parse(&self.bytes)
+    }
+}
+
+impl Reader {
+    /// Opens a log at its last signed head.
+    ///
+    /// # Errors
+    /// [`AuditError`]: there is none, or its head does not check out.
+    pub fn open(dir: &Path) -> Result<Self, AuditError> {
+        let files = Files::open(dir)?;
+        let identity = Identity::read(&files.log, &files.entries)?;
+        let (tail, _) = files.tail(&identity)?;
+        let end = tail.record.end().ok_or_else(|| Damage::file("journal/", Problem::NotARecord))?;
+        Ok(Self { files, identity, tail, end })
+    }
+
+    /// Which log it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Its origin.
+    pub fn origin(&self) -> &str {
+        self.identity.origin()
+    }
+
+    /// Its id.
+    pub fn log_id(&self) -> ClaimedDigest {
+        self.identity.log_id()
+    }
+
+    /// Its key.
+    pub fn vkey(&self) -> &VerifierKey {
+        self.identity.vkey()
+    }
+
+    /// Size and root of its last signed head.
+    pub fn head(&self) -> Head {
+        self.tail.record.head()
+    }
+
+    /// How many entries are committed.
+    pub fn size(&self) -> u64 {
+        self.head().size
+    }
+
+    /// The signed checkpoint of its head.
+    pub fn checkpoint(&self) -> &str {
+        self.tail.record.note()
+    }
+
+    /// Whether a write failed and the log waits for repair; reading goes on.
+    ///
+    /// # Errors
+    /// [`AuditError::Io`].
+    pub fn needs_repair(&self) -> Result<bool, AuditError> {
+        self.files.log.has(NEEDS_REPAIR)
+    }
+
+    /// Every committed line, in order.
+    pub fn lines(&self) -> impl Iterator<Item = Result<Line, AuditError>> + '_ {
+        self.raw(Position::default())
+            .map(|line| line.map(|line| Line { index: line.at.index, bytes: line.bytes }))
+    }
+
+    pub(super) fn raw(&self, from: Position) -> Lines<'_> {
+        Lines::new(&self.files.entries, self.identity.segment(), from, self.end)
+    }
+
+    /// The committed line of this index. Reads its segment from its start.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage on the way.
+    pub fn line(&self, index: u64) -> Result<Option<Line>, AuditError> {
+        if index >= self.size() {
+            return Ok(None);
+        }
+        let segment = index - index % self.identity.segment();
+        for line in self.raw(Position { segment, offset: 0, index: segment }) {
+            let line = line?;
+            if line.at.index == index {
+                return Ok(Some(Line { index, bytes: line.bytes }));
+            }
+        }
+        Err(Damage::file(format!("entries/{}", segment_name(segment)), Problem::Short))
+    }
+
+    /// A blob's bytes, hashed again.
+    ///
+    /// # Errors
+    /// [`AuditError`] when it can't be read or its bytes are not those of its digest.
+    pub fn blob(&self, digest: &ClaimedDigest) -> Result<Option<Vec<u8>>, AuditError> {
+        self.files.blobs.read(digest)
+    }
+
+    /// Whether this log holds that entry and that checkpoint: the same leaf at the index, and the
+    /// checkpoint's tree a prefix of this log's, whose own lines give its signed root.
+    /// (`formats.md` section 8, step 6.)
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage to this log.
+    pub fn holds(&self, reference: &LogReference, line: &[u8]) -> Result<bool, AuditError> {
+        let same = reference.origin == self.origin() && reference.log_id == self.log_id();
+        if !same || reference.size > self.size() || reference.index >= reference.size {
+            return Ok(false);
+        }
+        let mut frontier = Frontier::default();
+        let (mut leaf_holds, mut root_holds) = (false, false);
+        for own in self.raw(Position::default()) {
+            let own = own?;
+            leaf_holds |= own.at.index == reference.index && own.bytes == line;
+            frontier.push(leaf_hash(&own.bytes));
+            let root = frontier.root();
+            root_holds |= frontier.size() == reference.size && root == Hash::from(&reference.root);
+        }
+        if frontier.root() != self.head().root {
+            return Err(Damage::file("entries/", Problem::Root));
+        }
+        Ok(leaf_holds && root_holds)
+    }
+}

@@ -1,0 +1,323 @@
+//! Durable files: what is written is on the disk, in the order in which it was written.
+//!
+//! In: names inside one folder that stays open. Out: files that are exactly what they were
+//! checked to be: regular, with one name, reached without following a link. Every step that
+//! changes the disk goes through [`probe`], so that tests can stop after any of them.
+//! Protocol: `audit-log.md` 1.6; the order of temp file, fsync, rename and fsync of the folder is
+//! that of <https://www.sqlite.org/atomiccommit.html>.
+//! Not promised: anything on a file system that lies about fsync; preflight names known ones.
+
+pub(super) mod probe;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand;
+use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::error::{AuditError, Damage, Problem, io as failed};
+use probe::Step;
+
+const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o750);
+const FILE_MODE: Mode = Mode::from_bits_truncate(0o640);
+
+/// A folder of the log, held open.
+#[derive(Debug)]
+pub(super) struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+    /// The folder's name relative to the log, with a slash at its end, or empty.
+    shown: String,
+}
+
+impl Folder {
+    /// Opens the log's own folder.
+    pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match sys::open(path, flags, Mode::empty()) {
+            Ok(fd) => Ok(Self { fd, path: path.to_owned(), shown: String::new() }),
+            Err(Errno::NOENT) => Err(AuditError::Missing(path.to_owned())),
+            Err(error) => Err(failed("open", path)(error.into())),
+        }
+    }
+
+    /// Opens a folder inside it, without following a link.
+    pub(super) fn sub(&self, name: &str) -> Result<Self, AuditError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        match sys::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Self { fd, path: self.path.join(name), shown: format!("{}{name}/", self.shown) }),
+            Err(Errno::NOENT) => Err(Damage::file(self.show(name), Problem::Missing)),
+            Err(Errno::LOOP | Errno::NOTDIR) => Err(Damage::file(self.show(name), Problem::NotPlain)),
+            Err(error) => Err(self.failed("open", name)(error)),
+        }
+    }
+
+    /// As [`Folder::sub`], made (and its own folder synced) where it is missing.
+    pub(super) fn sub_or_new(&self, name: &str) -> Result<Self, AuditError> {
+        probe::step(|| Step::MakeFolder(self.path.join(name)))
+            .map_err(failed("create", self.path.join(name)))?;
+        match sys::mkdirat(&self.fd, name, FOLDER_MODE) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(self.failed("create", name)(error)),
+        }
+        self.sync()?;
+        self.sub(name)
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A name in it, relative to the log.
+    pub(super) fn show(&self, name: &str) -> String {
+        format!("{}{name}", self.shown)
+    }
+
+    fn failed(&self, action: &'static str, name: &str) -> impl FnOnce(Errno) -> AuditError {
+        let path = self.path.join(name);
+        move |error| failed(action, path)(error.into())
+    }
+
+    /// Whether its path still leads to it.
+    pub(super) fn is_in_place(&self) -> bool {
+        match (sys::fstat(&self.fd), sys::stat(&self.path)) {
+            (Ok(open), Ok(there)) => same_file(&open, &there),
+            _ => false,
+        }
+    }
+
+    /// The names in it, sorted; `.` and `..` are not among them.
+    pub(super) fn names(&self) -> Result<Vec<String>, AuditError> {
+        let list = || -> Result<Vec<String>, Errno> {
+            let mut names = Vec::new();
+            for entry in sys::Dir::read_from(&self.fd)? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                if name != "." && name != ".." {
+                    names.push(name);
+                }
+            }
+            names.sort();
+            Ok(names)
+        };
+        list().map_err(self.failed("list", ""))
+    }
+
+    /// Whether there is something of this name.
+    pub(super) fn has(&self, name: &str) -> Result<bool, AuditError> {
+        match sys::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(self.failed("look at", name)(error)),
+        }
+    }
+
+    /// Opens a file to read. [`Problem::Missing`] when there is none.
+    pub(super) fn read(&self, name: &str) -> Result<LogFile, AuditError> {
+        self.open_file(name, OFlags::RDONLY)
+    }
+
+    /// Opens a file to read and to append to.
+    pub(super) fn append(&self, name: &str) -> Result<LogFile, AuditError> {
+        self.open_file(name, OFlags::RDWR | OFlags::APPEND)
+    }
+
+    fn open_file(&self, name: &str, how: OFlags) -> Result<LogFile, AuditError> {
+        let flags = how | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let fd = match sys::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Err(Damage::file(self.show(name), Problem::Missing)),
+            Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => {
+                return Err(Damage::file(self.show(name), Problem::NotPlain));
+            }
+            Err(error) => return Err(self.failed("open", name)(error)),
+        };
+        let file = LogFile { file: fd.into(), path: self.path.join(name), shown: self.show(name) };
+        self.check(&file, name)?;
+        Ok(file)
+    }
+
+    /// That an open file is a regular one, has one name, and is the one at its path.
+    pub(super) fn check(&self, file: &LogFile, name: &str) -> Result<(), AuditError> {
+        let open = sys::fstat(&file.file).map_err(self.failed("look at", name))?;
+        let there = match sys::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) => there,
+            Err(Errno::NOENT) => return Err(Damage::file(self.show(name), Problem::Replaced)),
+            Err(error) => return Err(self.failed("look at", name)(error)),
+        };
+        if !same_file(&open, &there) {
+            return Err(Damage::file(self.show(name), Problem::Replaced));
+        }
+        if open.st_nlink != 1 || FileType::from_raw_mode(open.st_mode) != FileType::RegularFile {
+            return Err(Damage::file(self.show(name), Problem::NotPlain));
+        }
+        Ok(())
+    }
+
+    /// Makes an empty file, durably, or opens the one that is there.
+    pub(super) fn append_or_new(&self, name: &str) -> Result<LogFile, AuditError> {
+        if self.has(name)? {
+            return self.append(name);
+        }
+        let file = self.create(name, "create")?;
+        file.sync()?;
+        self.sync()?;
+        self.append(name)
+    }
+
+    fn create(&self, name: &str, action: &'static str) -> Result<LogFile, AuditError> {
+        let path = self.path.join(name);
+        probe::step(|| Step::Create(path.clone())).map_err(failed(action, &path))?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fd = sys::openat(&self.fd, name, flags, FILE_MODE).map_err(self.failed(action, name))?;
+        Ok(LogFile { file: fd.into(), path, shown: self.show(name) })
+    }
+
+    /// Puts a whole file in place: temp file, fsync, rename, fsync of the folder.
+    pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), AuditError> {
+        self.stage(name, bytes)?;
+        self.sync()
+    }
+
+    /// As [`Folder::put`], but the folder is not yet synced.
+    pub(super) fn stage(&self, name: &str, bytes: &[u8]) -> Result<(), AuditError> {
+        let temporary = format!("{name}.{}.tmp", random_hex::<8>()?);
+        let written = self.create(&temporary, "write").and_then(|mut file| {
+            file.write(bytes)?;
+            file.sync()
+        });
+        match written.and_then(|()| self.rename(&temporary, name)) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // The name is random, so nothing but this attempt can be meant.
+                let _ = sys::unlinkat(&self.fd, &temporary, AtFlags::empty());
+                Err(error)
+            }
+        }
+    }
+
+    /// Renames a file inside the folder.
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), AuditError> {
+        let (source, target) = (self.path.join(from), self.path.join(to));
+        probe::step(|| Step::Rename(source, target.clone())).map_err(failed("rename", target))?;
+        sys::renameat(&self.fd, from, &self.fd, to).map_err(self.failed("rename", to))
+    }
+
+    /// Makes its names durable.
+    pub(super) fn sync(&self) -> Result<(), AuditError> {
+        probe::step(|| Step::SyncFolder(self.path.clone())).map_err(failed("sync", &self.path))?;
+        sys::fsync(&self.fd).map_err(self.failed("sync", ""))
+    }
+
+    /// The whole of a file of at most `limit` bytes.
+    pub(super) fn bytes(&self, name: &str, limit: u64) -> Result<Vec<u8>, AuditError> {
+        let mut bytes = Vec::new();
+        let file = self.read(name)?;
+        let action = failed("read", &file.path);
+        (&file.file).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(action)?;
+        if bytes.len() as u64 > limit {
+            return Err(Damage::file(self.show(name), Problem::NotALine));
+        }
+        Ok(bytes)
+    }
+
+    /// The file system under it: its type's number, and how many bytes are free to use.
+    pub(super) fn file_system(&self) -> Result<(u64, u64), AuditError> {
+        let stat = sys::fstatfs(&self.fd).map_err(self.failed("look at", ""))?;
+        #[expect(clippy::cast_sign_loss, reason = "a magic number and a block size")]
+        Ok(((stat.f_type as u64) & 0xffff_ffff, stat.f_bavail.saturating_mul(stat.f_bsize as u64)))
+    }
+}
+
+fn same_file(a: &Stat, b: &Stat) -> bool {
+    a.st_ino == b.st_ino && a.st_dev == b.st_dev
+}
+
+/// `N` random bytes as hex.
+pub(super) fn random_hex<const N: usize>() -> Result<String, AuditError> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).map_err(|_| AuditError::Random)?;
+    Ok(hex::encode(bytes))
+}
+
+/// A file of the log, checked when it was opened.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    file: File,
+    path: PathBuf,
+    shown: String,
+}
+
+impl LogFile {
+    /// Its name relative to the log.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The open file alone.
+    pub(super) fn into_file(self) -> File {
+        self.file
+    }
+
+    /// How many bytes it has.
+    pub(super) fn length(&self) -> Result<u64, AuditError> {
+        self.file.metadata().map(|meta| meta.len()).map_err(failed("look at", &self.path))
+    }
+
+    /// The bytes from an offset to `end`, or to the file's end if that comes first.
+    pub(super) fn range(&self, offset: u64, end: u64) -> Result<Vec<u8>, AuditError> {
+        let mut bytes = Vec::new();
+        self.from(offset)?
+            .take(end.saturating_sub(offset))
+            .read_to_end(&mut bytes)
+            .map_err(failed("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    /// A reader from an offset on.
+    pub(super) fn from(&self, offset: u64) -> Result<&File, AuditError> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(offset)).map_err(failed("read", &self.path))?;
+        Ok(file)
+    }
+
+    /// Writes with one call, so that no reader sees half of it on purpose; a short write fails.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), AuditError> {
+        let step = || Step::Write(self.path.clone(), bytes.to_vec());
+        let step = probe::write(step, bytes, |part| (&self.file).write(part));
+        let written = step.map_err(failed("write", &self.path))?;
+        if written == bytes.len() {
+            return Ok(());
+        }
+        let short = io::Error::from(io::ErrorKind::StorageFull);
+        Err(failed("write", &self.path)(short))
+    }
+
+    /// Makes its bytes durable.
+    pub(super) fn sync(&self) -> Result<(), AuditError> {
+        probe::step(|| Step::SyncFile(self.path.clone()))
+            .and_then(|()| self.file.sync_data())
+            .map_err(failed("sync", &self.path))
+    }
+
+    /// Cuts it, durably.
+    pub(super) fn truncate(&self, length: u64) -> Result<(), AuditError> {
+        probe::step(|| Step::Truncate(self.path.clone(), length))
+            .and_then(|()| self.file.set_len(length))
+            .map_err(failed("truncate", &self.path))?;
+        self.sync()
+    }
+}

@@ -1,0 +1,345 @@
+//! Verification of a whole log: every line, every record, every blob, against key, pins, memory.
+//!
+//! In: a log's folder and what is expected of it. Out: [`Report`], with what was counted and how
+//! much it assures; or the first thing that does not check out, with file and line.
+//! Lines are parsed strictly and chained; the tree is built; each journal record is rebuilt from
+//! the lines and compared byte for byte, its signature verified; `log.json` is rebuilt; the
+//! checkpoint must be one of the journal; each blob that an entry names must be there and match.
+//! Not detectable from the folder alone: all files rolled back together to an older genuine state
+//! (`audit-log.md` 1.8), unless this machine has seen a later head.
+
+mod report;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::release::digest::ClaimedDigest;
+use crate::time::Timestamp;
+
+use super::entry::decision::DecisionEntry;
+use super::entry::{Body, Entry};
+use super::error::{AuditError, Damage, Problem};
+use super::identity::Pinned;
+use super::journal::{self, MAX_RECORD, Record};
+use super::lines::{Position, RawLine, segment_first};
+use super::log::{CHECKPOINT, clock_slack};
+use super::memory::{Marks, Memory};
+use super::reader::Reader;
+use super::recovery;
+use super::tip::chained;
+use super::tree::{Frontier, Hash, Head, leaf_hash};
+
+#[derive(Deserialize)]
+struct Manifest {
+    files: Vec<ManifestFile>,
+}
+
+#[derive(Deserialize)]
+struct ManifestFile {
+    digest: ClaimedDigest,
+}
+
+pub use report::{Assurance, Expectations, Notice, Report};
+
+/// Verifies a whole log.
+///
+/// # Errors
+/// [`AuditError`]: [`AuditError::Damaged`] for the first thing that does not check out, or the
+/// reason why the log can't be read.
+pub fn verify(dir: &Path, expected: &Expectations) -> Result<Report, AuditError> {
+    // What was seen is read before the log is: a log never has less than was seen of it.
+    let first = Reader::open(dir)?;
+    let log_id = Hash::from(&first.log_id());
+    let memory = Memory::new(expected.seen.as_deref(), first.origin(), dir);
+    let marks = memory.marks(log_id)?;
+    let (shown_note, shown) = first.files.checkpoint(&first.identity)?;
+    let lengths = recovery::lengths(&first.files.entries)?;
+    let reader = Reader::open(dir)?;
+    if reader.identity != first.identity {
+        return Err(Damage::file("log.json", Problem::Replaced));
+    }
+    let pinned = reader.identity.check(&expected.pins, expected.origin.as_deref())?;
+    let mut check = Check::new(&reader, marks, shown_note, shown);
+    check.run()?;
+    let report = check.report(pinned, lengths)?;
+    // A folder that can't be written is no reason to doubt the log.
+    let _ = memory.remember(log_id, report.head);
+    Ok(report)
+}
+
+/// A verification at work.
+struct Check<'a> {
+    reader: &'a Reader,
+    marks: Marks,
+    shown_note: String,
+    shown: Head,
+    shown_found: bool,
+    must_end: Option<u64>,
+    frontier: Frontier,
+    leaf: Hash,
+    at: Position,
+    last_time: Option<Timestamp>,
+    seen_blobs: BTreeSet<ClaimedDigest>,
+    records: u64,
+    recoveries: u64,
+    warnings: Vec<Notice>,
+}
+
+impl<'a> Check<'a> {
+    fn new(reader: &'a Reader, marks: Marks, shown_note: String, shown: Head) -> Self {
+        Self {
+            reader,
+            marks,
+            shown_note,
+            shown,
+            shown_found: false,
+            must_end: None,
+            frontier: Frontier::default(),
+            leaf: super::entry::Place::NOTHING,
+            at: Position::default(),
+            last_time: None,
+            seen_blobs: BTreeSet::new(),
+            records: 0,
+            recoveries: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Goes through the journal, and between two records through the lines that the later signs.
+    fn run(&mut self) -> Result<(), AuditError> {
+        let mut lines = self.reader.raw(Position::default());
+        for name in journal::files(&self.reader.files.journal)? {
+            let segment = segment_first(&name).unwrap_or_default();
+            for (number, line) in self.records_of(&name)? {
+                let file = format!("journal/{name}");
+                let damaged = |problem| Damage::line(file.clone(), number, problem);
+                let record = Record::read(&line, &self.reader.identity).map_err(damaged)?;
+                let end = record.end().ok_or_else(|| damaged(Problem::NotARecord))?;
+                self.starts_anew(&end, segment).map_err(damaged)?;
+                while self.at.index < end.index {
+                    let line = lines.next().ok_or_else(|| damaged(Problem::Short))??;
+                    self.ends_its_commit(&line)?;
+                    self.line(&line)?;
+                }
+                self.record(&record, &line).map_err(damaged)?;
+            }
+            if name == self.reader.tail.file {
+                break;
+            }
+        }
+        self.ends_at_head()?;
+        match lines.next() {
+            Some(Err(error)) => Err(error),
+            Some(Ok(line)) => Err(line.damaged(Problem::Root)),
+            None => Ok(()),
+        }
+    }
+
+    /// That a record goes on from the one before: a commit is never empty and never crosses a
+    /// segment, and its record is in the journal's file of that segment.
+    fn starts_anew(&mut self, end: &Position, segment: u64) -> Result<(), Problem> {
+        let full = self.at.index == self.at.segment + self.reader.identity.segment();
+        let starts_in = if full { self.at.index } else { self.at.segment };
+        self.must_end = None;
+        let sound = end.segment == segment && end.segment == starts_in && end.index > self.at.index;
+        if sound { Ok(()) } else { Err(Problem::Record) }
+    }
+
+    /// That no line follows in a commit which one before has to end: a decision's proof leads to
+    /// the checkpoint of its own commit, so that record may not be missing.
+    fn ends_its_commit(&self, line: &RawLine) -> Result<(), AuditError> {
+        match self.must_end {
+            Some(entry) => Err(line.damaged(Problem::Uncommitted { entry })),
+            None => Ok(()),
+        }
+    }
+
+    /// The lines of a journal file up to the last record that holds, with their numbers.
+    fn records_of(&self, name: &str) -> Result<Vec<(u64, Vec<u8>)>, AuditError> {
+        let file = self.reader.files.journal.read(name)?;
+        let tail = &self.reader.tail;
+        let last = *name == tail.file;
+        // What a writer adds meanwhile belongs to a later verification.
+        let end = if last { tail.end } else { file.length()? };
+        let bytes = file.range(0, end)?;
+        let mut records = Vec::new();
+        for (number, line) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
+            let whole = line.strip_suffix(b"\n").or(last.then_some(line));
+            let whole = whole.filter(|line| line.len() as u64 <= MAX_RECORD);
+            let line = whole.ok_or_else(|| Damage::line(file.shown(), number, Problem::NotARecord))?;
+            records.push((number, line.to_vec()));
+        }
+        Ok(records)
+    }
+
+    fn line(&mut self, line: &RawLine) -> Result<(), AuditError> {
+        let entry = Entry::parse(&line.bytes).map_err(|error| line.damaged(error))?;
+        chained(line, entry.seq, &Hash::from(&entry.prev), &self.leaf)?;
+        self.leaf = leaf_hash(&line.bytes);
+        self.frontier.push(self.leaf);
+        self.marks.pass(&self.frontier)?;
+        let offset = line.at.offset + line.bytes.len() as u64 + 1;
+        self.at = Position { segment: line.at.segment, offset, index: line.at.index + 1 };
+        if self.last_time.is_some_and(|last| entry.time + clock_slack() < last) {
+            self.warnings.push(Notice::ClockBehind(entry.seq));
+        }
+        self.last_time = Some(entry.time);
+        self.must_end = ends_commits(&entry.body).then_some(entry.seq);
+        self.body(line, &entry)
+    }
+
+    fn body(&mut self, line: &RawLine, entry: &Entry) -> Result<(), AuditError> {
+        match &entry.body {
+            Body::Created(_) if entry.seq != 0 => Err(line.damaged(Problem::NotCreated)),
+            Body::Decision(decision) => self.decision(entry.seq, decision),
+            Body::Annotation(event) => self.blob(entry.seq, &event.members.note).map(|_| ()),
+            Body::Recovered(event) => {
+                self.recoveries += 1;
+                self.quarantined(&event.members.digest)
+            }
+            Body::Other { kind, .. } if is_unsupported(kind) => {
+                Err(line.damaged(Problem::Unsupported(kind.clone())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn decision(&mut self, seq: u64, decision: &DecisionEntry) -> Result<(), AuditError> {
+        for digest in decision.set_aside() {
+            if self.reader.blob(digest)?.is_some() {
+                self.seen_blobs.insert(digest.clone());
+            }
+        }
+        for (member, digest) in decision.blobs() {
+            let fresh = !self.seen_blobs.contains(digest);
+            let bytes = self.blob(seq, digest)?;
+            if fresh && member == "policy" {
+                let manifest: Manifest = serde_json::from_slice(&bytes)
+                    .map_err(|error| Damage::file(digest.to_string(), Problem::Json(error.into())))?;
+                for file in manifest.files {
+                    self.blob(seq, &file.digest)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hashes a blob, the first time that it is named.
+    fn blob(&mut self, entry: u64, digest: &ClaimedDigest) -> Result<Vec<u8>, AuditError> {
+        if self.seen_blobs.contains(digest) {
+            return Ok(Vec::new());
+        }
+        let file = format!("evidence/sha256/{}", digest.hex());
+        let bytes = self.reader.blob(digest)?;
+        let bytes = bytes.ok_or_else(|| Damage::file(file, Problem::BlobMissing { entry }))?;
+        self.seen_blobs.insert(digest.clone());
+        Ok(bytes)
+    }
+
+    fn quarantined(&mut self, digest: &ClaimedDigest) -> Result<(), AuditError> {
+        let name = format!("{}.bin", digest.hex());
+        let log = &self.reader.files.log;
+        if !log.has("quarantine")? || !log.sub("quarantine")?.has(&name)? {
+            self.warnings.push(Notice::QuarantineMissing(format!("quarantine/{name}")));
+        }
+        Ok(())
+    }
+
+    /// Rebuilds a record from the lines and compares it byte for byte.
+    fn record(&mut self, record: &Record, line: &[u8]) -> Result<(), Problem> {
+        let note = record.note().to_owned();
+        if Record::of(&self.reader.identity, &self.frontier, &self.at, note).line() != line {
+            return Err(Problem::Record);
+        }
+        self.records += 1;
+        self.shown_found |= record.head() == self.shown && record.note() == self.shown_note;
+        Ok(())
+    }
+
+    fn ends_at_head(&self) -> Result<(), AuditError> {
+        let head = Head { size: self.frontier.size(), root: self.frontier.root() };
+        if head != self.reader.head() {
+            return Err(Damage::file("journal/", Problem::Short));
+        }
+        if !self.shown_found {
+            return Err(Damage::file(CHECKPOINT, Problem::NotInJournal));
+        }
+        self.marks.finish(head.size)
+    }
+
+    fn report(mut self, pinned: Pinned, lengths: Vec<(String, u64)>) -> Result<Report, AuditError> {
+        self.look_at_the_end(lengths)?;
+        self.look_for_strays()?;
+        if let Some(fork) = self.marks.forks().into_iter().next() {
+            let problem = Problem::Fork { place: fork.place, size: fork.size };
+            return Err(Damage::file("entries/", problem));
+        }
+        Ok(Report {
+            origin: self.reader.origin().to_owned(),
+            log_id: self.reader.log_id(),
+            pinned,
+            head: self.reader.head(),
+            records: self.records,
+            blobs: self.seen_blobs.len() as u64,
+            recoveries: self.recoveries,
+            last_time: self.last_time,
+            assurance: Assurance::SelfConsistent,
+            warnings: self.warnings,
+        })
+    }
+
+    /// What the last writer did not finish.
+    fn look_at_the_end(&mut self, lengths: Vec<(String, u64)>) -> Result<(), AuditError> {
+        let tail = &self.reader.tail;
+        let journal = self.reader.head().size;
+        // A writer that was at work when it was first read has replaced it by now.
+        let (_, shown) = self.reader.files.checkpoint(&self.reader.identity)?;
+        if shown.size < journal {
+            self.warnings.push(Notice::StaleCheckpoint { shown: shown.size, journal });
+        }
+        if tail.unended {
+            self.warnings.push(Notice::UnendedRecord(format!("journal/{}", tail.file)));
+        }
+        if let Some(torn) = &tail.torn {
+            let (file, offset) = (format!("journal/{}", torn.file), torn.offset);
+            self.warnings.push(Notice::UncommittedTail { file, offset });
+        }
+        for (name, offset) in recovery::unsigned(lengths, &self.reader.identity, &self.at)? {
+            let file = format!("entries/{name}");
+            self.warnings.push(Notice::UncommittedTail { file, offset });
+        }
+        if self.reader.needs_repair()? {
+            self.warnings.push(Notice::NeedsRepair);
+        }
+        Ok(())
+    }
+
+    /// Files among the segments that no writer makes.
+    fn look_for_strays(&mut self) -> Result<(), AuditError> {
+        let size = self.reader.identity.segment();
+        for folder in [&self.reader.files.entries, &self.reader.files.journal] {
+            for name in folder.names()? {
+                let known = segment_first(&name).is_some_and(|first| first % size == 0);
+                if !known {
+                    self.warnings.push(Notice::Stray(folder.show(&name)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Types that are always the last of their commit: recovery and changes only come before others.
+fn ends_commits(body: &Body) -> bool {
+    matches!(body, Body::Created(_) | Body::Decision(_) | Body::Annotation(_) | Body::Heartbeat(_))
+}
+
+/// Types that change how a log is to be judged, and that this version does not know how to.
+fn is_unsupported(kind: &str) -> bool {
+    matches!(kind, "key.added" | "key.retired" | "key.compromised" | "log.pruned" | "log.moved")
+}
+
+#[cfg(test)]
+mod tests;
