@@ -1,0 +1,95 @@
+//! The whole pre-flight on one page, in the order of the data. Read this first.
+//!
+//! In: a release, what is asked, the world to read it from, the standard to hold it to, the log.
+//! Out: a plan, a refusal or a rehearsal, each of them recorded; or [`GateError`]: no decision.
+
+use crate::audit::{AppendError, AuditLog, Recorded, Refused, Rehearsed};
+use crate::evidence::EvidenceSource;
+use crate::plan::PlanDraft;
+use crate::policy::{Decision, Request, Standard, decide};
+use crate::release::Release;
+use crate::release::resolved::{ArtifactFiles, Resolution, ResolveError};
+use crate::rollout::Plan;
+use crate::time::Timestamp;
+use crate::verify::verify;
+
+/// Where bytes come from: artifacts and evidence.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The files that a release names.
+    pub artifacts: &'a dyn ArtifactFiles,
+    /// The evidence that may speak of it.
+    pub evidence: &'a dyn EvidenceSource,
+}
+
+/// What came of a pre-flight. All of it is in the log.
+#[derive(Debug)]
+#[must_use = "only one of them is a plan"]
+pub enum Outcome {
+    /// Allowed: the plan.
+    Approved(Plan),
+    /// Denied, or inconclusive.
+    Refused(Refused),
+    /// `--dry-run`: evaluated and recorded, never a plan.
+    Rehearsed(Rehearsed),
+}
+
+/// The gate could not decide, or could not record what it decided: no plan either way.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GateError {
+    /// A release whose bytes could not be read.
+    #[error("the release could not be read")]
+    Resolve(#[from] ResolveError),
+    /// A decision that the log could not take.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// Verifies, decides, records, and only then lets a plan out.
+///
+/// `clock` is the writer's clock, which the log judges; `now` is the time that the release is judged
+/// at. They are one, save in a rehearsal as of another time.
+///
+/// # Errors
+/// [`GateError`]: then no decision was made, or none is on record, and there is no plan.
+pub fn preflight(
+    release: Release,
+    request: Request,
+    world: World<'_>,
+    standard: &Standard,
+    log: &mut AuditLog,
+    now: Timestamp,
+    clock: Timestamp,
+) -> Result<Outcome, GateError> {
+    let decision = judge(release, &request, world, standard, now)?; // always a verdict, with its reasons
+    Ok(match log.append(decision, &request.caller, clock)? {
+        // durable before it returns
+        Recorded::Approved(approved) => Outcome::Approved(Plan::promote(approved)),
+        Recorded::Refused(refused) => Outcome::Refused(refused),
+        Recorded::Rehearsed(rehearsed) => Outcome::Rehearsed(rehearsed), // action none, never a plan
+    })
+}
+
+/// The pre-flight up to its decision: what `laforge verify` reports, and what `preflight` records.
+///
+/// # Errors
+/// [`ResolveError`] when the release's bytes could not be read.
+pub fn judge(
+    release: Release,
+    request: &Request,
+    world: World<'_>,
+    standard: &Standard,
+    now: Timestamp,
+) -> Result<Decision, ResolveError> {
+    Ok(match release.resolve(world.artifacts)? {
+        // every byte hashed, every claim compared
+        Resolution::Differs(mismatch) => Decision::refuse(mismatch, standard, request, now), // recorded like any deny
+        Resolution::Matches(release) => {
+            let gathered = world.evidence.gather(&release); // found, and what could not be reached
+            let verified = verify(&release, gathered, &standard.trust, now); // true or absent; never an opinion
+            let draft = PlanDraft::of(&release, &request.rollout); // what would be rolled out
+            decide(&release, verified, draft, standard, request, now) // every rule; any deny wins
+        }
+    })
+}

@@ -1,0 +1,21 @@
+//! The rollout: from a recorded approval to a plan, and from a plan back into this program.
+//!
+//! Out: [`Plan`], made of an [`Approved`](crate::audit::Approved) alone. In: an [`Envelope`], of which
+//! nothing counts until [`Envelope::accept`] has taken all its steps (`formats.md` section 8).
+
+pub mod acceptance;
+pub mod envelope;
+pub mod log_policy;
+pub mod promotion;
+pub mod refusal;
+pub mod wire;
+
+pub use acceptance::Acceptance;
+pub use envelope::{AcceptedPlan, Envelope};
+pub use log_policy::LogPolicy;
+pub use promotion::Plan;
+pub use refusal::AcceptError;
+pub use wire::schema;
+
+/// `payloadType` of an envelope.
+pub const PAYLOAD_TYPE: &str = "application/vnd.laforge.rollout-plan.v1+json";

@@ -1,0 +1,86 @@
+//! The files that a release names.
+//!
+//! In: paths, links followed, because their bytes are hashed and compared wherever they lie.
+//! Out: readers. Pipes and devices are refused: they can't be read twice to the same end.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::folder;
+use crate::release::digest::Algorithms;
+use crate::release::resolved::ArtifactFiles;
+
+/// Files on disk.
+pub struct Files<'a> {
+    algorithms: Algorithms,
+    progress: Box<Progress<'a>>,
+}
+
+/// Hears the name of an artifact and how many more of its bytes were read.
+type Progress<'a> = dyn Fn(&str, u64) + Sync + 'a;
+
+impl<'a> Files<'a> {
+    /// Files whose digests are computed by these algorithms.
+    pub fn new(algorithms: Algorithms) -> Self {
+        Self { algorithms, progress: Box::new(|_, _| {}) }
+    }
+
+    /// Tells of every piece that was read: the artifact's name and how many bytes more.
+    pub fn with_progress(self, progress: impl Fn(&str, u64) + Sync + 'a) -> Self {
+        Self { progress: Box::new(progress), ..self }
+    }
+}
+
+impl ArtifactFiles for Files<'_> {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(folder::open_file(path)?))
+    }
+
+    fn algorithms(&self) -> Algorithms {
+        self.algorithms
+    }
+
+    fn progress(&self, name: &str, bytes: u64) {
+        (self.progress)(name, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::release::digest::ArtifactDigest;
+
+    #[test]
+    fn reads_files_and_refuses_everything_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, b"abc").unwrap();
+        let files = Files::new(Algorithms::Sha256);
+        let read = ArtifactDigest::of_reader(files.open(&path).unwrap(), files.algorithms()).unwrap();
+        assert_eq!(read, ArtifactDigest::of(b"abc", Algorithms::Sha256));
+        assert!(files.open(folder.path()).is_err());
+        assert_eq!(files.open(Path::new("/nonexistent")).err().unwrap().kind(), io::ErrorKind::NotFound);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            folder.path().join("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert!(files.open(&folder.path().join("pipe")).is_err());
+    }
+
+    #[test]
+    fn tells_how_far_it_is() {
+        let total = AtomicU64::new(0);
+        let files = Files::new(Algorithms::Sha256).with_progress(|_, bytes| {
+            total.fetch_add(bytes, Ordering::Relaxed);
+        });
+        files.progress("a", 3);
+        files.progress("b", 4);
+        assert_eq!(total.load(Ordering::Relaxed), 7);
+    }
+}

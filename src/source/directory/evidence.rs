@@ -1,0 +1,564 @@
+//! Evidence in files, folders and OCI layouts (`formats.md` section 5).
+//!
+//! In: paths. Out: [`EvidenceFolders`], every byte of it read at construction, so that nothing can
+//! change between two looks; [`EvidenceFolders::gather`] parses it. Folders are walked in the order of
+//! their names' bytes and no link in them is followed. An I/O failure is `unreachable`, a document that
+//! does not parse `unreadable`, a limit a recorded deny: none of them is silence.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
+use super::layout;
+use crate::evidence::limits::{DOCUMENT_BYTES, PIECES, TOTAL_BYTES};
+use crate::evidence::{
+    Evidence, EvidenceSource, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile,
+};
+use crate::release::digest::{Algorithms, Digest};
+use crate::release::resolved::ResolvedRelease;
+
+/// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
+const NAMES: u64 = 65_536;
+
+/// Folders within folders; each holds one handle open.
+const DEPTH: usize = 32;
+
+/// Everything that lies at the evidence paths.
+pub struct EvidenceFolders {
+    intake: Intake,
+}
+
+impl EvidenceFolders {
+    /// Reads every path: a folder, an OCI layout, or a file, whatever it is called.
+    pub fn read(paths: &[PathBuf]) -> Self {
+        Self::read_within(paths, Limits::default())
+    }
+
+    fn read_within(paths: &[PathBuf], limits: Limits) -> Self {
+        let mut paths = paths.to_vec();
+        paths.sort();
+        paths.dedup();
+        let mut intake = Intake::new(limits);
+        for path in &paths {
+            intake.path(path);
+        }
+        Self { intake }
+    }
+
+    /// The algorithms that artifacts have to be read with, so that all of this can be held to them.
+    pub fn algorithms(&self) -> Algorithms {
+        let names_sha512 = |piece: &Piece| piece.parse().is_ok_and(|evidence| evidence.names_sha512());
+        if self.intake.pieces.values().any(names_sha512) {
+            Algorithms::Sha256AndSha512
+        } else {
+            Algorithms::Sha256
+        }
+    }
+}
+
+impl EvidenceSource for EvidenceFolders {
+    fn gather(&self, _release: &ResolvedRelease) -> Gathered {
+        self.intake.gathered()
+    }
+}
+
+/// Whether a file lies at or below one of these paths, links resolved: a trust file must not lie
+/// where evidence is put. A path that does not exist holds nothing.
+///
+/// # Errors
+/// The system's own, when the file can't be found.
+pub fn lies_within(file: &Path, paths: &[PathBuf]) -> io::Result<bool> {
+    let file = file.canonicalize()?;
+    Ok(paths.iter().filter_map(|path| path.canonicalize().ok()).any(|path| file.starts_with(path)))
+}
+
+/// What intake takes at most.
+#[derive(Clone, Copy)]
+struct Limits {
+    names: u64,
+    pieces: u64,
+    document: u64,
+    total: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { names: NAMES, pieces: PIECES as u64, document: DOCUMENT_BYTES as u64, total: TOTAL_BYTES }
+    }
+}
+
+/// One document, and where it came from.
+struct Piece {
+    source: String,
+    bytes: Vec<u8>,
+    /// Known to be no evidence before anyone parses it.
+    problem: Option<Unreadable>,
+}
+
+impl Piece {
+    fn parse(&self) -> Result<Evidence, Unreadable> {
+        match &self.problem {
+            Some(problem) => Err(problem.clone()),
+            None => Evidence::parse(&self.source, self.bytes.clone()),
+        }
+    }
+}
+
+/// Everything that was read so far.
+pub(super) struct Intake {
+    limits: Limits,
+    pieces: BTreeMap<Digest, Piece>,
+    taken: u64,
+    total: u64,
+    names: u64,
+    ignored: u64,
+    unreachable: Vec<Unreachable>,
+    over: Option<OverLimit>,
+}
+
+impl Intake {
+    fn new(limits: Limits) -> Self {
+        let (pieces, unreachable) = (BTreeMap::new(), Vec::new());
+        Self { limits, pieces, taken: 0, total: 0, names: 0, ignored: 0, unreachable, over: None }
+    }
+
+    fn gathered(&self) -> Gathered {
+        let mut gathered = Gathered {
+            unreachable: self.unreachable.clone(),
+            ignored: self.ignored,
+            over_limit: self.over.clone(),
+            ..Gathered::default()
+        };
+        for (digest, piece) in &self.pieces {
+            match piece.parse() {
+                Ok(evidence) => gathered.found.push(evidence),
+                Err(problem) => gathered.unreadable.push(UnreadableFile {
+                    source: piece.source.clone(),
+                    digest: *digest,
+                    size: piece.bytes.len() as u64,
+                    problem,
+                }),
+            }
+        }
+        gathered
+    }
+
+    /// A path that the user named: it is meant, whatever its name, and may be a link.
+    fn path(&mut self, path: &Path) {
+        let shown = path.display().to_string();
+        if path.is_dir() {
+            match Folder::open(path) {
+                Ok(folder) => self.folder(&folder, 0),
+                Err(error) => self.unreachable(&shown, &error),
+            }
+        } else {
+            let lines = path.extension().is_some_and(|extension| extension == "jsonl");
+            let read = open_file(path).and_then(|file| read_bounded(file, self.most(lines)));
+            self.file(&shown, lines, read);
+        }
+    }
+
+    fn folder(&mut self, folder: &Folder, depth: usize) {
+        let Some(entries) = self.entries(folder) else { return };
+        if entries.iter().any(|(name, kind)| name == "oci-layout" && *kind == Kind::File) {
+            return layout::read(folder, self);
+        }
+        for (name, kind) in entries {
+            if self.is_over() {
+                return;
+            }
+            match kind {
+                Kind::Folder if depth == DEPTH => {
+                    self.exceed("folders within evidence folders", DEPTH as u64, DEPTH as u64 + 1);
+                }
+                Kind::Folder => match folder.folder(&name) {
+                    Ok(inner) => self.folder(&inner, depth + 1),
+                    Err(error) => self.unreachable(&folder.path(&name).display().to_string(), &error),
+                },
+                Kind::File if is_evidence(&name) => {
+                    let lines = name.as_encoded_bytes().ends_with(b".jsonl");
+                    let read = folder.read(&name, self.most(lines));
+                    self.file(&folder.path(&name).display().to_string(), lines, read);
+                }
+                Kind::File | Kind::Link | Kind::Special => self.ignore(),
+            }
+        }
+    }
+
+    /// The names in a folder, while there are not too many in all of them.
+    fn entries(&mut self, folder: &Folder) -> Option<Vec<(std::ffi::OsString, Kind)>> {
+        let room = self.limits.names.saturating_sub(self.names);
+        match folder.entries(usize::try_from(room).unwrap_or(usize::MAX)) {
+            Ok(Entries::All(entries)) => {
+                self.names += entries.len() as u64;
+                Some(entries)
+            }
+            Ok(Entries::TooMany) => {
+                self.exceed("names in evidence folders", self.limits.names, self.limits.names + 1);
+                None
+            }
+            Err(error) => {
+                self.unreachable(&folder.shown(), &error);
+                None
+            }
+        }
+    }
+
+    /// A file of lines holds several documents, so that only their sum bounds it.
+    fn most(&self, lines: bool) -> u64 {
+        if lines { self.limits.total } else { self.limits.document }
+    }
+
+    fn file(&mut self, source: &str, lines: bool, read: io::Result<Bytes>) {
+        match read {
+            Ok(Bytes::All(bytes)) if lines => self.lines(source, &bytes),
+            Ok(Bytes::All(bytes)) => self.take(source, bytes, None),
+            Ok(Bytes::TooMany) => {
+                self.exceed("bytes of one evidence file", self.most(lines), self.most(lines) + 1);
+            }
+            Err(error) => self.unreachable(source, &error),
+        }
+    }
+
+    /// JSON lines: one document each, empty ones aside.
+    fn lines(&mut self, source: &str, bytes: &[u8]) {
+        for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let line = line.trim_ascii();
+            if !line.is_empty() {
+                self.take(&format!("{source}:{}", at + 1), line.to_vec(), None);
+            }
+        }
+    }
+
+    /// Takes one document, while there are not too many.
+    pub(super) fn take(&mut self, source: &str, bytes: Vec<u8>, problem: Option<Unreadable>) {
+        if self.is_over() {
+            return;
+        }
+        self.taken += 1;
+        if self.taken > self.limits.pieces {
+            return self.exceed("pieces of evidence", self.limits.pieces, self.taken);
+        }
+        self.weigh(bytes.len());
+        if !self.is_over() {
+            let piece = Piece { source: source.to_owned(), bytes, problem };
+            self.pieces.entry(Digest::of_bytes(&piece.bytes)).or_insert(piece);
+        }
+    }
+
+    /// Counts bytes that were read, evidence or what leads to it.
+    pub(super) fn weigh(&mut self, bytes: usize) {
+        self.total = self.total.saturating_add(bytes as u64);
+        if self.total > self.limits.total {
+            self.exceed("bytes of evidence", self.limits.total, self.total);
+        }
+    }
+
+    /// The most bytes that one document may have.
+    pub(super) fn document_limit(&self) -> u64 {
+        self.limits.document
+    }
+
+    pub(super) fn ignore(&mut self) {
+        self.ignored += 1;
+    }
+
+    pub(super) fn unreachable(&mut self, source: &str, error: &io::Error) {
+        self.unreachable.push(Unreachable { source: source.to_owned(), cause: error.to_string() });
+    }
+
+    /// The first limit that is exceeded is reported; nothing is read after it.
+    pub(super) fn exceed(&mut self, what: &'static str, limit: u64, found: u64) {
+        self.over.get_or_insert(OverLimit { what, limit, found });
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
+}
+
+/// The names that evidence has in a folder.
+fn is_evidence(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    [".sigstore.json", ".sigstore", ".json", ".jsonl", ".dsse"]
+        .iter()
+        .any(|end| name.ends_with(end.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::key::Algorithm;
+    use crate::key::secret::SecretKey;
+
+    /// A folder with these files.
+    fn folder(files: &[(&str, &[u8])]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    /// A signed envelope around a statement about this digest.
+    fn envelope(algorithm: &str, digest: &str) -> Vec<u8> {
+        let statement = format!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"digest":{{"{algorithm}":"{digest}"}}}}],"predicateType":"https://x","predicate":{{}}}}"#
+        );
+        let payload_type = "application/vnd.in-toto+json";
+        let pae = crate::evidence::envelope::pae(payload_type, statement.as_bytes());
+        let signature = SecretKey::generate(Algorithm::Ed25519).unwrap().sign(&pae).unwrap();
+        let base64 = |bytes: &[u8]| {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.encode(bytes)
+        };
+        serde_json::json!({"payloadType": payload_type, "payload": base64(statement.as_bytes()), "signatures": [{"sig": base64(&signature)}]})
+            .to_string()
+            .into_bytes()
+    }
+
+    fn gather(folder: &Path) -> Gathered {
+        EvidenceFolders::read(&[folder.to_owned()]).intake.gathered()
+    }
+
+    fn sources<'a>(folder: &TempDir, found: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let root = format!("{}/", folder.path().display());
+        let mut names: Vec<_> = found.map(|source| source.replace(&root, "")).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn takes_evidence_by_name_and_counts_the_rest() {
+        let (a, b, c) = (
+            envelope("sha256", &"a".repeat(64)),
+            envelope("sha256", &"b".repeat(64)),
+            envelope("sha256", &"c".repeat(64)),
+        );
+        let lines = [a.as_slice(), b"\r\n\n", b.as_slice(), b"\nnot json\n"].concat();
+        let folder = folder(&[
+            ("deep/er/x.jsonl", &lines),
+            ("c.dsse", &c),
+            ("copy.sigstore.json", &c),
+            ("junk.sigstore", b"{}"),
+            ("README.md", b""),
+            ("sub/x.json.bak", b""),
+        ]);
+        let gathered = gather(folder.path());
+        let found = sources(&folder, gathered.found.iter().map(Evidence::source));
+        assert_eq!(found, ["c.dsse", "deep/er/x.jsonl:1", "deep/er/x.jsonl:3"]);
+        assert!(gathered.found.is_sorted_by_key(Evidence::digest));
+        let unreadable = sources(&folder, gathered.unreadable.iter().map(|file| file.source.as_str()));
+        assert_eq!(unreadable, ["deep/er/x.jsonl:4", "junk.sigstore"]);
+        assert_eq!((gathered.ignored, gathered.unreachable.len(), gathered.over_limit), (2, 0, None));
+    }
+
+    #[test]
+    fn gives_the_same_twice_and_whatever_the_order_of_paths() {
+        let (one, two) = (folder(&[("a.json", b"1")]), folder(&[("b.json", b"2"), ("a.json", b"1")]));
+        let paths =
+            |list: &[&TempDir]| list.iter().map(|folder| folder.path().to_owned()).collect::<Vec<_>>();
+        let forward = EvidenceFolders::read(&paths(&[&one, &two]));
+        let backward = EvidenceFolders::read(&paths(&[&two, &one, &two]));
+        let unreadable = forward.intake.gathered().unreadable;
+        assert_eq!(unreadable.len(), 2);
+        assert_eq!(unreadable, backward.intake.gathered().unreadable);
+        assert_eq!(unreadable, forward.intake.gathered().unreadable);
+    }
+
+    #[test]
+    fn never_follows_a_link_below_a_named_path() {
+        let secret = folder(&[("secret.json", b"{}"), ("in/x.json", b"[]")]);
+        let folder = folder(&[("a.json", b"1")]);
+        symlink(secret.path().join("secret.json"), folder.path().join("b.json")).unwrap();
+        symlink(secret.path().join("in"), folder.path().join("in")).unwrap();
+        symlink(folder.path(), folder.path().join("loop")).unwrap();
+        let gathered = gather(folder.path());
+        assert_eq!(sources(&folder, gathered.unreadable.iter().map(|f| f.source.as_str())), ["a.json"]);
+        assert_eq!((gathered.ignored, gathered.unreachable.len()), (3, 0));
+        // A path that the user names is meant, also as a link.
+        let named = secret.path().join("named");
+        symlink(folder.path(), &named).unwrap();
+        assert_eq!(gather(&named).unreadable.len(), 1);
+    }
+
+    #[test]
+    fn takes_a_named_file_whatever_its_name() {
+        let folder = folder(&[("evidence.txt", b"{}"), ("two.jsonl", b"1\n2")]);
+        assert_eq!(gather(&folder.path().join("evidence.txt")).unreadable.len(), 1);
+        assert_eq!(gather(&folder.path().join("two.jsonl")).unreadable.len(), 2);
+    }
+
+    #[test]
+    fn says_what_it_could_not_reach() {
+        let folder = folder(&[]);
+        let gone = folder.path().join("gone");
+        let gathered = gather(&gone);
+        assert_eq!(gathered.unreachable.len(), 1);
+        assert_eq!(gathered.unreachable[0].source, gone.display().to_string());
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            folder.path().join("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert_eq!(gather(&folder.path().join("pipe")).unreachable.len(), 1);
+        assert_eq!(gather(folder.path()).ignored, 1);
+    }
+
+    #[test]
+    fn stops_at_a_hundred_thousand_names_and_says_so() {
+        let folder = folder(&[]);
+        for at in 0..100_000 {
+            fs::File::create(folder.path().join(format!("{at}.json"))).unwrap();
+        }
+        let gathered = gather(folder.path());
+        let over = OverLimit { what: "names in evidence folders", limit: 65_536, found: 65_537 };
+        assert_eq!(
+            (gathered.over_limit, gathered.found.len(), gathered.unreadable.len()),
+            (Some(over), 0, 0)
+        );
+    }
+
+    fn limited(folder: &TempDir, limits: Limits) -> OverLimit {
+        let read = EvidenceFolders::read_within(&[folder.path().to_owned()], limits);
+        read.intake.gathered().over_limit.unwrap()
+    }
+
+    #[test]
+    fn holds_every_limit_at_its_edge() {
+        let folder = folder(&[("a.json", b"12345"), ("b.jsonl", b"1\n2"), ("c/d.txt", b"")]);
+        let enough = Limits { names: 4, pieces: 3, document: 5, total: 7 };
+        let read = EvidenceFolders::read_within(&[folder.path().to_owned()], enough);
+        assert_eq!(read.intake.gathered().over_limit, None);
+        for (limits, what, limit) in [
+            (Limits { names: 3, ..enough }, "names in evidence folders", 3),
+            (Limits { pieces: 2, ..enough }, "pieces of evidence", 2),
+            (Limits { document: 4, ..enough }, "bytes of one evidence file", 4),
+            (Limits { total: 6, ..enough }, "bytes of evidence", 6),
+        ] {
+            assert_eq!(limited(&folder, limits), OverLimit { what, limit, found: limit + 1 });
+        }
+        let deep = tempfile::tempdir().unwrap();
+        fs::create_dir_all(deep.path().join("d/".repeat(DEPTH + 1))).unwrap();
+        assert_eq!(limited(&deep, Limits::default()).what, "folders within evidence folders");
+    }
+
+    #[test]
+    fn reads_artifacts_with_sha512_once_evidence_names_it() {
+        let sha256 = folder(&[("a.json", &envelope("sha256", &"a".repeat(64)))]);
+        let sha512 = folder(&[("a.json", &envelope("sha512", &"a".repeat(128))), ("b.json", b"{}")]);
+        let algorithms = |folder: &TempDir| EvidenceFolders::read(&[folder.path().to_owned()]).algorithms();
+        assert_eq!(algorithms(&sha256), Algorithms::Sha256);
+        assert_eq!(algorithms(&sha512), Algorithms::Sha256AndSha512);
+    }
+
+    #[test]
+    fn knows_a_file_that_lies_among_evidence() {
+        let folder = folder(&[("evidence/key.pub", b""), ("trust/key.pub", b"")]);
+        let at = |path: &str| folder.path().join(path);
+        let evidence = [at("evidence"), at("gone")];
+        assert!(lies_within(&at("evidence/key.pub"), &evidence).unwrap());
+        assert!(lies_within(&at("trust/../evidence/key.pub"), &evidence).unwrap());
+        assert!(!lies_within(&at("trust/key.pub"), &evidence).unwrap());
+        symlink(at("evidence/key.pub"), at("trust/link.pub")).unwrap();
+        assert!(lies_within(&at("trust/link.pub"), &evidence).unwrap());
+        assert!(lies_within(&at("trust/key.pub"), &[at(".")]).unwrap());
+        assert!(lies_within(&at("none"), &evidence).is_err());
+    }
+
+    #[test]
+    fn reads_bundles_envelopes_and_signatures_out_of_a_layout() {
+        let layout = TestLayout::new();
+        let evidence = envelope("sha256", &"a".repeat(64));
+        let bundle = layout.manifest("application/vnd.dev.sigstore.bundle.v0.3+json", &evidence, None);
+        let other = envelope("sha256", &"b".repeat(64));
+        let attestation = layout.manifest("application/vnd.dsse.envelope.v1+json", &other, None);
+        let payload = br#"{"critical": {"type": "cosign container image signature", "identity": {"docker-reference": "r/a"}, "image": {"docker-manifest-digest": "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}}, "optional": null}"#;
+        let simple = "application/vnd.dev.cosign.simplesigning.v1+json";
+        let signature = layout.manifest(simple, payload, Some("c2ln"));
+        let unsigned = layout.manifest(simple, b"{}", None);
+        let image = layout.manifest("application/vnd.oci.image.layer.v1.tar", b"layer", None);
+        let inner = layout.blob(
+            &serde_json::json!({"schemaVersion": 2, "manifests": [attestation, bundle]})
+                .to_string()
+                .into_bytes(),
+        );
+        layout.index(&[bundle.clone(), signature, unsigned, image, inner]);
+        let gathered = gather(layout.0.path());
+        let problems: Vec<_> = gathered.unreadable.iter().map(|file| file.problem.to_string()).collect();
+        assert_eq!(problems, ["has no `dev.cosignproject.cosign/signature` in base64 beside it"]);
+        assert_eq!((gathered.found.len(), gathered.ignored, gathered.unreachable.len()), (3, 1, 0));
+        let digests: Vec<_> = gathered.found.iter().map(Evidence::digest).collect();
+        assert!(
+            digests.contains(&Digest::of_bytes(&evidence)) && digests.contains(&Digest::of_bytes(&other))
+        );
+    }
+
+    #[test]
+    fn believes_no_blob_that_is_not_what_its_name_says() {
+        let layout = TestLayout::new();
+        let evidence = envelope("sha256", &"a".repeat(64));
+        let bundle = layout.manifest("application/vnd.dev.sigstore.bundle.v0.3+json", &evidence, None);
+        layout.index(&[bundle]);
+        let path = layout.path(&Digest::of_bytes(&evidence).hex());
+        fs::write(&path, b"{}").unwrap();
+        let gathered = gather(layout.0.path());
+        assert_eq!(gathered.unreadable[0].problem.to_string(), "its bytes are not those that its name says");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(gather(layout.0.path()).unreachable.len(), 1);
+        let outside = folder(&[("x", &evidence)]);
+        symlink(outside.path().join("x"), &path).unwrap();
+        let gathered = gather(layout.0.path());
+        assert_eq!((gathered.found.len(), gathered.unreachable.len()), (0, 1));
+        fs::write(layout.0.path().join("index.json"), "{").unwrap();
+        assert_eq!(gather(layout.0.path()).unreadable.len(), 1);
+    }
+
+    /// An OCI layout on disk.
+    struct TestLayout(TempDir);
+
+    impl TestLayout {
+        fn new() -> Self {
+            let folder = folder(&[("oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#)]);
+            fs::create_dir_all(folder.path().join("blobs/sha256")).unwrap();
+            Self(folder)
+        }
+
+        fn path(&self, hex: &str) -> PathBuf {
+            self.0.path().join("blobs/sha256").join(hex)
+        }
+
+        fn blob(&self, bytes: &[u8]) -> serde_json::Value {
+            let digest = Digest::of_bytes(bytes);
+            fs::write(self.path(&digest.hex()), bytes).unwrap();
+            serde_json::json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": bytes.len()})
+        }
+
+        /// A manifest with one layer.
+        fn manifest(&self, media_type: &str, bytes: &[u8], signature: Option<&str>) -> serde_json::Value {
+            let mut layer = self.blob(bytes);
+            layer["mediaType"] = media_type.into();
+            if let Some(signature) = signature {
+                layer["annotations"] = serde_json::json!({"dev.cosignproject.cosign/signature": signature});
+            }
+            self.blob(&serde_json::json!({"schemaVersion": 2, "layers": [layer]}).to_string().into_bytes())
+        }
+
+        fn index(&self, manifests: &[serde_json::Value]) {
+            let text = serde_json::json!({"schemaVersion": 2, "manifests": manifests}).to_string();
+            fs::write(self.0.path().join("index.json"), text).unwrap();
+        }
+    }
+}
