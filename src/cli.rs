@@ -1,6 +1,180 @@
-//! The command line.
+//! The command line: types for `clap`, one file per verb.
+//!
+//! In: arguments, environment, files. Out: data on stdout, talk on stderr, an exit code.
+//! This is where adapters and [`gate`](crate::gate) meet.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the command line reads the world: arguments and the current folder"
+)]
 
-/// Runs the program.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
+mod approve;
+mod attest;
+mod audit;
+mod caller;
+mod deploy;
+mod error;
+mod exit;
+mod flags;
+mod github;
+mod init;
+mod inspect;
+mod keygen;
+mod load;
+pub mod page;
+mod policy;
+mod progress;
+mod reports;
+mod schema;
+mod session;
+mod sign;
+mod verify;
+mod verify_bundle;
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, CommandFactory as _, Parser, Subcommand};
+
+use crate::report::paint::Paint;
+
+pub use error::Failure;
+pub use exit::Exit;
+pub use session::Session;
+
+/// A GitOps pre-flight gate: verify a release's signatures, approvals and provenance, decide by
+/// policy, record the decision in a tamper-evident log, and only then emit the rollout plan.
+#[derive(Debug, Parser)]
+#[command(name = "laforge", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    /// Run as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    dir: Option<PathBuf>,
+    /// The configuration, instead of DIR/laforge.yaml
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// When to colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    color: ColorChoice,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more on stderr
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 allowed or holds, 1 no decision (internal), 2 usage or configuration,
+3 nothing matched (--fail-empty), 10 denied, 11 inconclusive, 12 not recorded, 13 integrity.
+
+Start with: laforge init demo --example && \\
+            laforge -C demo deploy --require-signed --require-approved --require-provenance";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write a configuration, trust, policies, an audit log and its key
+    Init(init::Init),
+    /// The gate: verify, decide, record, and emit the plan
+    Deploy(deploy::Deploy),
+    /// The same verification and decision as a report: nothing recorded, no plan
+    Verify(verify::Verify),
+    /// Verify one Sigstore bundle (sigstore-conformance client protocol)
+    VerifyBundle(verify_bundle::VerifyBundle),
+    /// Approve a release: sign an approval record for its digest
+    Approve(approve::Approve),
+    /// Reject a release: sign a rejection record for its digest
+    Reject(approve::Reject),
+    /// Sign artifacts with a local key
+    Sign(sign::Sign),
+    /// Sign an attestation (provenance or any predicate) about artifacts
+    Attest(attest::Attest),
+    /// Make a key pair
+    Keygen(keygen::Keygen),
+    /// Show what a bundle, envelope, plan or checkpoint says, and which parts are unverified
+    Inspect(inspect::Inspect),
+    /// Check policies
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Create, read and verify the audit log
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Print the JSON Schema of a document kind
+    Schema(schema::Schema),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return refuse_usage(&error, &arguments),
+    };
+    let session = session_of(&cli);
+    let result = enter(&cli).and_then(|()| run(cli.verb, &session));
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            session.tell(&failure.render(session.paint));
+            failure.exit().into()
+        }
+    }
+}
+
+/// `clap`'s own help and errors; a gate that was called wrongly says first that it didn't decide.
+fn refuse_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let usage = error.use_stderr();
+    if usage && arguments.iter().any(|argument| argument == "deploy" || argument == "verify") {
+        anstream::eprint!("fatal: {}\n", error::NO_DECISION);
+    }
+    let _ = error.print();
+    if usage { Exit::Usage.into() } else { Exit::Holds.into() }
+}
+
+fn session_of(cli: &Cli) -> Session {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let paint = |terminal: bool| match cli.color {
+        ColorChoice::Always => Paint::Colour,
+        ColorChoice::Auto if terminal && !plain => Paint::Colour,
+        ColorChoice::Auto | ColorChoice::Never => Paint::Plain,
+    };
+    Session {
+        paint: paint(std::io::stderr().is_terminal()),
+        paint_out: paint(std::io::stdout().is_terminal()),
+        quiet: cli.quiet,
+        verbose: cli.verbose,
+        config: cli.config.clone(),
+    }
+}
+
+fn enter(cli: &Cli) -> Result<(), Failure> {
+    let Some(dir) = &cli.dir else { return Ok(()) };
+    std::env::set_current_dir(dir).map_err(|error| Failure::io(Exit::Usage, "enter", dir, &error))
+}
+
+fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Init(verb) => verb.run(session),
+        Verb::Deploy(verb) => verb.run(session),
+        Verb::Verify(verb) => verb.run(session),
+        Verb::VerifyBundle(verb) => verb.run(session),
+        Verb::Approve(verb) => verb.run(session),
+        Verb::Reject(verb) => verb.run(session),
+        Verb::Sign(verb) => verb.run(session),
+        Verb::Attest(verb) => verb.run(session),
+        Verb::Keygen(verb) => verb.run(session),
+        Verb::Inspect(verb) => verb.run(session),
+        Verb::Policy(verb) => verb.run(session),
+        Verb::Audit(verb) => verb.run(session),
+        Verb::Schema(verb) => verb.run(session),
+    }
+}
+
+/// The whole command, for generated pages.
+pub fn command() -> clap::Command {
+    Cli::command()
 }

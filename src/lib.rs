@@ -2,7 +2,7 @@
 //!
 //! # For readers of the code
 //!
-//! Read `gate` first: the whole pre-flight stands there on one page, in the order of the data.
+//! Read [`gate`] first: the whole pre-flight stands there on one page, in the order of the data.
 
 pub mod audit;
 pub mod cli;
@@ -14,7 +14,9 @@ pub mod key;
 pub mod plan;
 pub mod policy;
 pub mod release;
+pub mod report;
 pub mod rollout;
+pub mod signing;
 pub mod source;
 pub mod time;
 pub mod trust;

@@ -1,0 +1,207 @@
+//! `laforge approve` and `laforge reject`: a person's word on a release digest.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use chrono::Duration;
+use clap::Args;
+
+use crate::evidence::predicate::approval::{Approval, Word};
+use crate::release::Release;
+use crate::release::digest::ClaimedDigest;
+use crate::report::paint::printable;
+use crate::signing::{self, statement};
+use crate::time;
+
+use super::load;
+use super::sign::bundle_name;
+use super::{Exit, Failure, Session};
+
+/// Approve a release: sign an approval record for its release digest and environment.
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    #[command(flatten)]
+    record: Record,
+}
+
+/// Reject a release: sign a rejection record; it blocks while it is in date.
+#[derive(Debug, Args)]
+pub(super) struct Reject {
+    #[command(flatten)]
+    record: Record,
+}
+
+#[derive(Debug, Args)]
+struct Record {
+    /// The release to judge; every field is shown before it is signed
+    #[arg(long, value_name = "FILE", required_unless_present = "blind")]
+    release: Option<PathBuf>,
+    /// Sign a bare release digest without seeing the release; needs --environment
+    #[arg(long, value_name = "DIGEST", conflicts_with = "release", requires = "environment")]
+    blind: Option<ClaimedDigest>,
+    /// The environment, with --blind
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// Your secret key: a PEM file, file:PATH or env:NAME
+    #[arg(long, value_name = "SOURCE")]
+    key: String,
+    /// How long the record counts, such as 24h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    expires: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// A ticket
+    #[arg(long, value_name = "ID")]
+    ticket: Option<String>,
+    /// Count in this role of yours only
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+    /// Sign without asking, also on a terminal
+    #[arg(long)]
+    yes: bool,
+    /// The file to write (default: evidence/approval-….sigstore.json)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The record of an override
+    #[arg(long, hide = true)]
+    break_glass: bool,
+}
+
+impl Approve {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        self.record.sign(Word::Approved, session)
+    }
+}
+
+impl Reject {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        self.record.sign(Word::Rejected, session)
+    }
+}
+
+impl Record {
+    fn sign(self, decision: Word, session: &Session) -> Result<Exit, Failure> {
+        if self.break_glass {
+            return Err(load::not_built_yet("--break-glass"));
+        }
+        let release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
+        let (digest, environment) = self.subject(release.as_ref())?;
+        let record = self.record(decision, environment, session)?;
+        let key = session.secret_key_of(&self.key)?;
+        session.tell(&shown(&record, &digest, release.as_ref(), &key.public().id().to_string()));
+        if !self.yes && !confirmed(session) {
+            return Err(Failure::new(Exit::Denied, "not signed"));
+        }
+        let bundle = signing::statement_bundle(&statement::approval(&digest, &record), &key)
+            .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+        let kind = if decision == Word::Approved { "approval" } else { "rejection" };
+        let key_id = key.public().id().hex();
+        let name = format!(
+            "{}-{}",
+            &digest.hex().get(..12).unwrap_or_default(),
+            key_id.get(..8).unwrap_or_default()
+        );
+        let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &name)));
+        session.create(&target, &bundle, false)?;
+        session.say(&format!("signed the {kind}: {}\n", target.display()));
+        Ok(Exit::Holds)
+    }
+
+    fn subject(&self, release: Option<&Release>) -> Result<(ClaimedDigest, String), Failure> {
+        match (release, &self.blind, &self.environment) {
+            (Some(release), _, Some(environment)) if *environment != release.environment => {
+                Err(Failure::usage(format!(
+                    "the release is for `{}`, not for `{environment}`",
+                    release.environment
+                )))
+            }
+            (Some(release), ..) => Ok((release.claimed_digest().claim(), release.environment.clone())),
+            (None, Some(digest), Some(environment)) => Ok((digest.clone(), environment.clone())),
+            _ => Err(Failure::usage("give --release FILE, or --blind DIGEST with --environment NAME")),
+        }
+    }
+
+    fn record(&self, decision: Word, environment: String, session: &Session) -> Result<Approval, Failure> {
+        let created_at = time::whole_seconds(session.now());
+        let lifetime = lifetime(&self.expires)?;
+        let expires_at = created_at
+            .checked_add_signed(lifetime)
+            .ok_or_else(|| Failure::usage(format!("`{}` lies too far ahead", self.expires)))?;
+        Ok(Approval {
+            decision,
+            environment,
+            created_at,
+            expires_at,
+            reason: self.reason.clone(),
+            ticket: self.ticket.clone(),
+            role: self.role.clone(),
+            on_behalf_of: None,
+        })
+    }
+}
+
+/// Every field of what is about to be signed.
+fn shown(record: &Approval, digest: &ClaimedDigest, release: Option<&Release>, key: &str) -> String {
+    let mut out = String::from("about to sign:\n");
+    let mut row = |label: &str, text: &str| {
+        let _ = writeln!(out, "  {label:>12} {}", printable(text));
+    };
+    row("decision", if record.decision == Word::Approved { "approved" } else { "rejected" });
+    row("release", &digest.to_string());
+    match release {
+        Some(release) => {
+            row("", &format!("{} {}", release.name, release.version));
+            row("source", &format!("{} {}", release.source.repository, release.source.r#ref));
+            row("commit", &release.source.commit);
+            for artifact in &release.artifacts {
+                row("artifact", &format!("{} {}", artifact.name, artifact.digest));
+            }
+            for config in &release.config {
+                row("config", &format!("{} {}", config.name, config.digest));
+            }
+        }
+        None => row("", "BLIND: the release behind this digest was not shown"),
+    }
+    row("environment", &record.environment);
+    row("created", &time::to_seconds(record.created_at));
+    row("expires", &time::to_seconds(record.expires_at));
+    for (label, text) in [("reason", &record.reason), ("ticket", &record.ticket), ("role", &record.role)] {
+        if let Some(text) = text {
+            row(label, text);
+        }
+    }
+    row("key", key);
+    out
+}
+
+/// On a terminal a person says yes; elsewhere the command line is the word.
+fn confirmed(session: &Session) -> bool {
+    if !io::stdin().is_terminal() {
+        return true;
+    }
+    session.tell("sign this? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes")
+}
+
+/// `90m`, `24h` or `7d`: at least a minute, at most a year.
+fn lifetime(text: &str) -> Result<Duration, Failure> {
+    let refuse = || {
+        Failure::usage(format!("`{text}` is not a lifetime"))
+            .hint("write minutes, hours or days, such as 90m, 24h or 7d")
+    };
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
+    let number: i64 = number.parse().map_err(|_| refuse())?;
+    let minutes = match unit {
+        "m" => Some(number),
+        "h" => number.checked_mul(60),
+        "d" => number.checked_mul(24 * 60),
+        _ => None,
+    };
+    match minutes {
+        Some(minutes) if (1..=366 * 24 * 60).contains(&minutes) => Ok(Duration::minutes(minutes)),
+        _ => Err(refuse()),
+    }
+}

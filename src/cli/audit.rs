@@ -1,0 +1,162 @@
+//! `laforge audit`: the log created, read and verified.
+
+mod list;
+mod proof;
+mod show;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::audit::{AuditLog, NewLog, Reader};
+use crate::config::KeySource;
+
+use super::load::{self, LogPlace};
+use super::{Exit, Failure, Session, caller};
+
+/// Create, read and verify the audit log.
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Create a log where nothing is
+    Init(Init),
+    /// Size, head and health
+    Status(Status),
+    /// One line per entry
+    List(list::List),
+    /// One entry whole, or the decisions on a release
+    Show(show::Show),
+    /// Check every entry, the chain, the tree, each signature and each blob
+    Verify(verify::Verify),
+    /// Check that a plan is in a log that trust pins
+    VerifyProof(proof::VerifyProof),
+}
+
+/// Which log.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// The log's folder (default: the one that laforge.yaml names)
+    #[arg(long, value_name = "DIR")]
+    audit_log: Option<PathBuf>,
+}
+
+impl Which {
+    fn place(&self, session: &Session) -> Result<LogPlace, Failure> {
+        LogPlace::of(self.audit_log.as_ref(), None, &load::config(session)?)
+    }
+
+    fn reader(&self, session: &Session) -> Result<Reader, Failure> {
+        let reader =
+            Reader::open(&self.place(session)?.folder).map_err(|error| load::audit_failure(&error))?;
+        session.say(&format!(
+            "{}: reading up to size {}, as its last record signs\n",
+            reader.origin(),
+            reader.size()
+        ));
+        Ok(reader)
+    }
+}
+
+/// Create a log where nothing is.
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    #[command(flatten)]
+    which: Which,
+    /// The log's origin: a schema-less URL that you own, and the environment
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+    /// The log's secret key, Ed25519 and used for nothing else: file:PATH or env:NAME
+    #[arg(long, value_name = "SOURCE")]
+    audit_key: Option<String>,
+}
+
+/// Size, head and health.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Audit {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        match self {
+            Self::Init(verb) => verb.run(session),
+            Self::Status(verb) => verb.run(session),
+            Self::List(verb) => verb.run(session),
+            Self::Show(verb) => verb.run(session),
+            Self::Verify(verb) => verb.run(session),
+            Self::VerifyProof(verb) => verb.run(session),
+        }
+    }
+}
+
+impl Init {
+    fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let config = load::config(session)?;
+        let place = LogPlace::of(self.which.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
+        let origin = self.origin.or_else(|| place.origin().map(str::to_owned)).ok_or_else(|| {
+            Failure::usage("a log needs an origin")
+                .hint("give --origin, such as gitops.example.com/payments/production")
+        })?;
+        let source: &KeySource = place.key.as_ref().ok_or_else(|| {
+            Failure::usage("a log needs a key")
+                .hint("`laforge keygen --use gate -o audit` makes one; name it with --audit-key")
+        })?;
+        let key = session.secret_key(source)?;
+        let caller = caller::of(session);
+        let new = NewLog { seen: load::seen_folder(session), ..NewLog::new(&place.folder, &origin, &caller) };
+        let created =
+            AuditLog::create(&new, &key, session.now()).map_err(|error| load::audit_failure(&error))?;
+        session.say(&format!(
+            "created {} of {origin}; pin it under `gates` in trust.yaml:\n",
+            place.folder.display()
+        ));
+        session.print(
+            format!("logId: \"{}\"\norigin: {origin}\nvkey: {}\n", created.log_id, created.vkey).as_bytes(),
+        )?;
+        Ok(Exit::Holds)
+    }
+}
+
+impl Status {
+    fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let reader = self.which.reader(session)?;
+        let head = reader.head();
+        let needs_repair = reader.needs_repair().map_err(|error| load::audit_failure(&error))?;
+        let last = match head.size.checked_sub(1) {
+            Some(index) => reader.line(index).map_err(|error| load::audit_failure(&error))?,
+            None => None,
+        };
+        let time = last.and_then(|line| line.parse().ok()).map(|entry| crate::time::to_seconds(entry.time));
+        let mut text = format!(
+            "origin  {}\nlogId   {}\nvkey    {}\nsize    {}\nroot    {}\n",
+            reader.origin(),
+            reader.log_id(),
+            reader.vkey(),
+            head.size,
+            head.root,
+        );
+        text.push_str(&format!("last    {}\n", time.as_deref().unwrap_or("unknown")));
+        text.push_str(if needs_repair {
+            "state   NEEDS_REPAIR: writers stop\n"
+        } else {
+            "state   writable\n"
+        });
+        session.print(text.as_bytes())?;
+        Ok(if needs_repair { Exit::NotRecorded } else { Exit::Holds })
+    }
+}
+
+/// The trust that is configured, if it is in reach: readers pin by it, and read without it too.
+fn trust_in_reach(
+    file: Option<&Path>,
+    session: &Session,
+) -> Result<Option<crate::trust::TrustRoot>, Failure> {
+    let config = load::config(session)?;
+    let flags =
+        super::flags::EvidenceFlags { evidence: Vec::new(), trust: file.map(Path::to_owned), offline: true };
+    if flags.trust.is_none() && config.trust.is_none() {
+        return Ok(None);
+    }
+    load::trust(&flags, &config, session).map(Some)
+}

@@ -1,0 +1,79 @@
+//! `laforge audit show`: one entry whole, or every decision on a release.
+
+use clap::{Args, ValueEnum};
+
+use crate::audit::reader::Line;
+use crate::report::log;
+
+use super::super::{Exit, Failure, Session, load};
+use super::Which;
+use super::list::Filter;
+
+/// One entry whole, or the decisions on a release.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Show {
+    #[command(flatten)]
+    which: Which,
+    /// The entry's index
+    #[arg(value_name = "N", required_unless_present = "release")]
+    index: Option<u64>,
+    #[command(flatten)]
+    filter: Filter,
+    /// List every piece of evidence that was read
+    #[arg(long)]
+    evidence: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: Form,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// Aligned text
+    Human,
+    /// The original bytes
+    Json,
+}
+
+impl Show {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let reader = self.which.reader(session)?;
+        let failed = |error| load::audit_failure(&error);
+        let mut shown = 0_u64;
+        match self.index {
+            Some(index) => {
+                let line = reader.line(index).map_err(failed)?.ok_or_else(|| {
+                    Failure::usage(format!("the log has no entry {index}"))
+                        .hint(format!("its last is {}", reader.size().saturating_sub(1)))
+                })?;
+                self.print(&line, session)?;
+                return Ok(Exit::Holds);
+            }
+            None => {
+                for line in reader.lines() {
+                    let line = line.map_err(failed)?;
+                    let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
+                    if self.filter.takes(&entry) {
+                        self.print(&line, session)?;
+                        shown += 1;
+                    }
+                }
+            }
+        }
+        match shown {
+            0 => Err(Failure::new(Exit::Empty, "no entry matches")),
+            _ => Ok(Exit::Holds),
+        }
+    }
+
+    fn print(&self, line: &Line, session: &Session) -> Result<(), Failure> {
+        let text = match self.output {
+            Form::Json => [line.bytes.as_slice(), b"\n"].concat(),
+            Form::Human => {
+                let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
+                log::entry(&entry, &line.leaf().to_string(), self.evidence, session.paint_out).into_bytes()
+            }
+        };
+        session.print(&text)
+    }
+}

@@ -1,0 +1,30 @@
+//! Who calls: what the environment says of the CI run. None of it is verified, and it says so.
+
+use crate::policy::{Actor, ActorType, Caller, CiRun};
+
+use super::Session;
+
+/// The caller, by the environment's word.
+pub(super) fn of(session: &Session) -> Caller {
+    let set = |name: &str| session.variable(name);
+    if set("GITHUB_ACTIONS").as_deref() == Some("true") {
+        let run_id = set("GITHUB_RUN_ID").unwrap_or_default();
+        let url = match (set("GITHUB_SERVER_URL"), set("GITHUB_REPOSITORY")) {
+            (Some(server), Some(repository)) => Some(format!("{server}/{repository}/actions/runs/{run_id}")),
+            _ => None,
+        };
+        return workload("github", run_id, set("GITHUB_RUN_ATTEMPT"), url);
+    }
+    if set("GITLAB_CI").is_some() {
+        return workload("gitlab", set("CI_PIPELINE_ID").unwrap_or_default(), None, set("CI_PIPELINE_URL"));
+    }
+    Caller::unknown()
+}
+
+/// A claim of the environment names the run, never an identity: the actor stays `unknown`.
+fn workload(provider: &str, run_id: String, attempt: Option<String>, url: Option<String>) -> Caller {
+    let actor =
+        Actor { id: "unknown".to_owned(), issuer: None, r#type: ActorType::Workload, verified: false };
+    let attempt = attempt.and_then(|attempt| attempt.parse().ok()).unwrap_or(1);
+    Caller { actor, ci: Some(CiRun { provider: provider.to_owned(), run_id, attempt, url }) }
+}

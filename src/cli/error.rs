@@ -1,0 +1,163 @@
+//! What went wrong, for people: the message, its causes, its place, and how to mend it.
+//!
+//! Rooms below say what is wrong; hints are added here, by kind.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use crate::plan::RolloutError;
+use crate::policy::set::PolicyError;
+use crate::report::caret;
+use crate::report::paint::{Paint, Tone, printable};
+use crate::trust::TrustError;
+use crate::yaml::DocumentError;
+
+use super::exit::Exit;
+
+/// A run that ends without what was asked for.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    message: String,
+    causes: Vec<String>,
+    document: Option<Box<DocumentError>>,
+    hints: Vec<String>,
+    fatal: Option<&'static str>,
+    /// Printed before the failure: what was found out before it failed.
+    preface: Option<Box<str>>,
+}
+
+/// The first line when the gate made no decision.
+pub(super) const NO_DECISION: &str = "no decision was made";
+/// The first line when it made one that the log did not take.
+pub(super) const NOT_RECORDED: &str = "the decision could not be recorded";
+
+impl Failure {
+    /// A failure with a message of our own.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            document: None,
+            hints: Vec::new(),
+            fatal: None,
+            preface: None,
+        }
+    }
+
+    /// A usage, configuration or policy error: exit 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// An error of a room below, with its causes.
+    pub fn of(exit: Exit, error: &dyn Error) -> Self {
+        let mut failure = Self::new(exit, error.to_string());
+        let mut source = error.source();
+        while let Some(cause) = source {
+            failure.causes.push(cause.to_string());
+            source = cause.source();
+        }
+        failure
+    }
+
+    /// An I/O error on a path, with the usual ways to mend it.
+    pub fn io(exit: Exit, doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        let mut failure = Self::new(exit, format!("cannot {doing} `{}`", path.display()));
+        failure.causes.push(error.to_string());
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                failure.hint("check the path; it is relative to the file that names it, or to -C DIR")
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                failure.hint("check the permissions of the file and of its folders")
+            }
+            _ => failure,
+        }
+    }
+
+    /// Adds how to mend it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Says on the first line what it means for the gate.
+    #[must_use]
+    pub fn fatal(mut self, first_line: &'static str) -> Self {
+        self.fatal.get_or_insert(first_line);
+        self
+    }
+
+    /// Puts a report before it: what was decided, or found, all the same.
+    #[must_use]
+    pub fn preface(mut self, report: String) -> Self {
+        self.preface = Some(report.into());
+        self
+    }
+
+    /// The exit code that it ends with.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The whole text for stderr.
+    pub fn render(&self, paint: Paint) -> String {
+        let mut out = self.preface.as_deref().unwrap_or_default().to_owned();
+        if let Some(first_line) = self.fatal {
+            let _ = writeln!(out, "{}: {first_line}", paint.tone(Tone::Bad, "fatal"));
+        }
+        match &self.document {
+            Some(document) => {
+                let _ = writeln!(out, "{}", caret::render_error(document, paint));
+            }
+            None => {
+                let _ = writeln!(out, "{}: {}", paint.tone(Tone::Bad, "error"), printable(&self.message));
+            }
+        }
+        for cause in &self.causes {
+            let _ = writeln!(out, "  because: {}", printable(cause));
+        }
+        for hint in &self.hints {
+            let _ = writeln!(out, "  help: {}", printable(hint));
+        }
+        out
+    }
+}
+
+impl From<DocumentError> for Failure {
+    fn from(document: DocumentError) -> Self {
+        let mut failure = Self::usage(document.message.clone());
+        failure.document = Some(Box::new(document));
+        failure
+    }
+}
+
+impl From<RolloutError> for Failure {
+    fn from(error: RolloutError) -> Self {
+        match error {
+            RolloutError::Document(document) => document.into(),
+            other => Self::of(Exit::Usage, &other),
+        }
+    }
+}
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Self {
+        match error {
+            TrustError::Document(document) => document.into(),
+            other => Self::of(Exit::Usage, &other),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Document(document) => document.into(),
+            other => Self::of(Exit::Usage, &other),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Flags that several verbs share, grouped as `--help` shows them (`cli.md`).
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::Config;
+use crate::plan::{self, RolloutRequest};
+use crate::policy::Flags;
+
+use super::Failure;
+
+/// What `deploy` and `verify` share.
+#[derive(Debug, Args)]
+pub(super) struct GateFlags {
+    #[command(flatten)]
+    pub(super) release: ReleaseFlags,
+    #[command(flatten)]
+    pub(super) evidence: EvidenceFlags,
+    #[command(flatten)]
+    pub(super) policy: PolicyFlags,
+    #[command(flatten)]
+    pub(super) rollout: RolloutFlags,
+    #[command(flatten)]
+    pub(super) refused: NotBuiltYet,
+    /// Judge as of TIME (RFC 3339); with `deploy` this is a dry run, always
+    #[arg(long, value_name = "TIME", help_heading = "Time")]
+    pub(super) now: Option<String>,
+    /// Write a report: human, json, or json=FILE (repeatable)
+    #[arg(long = "report", value_name = "FORMAT[=FILE]", help_heading = "Output")]
+    pub(super) reports: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Release")]
+pub(super) struct ReleaseFlags {
+    /// The release to judge
+    #[arg(long, value_name = "FILE")]
+    pub(super) release: Option<PathBuf>,
+    /// The environment; it must be the release's
+    #[arg(long, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Evidence")]
+pub(super) struct EvidenceFlags {
+    /// A file or folder of evidence (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub(super) evidence: Vec<PathBuf>,
+    /// The trust file; where laforge.yaml names one, it must resolve to the same trust digest
+    #[arg(long, value_name = "FILE")]
+    pub(super) trust: Option<PathBuf>,
+    /// Reach no network at all (there is no network code in this build)
+    #[arg(long)]
+    pub(super) offline: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Policy")]
+pub(super) struct PolicyFlags {
+    /// A policy set, optionally pinned (repeatable; adds to the configured ones)
+    #[arg(long, value_name = "PATH[@sha256:…]")]
+    pub(super) policy: Vec<String>,
+    /// Each artifact is signed by a signer that trust names for it
+    #[arg(long)]
+    require_signed: bool,
+    /// Somebody with a role approved this release digest and environment, and nobody rejected it
+    #[arg(long)]
+    require_approved: bool,
+    /// Each artifact has provenance of a trusted builder, from the release's source commit
+    #[arg(long)]
+    require_provenance: bool,
+}
+
+impl PolicyFlags {
+    pub(super) fn required(&self) -> Flags {
+        Flags {
+            signed: self.require_signed,
+            approved: self.require_approved,
+            provenance: self.require_provenance,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rollout")]
+pub(super) struct RolloutFlags {
+    /// How traffic moves
+    #[arg(long, value_enum)]
+    pub(super) strategy: Option<Strategy>,
+    /// The candidate's weights, rising to 100
+    #[arg(long, value_name = "LIST")]
+    pub(super) traffic_steps: Option<String>,
+    /// Latency budget in milliseconds, at the configured quantile
+    #[arg(long, value_name = "MS")]
+    pub(super) latency_budget: Option<String>,
+    /// Error budget as a fraction of requests
+    #[arg(long, value_name = "FRACTION")]
+    pub(super) error_budget: Option<String>,
+    /// How long the plan may be started, at most 24h
+    #[arg(long, value_name = "DURATION")]
+    pub(super) ttl: Option<String>,
+    /// Where the plan may run
+    #[arg(long, value_name = "ID")]
+    pub(super) target: Option<String>,
+    /// Expected requests per second, to size the windows
+    #[arg(long, value_name = "N")]
+    pub(super) expected_rps: Option<String>,
+}
+
+impl RolloutFlags {
+    /// The rollout that is asked for: these flags over `laforge.yaml` over the defaults.
+    pub(super) fn request(&self, config: &Config) -> Result<RolloutRequest, Failure> {
+        let flags = plan::RolloutFlags {
+            strategy: self.strategy.map(|strategy| strategy.as_str().to_owned()),
+            traffic_steps: self.traffic_steps.clone(),
+            latency_budget: self.latency_budget.clone(),
+            error_budget: self.error_budget.clone(),
+            ttl: self.ttl.clone(),
+            target: self.target.clone(),
+            expected_rps: self.expected_rps.clone(),
+        };
+        config.rollout(&flags).map_err(Failure::from)
+    }
+}
+
+/// How traffic moves.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Strategy {
+    /// Candidate at full size beside stable, weights in steps
+    Bluegreen,
+    /// Candidate grows with its weight
+    Canary,
+    /// Canary, then half, then all
+    Staged,
+}
+
+impl Strategy {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bluegreen => "bluegreen",
+            Self::Canary => "canary",
+            Self::Staged => "staged",
+        }
+    }
+}
+
+/// Flags whose meaning is fixed and whose part is not built yet: named here, so that they are
+/// refused for what they are and never ignored.
+#[derive(Debug, Args)]
+pub(super) struct NotBuiltYet {
+    #[arg(long, value_name = "PATH", hide = true)]
+    manifests: Option<PathBuf>,
+    #[arg(long, value_name = "REF", hide = true)]
+    image: Vec<String>,
+    #[arg(long, hide = true)]
+    break_glass: bool,
+    #[arg(long, value_name = "TEXT", hide = true)]
+    reason: Option<String>,
+    #[arg(long, value_name = "ID", hide = true)]
+    ticket: Option<String>,
+    #[arg(long, value_name = "FILE", hide = true)]
+    vsa: Option<PathBuf>,
+    #[arg(long, value_name = "SOURCE", hide = true)]
+    vsa_key: Option<String>,
+}
+
+impl NotBuiltYet {
+    /// The first flag given that is not built yet.
+    pub(super) fn first(&self) -> Option<&'static str> {
+        [
+            (self.manifests.is_some(), "--manifests"),
+            (!self.image.is_empty(), "--image"),
+            (self.break_glass, "--break-glass"),
+            (self.reason.is_some(), "--reason"),
+            (self.ticket.is_some(), "--ticket"),
+            (self.vsa.is_some(), "--vsa"),
+            (self.vsa_key.is_some(), "--vsa-key"),
+        ]
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
+    }
+}

@@ -1,0 +1,49 @@
+//! `laforge inspect`: what a file says, and that none of it is verified.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::report::inspection::Inspection;
+
+use super::{Exit, Failure, Session};
+
+/// Show what a bundle, envelope, approval, plan, checkpoint or proof says. Nothing is verified.
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// How to print
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: Form,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    /// Aligned text
+    Human,
+    /// One JSON object
+    Json,
+}
+
+impl Inspect {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let bytes = session.read(&self.file, Exit::Usage)?;
+        let inspection = Inspection::of(&bytes).ok_or_else(|| {
+            Failure::new(
+                Exit::Denied,
+                format!("`{}` is none of the things that can be inspected", self.file.display()),
+            )
+            .hint(
+                "a Sigstore bundle, a DSSE envelope, a statement, a plan, a checkpoint or an inclusion proof",
+            )
+        })?;
+        let text = match self.output {
+            Form::Human => inspection.human(session.paint_out),
+            Form::Json => inspection.json(),
+        };
+        session.print(text.as_bytes())?;
+        Ok(Exit::Holds)
+    }
+}

@@ -1,0 +1,358 @@
+//! Loading, in the contract's order: configuration, the release's claims, trust, the log, policies.
+//!
+//! The first failure gives the exit code (`cli.md`). A flag overrides what `laforge.yaml` says; a
+//! `--policy` only ever adds.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::audit::{AuditError, AuditLog, ExitClass, Expectations, LogConfig, NewLog, Pin, Unless};
+use crate::config::{self, Config, KeySource};
+use crate::evidence::bundle::instance::Instance;
+use crate::policy::{PolicySet, PolicySets};
+use crate::release::digest::ClaimedDigest;
+use crate::release::{Location, Release};
+use crate::source::directory;
+use crate::time::{self, Timestamp};
+use crate::trust::{Gate, TrustRoot};
+use crate::yaml::Source;
+
+use super::caller;
+use super::error::Failure;
+use super::exit::Exit;
+use super::flags::{EvidenceFlags, PolicyFlags, ReleaseFlags};
+use super::session::Session;
+
+/// What an absent `laforge.yaml` stands for: nothing configured.
+const NOTHING: &str = "apiVersion: laforge.dev/v1\nkind: Config\n";
+
+/// Something whose meaning is fixed and that is not built yet.
+pub(super) fn not_built_yet(what: &str) -> Failure {
+    Failure::usage(format!("`{what}` is not built yet"))
+        .hint("it is refused rather than ignored: leave it out, or gate on what is built")
+}
+
+/// `laforge.yaml`, or nothing configured where there is none.
+pub(super) fn config(session: &Session) -> Result<Config, Failure> {
+    let path = session.config.clone().unwrap_or_else(|| PathBuf::from(config::FILE));
+    if session.config.is_none() && !session.exists(&path) {
+        return Ok(Config::read(&Source::new(config::FILE, NOTHING), Path::new(""))?);
+    }
+    let source = document(session, &path)?;
+    Ok(Config::read(&source, folder_of(&path))?)
+}
+
+/// The release's claims.
+pub(super) fn release(session: &Session, path: &Path) -> Result<Release, Failure> {
+    let source = document(session, path)?;
+    Ok(Release::parse(&source, folder_of(path))?)
+}
+
+/// The release that flag or configuration name, if any; its environment must be the one asked for.
+pub(super) fn release_in_reach(
+    flags: &ReleaseFlags,
+    config: &Config,
+    session: &Session,
+) -> Result<Option<Release>, Failure> {
+    let configured = config.release.as_ref().map(|release| &release.path);
+    let Some(path) = flags.release.as_ref().or(configured) else { return Ok(None) };
+    let release = release(session, path)?;
+    match &flags.environment {
+        Some(environment) if *environment != release.environment => Err(Failure::usage(format!(
+            "--environment `{environment}` is not the release's, which is for `{}`",
+            release.environment
+        ))
+        .hint("a release names its environment, and approvals are for that one: change the release, not the flag")),
+        _ => Ok(Some(release)),
+    }
+}
+
+/// Name and path of each artifact of a release that is a file.
+pub(super) fn release_files(session: &Session, path: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let release = release(session, path)?;
+    let files: Vec<(String, PathBuf)> = release
+        .artifacts
+        .into_iter()
+        .filter_map(|artifact| match artifact.location {
+            Location::File(path) => Some((artifact.name, path)),
+            Location::Layout { .. } | Location::DigestOnly => None,
+        })
+        .collect();
+    match files.is_empty() {
+        true => Err(Failure::usage("the release has no artifact that is a file")),
+        false => Ok(files),
+    }
+}
+
+/// Whose word counts. A trust file on the command line may not loosen the configured one.
+pub(super) fn trust(flags: &EvidenceFlags, config: &Config, session: &Session) -> Result<TrustRoot, Failure> {
+    match (&flags.trust, config.trust.as_ref().map(|trust| &trust.path)) {
+        (Some(given), Some(configured)) => {
+            let (given_root, configured_root) =
+                (trust_file(session, given)?, trust_file(session, configured)?);
+            if given_root.digest() != configured_root.digest() {
+                return Err(Failure::usage(format!(
+                    "--trust `{}` is other trust than the configured `{}`",
+                    given.display(),
+                    configured.display()
+                ))
+                .hint("change the configured trust, behind review; a flag can't replace it"));
+            }
+            Ok(configured_root)
+        }
+        (Some(path), None) => trust_file(session, path),
+        (None, Some(path)) => trust_file(session, path),
+        (None, None) => Err(Failure::usage("no trust file: nobody's word would count")
+            .hint("name one with `trust:` in laforge.yaml or --trust; `laforge init` writes a first one")),
+    }
+}
+
+fn trust_file(session: &Session, path: &Path) -> Result<TrustRoot, Failure> {
+    let source = document(session, path)?;
+    let mut read = |file: &Path| -> io::Result<Vec<u8>> { session.bytes(file) };
+    let trust = TrustRoot::load(&source, &mut read, folder_of(path))?;
+    for root in &trust.roots {
+        Instance::prepare(&root.json).map_err(|error| {
+            Failure::of(Exit::Usage, &error).hint(format!(
+                "the Sigstore root `{}` of `{}` can verify nothing",
+                root.name,
+                path.display()
+            ))
+        })?;
+    }
+    Ok(trust)
+}
+
+/// The folders and files of evidence; a trust path inside one is refused.
+pub(super) fn evidence_paths(
+    flags: &EvidenceFlags,
+    config: &Config,
+    trust: &TrustRoot,
+) -> Result<Vec<PathBuf>, Failure> {
+    let trust_file = flags.trust.iter().chain(config.trust.as_ref().map(|trust| &trust.path));
+    let paths = match flags.evidence.is_empty() {
+        true => config.evidence.iter().map(|evidence| evidence.path.clone()).collect(),
+        false => flags.evidence.clone(),
+    };
+    for file in trust.files().iter().chain(trust_file) {
+        if directory::lies_within(file, &paths)
+            .map_err(|error| Failure::io(Exit::Usage, "find", file, &error))?
+        {
+            return Err(Failure::usage(format!(
+                "the trust path `{}` lies inside an evidence path",
+                file.display()
+            ))
+            .hint("whoever may bring evidence could bring trust: keep them apart"));
+        }
+    }
+    Ok(paths)
+}
+
+/// The configured sets and the flags, none of them older than what the log has recorded.
+pub(super) fn policies(
+    flags: &PolicyFlags,
+    config: &Config,
+    trust: &TrustRoot,
+    recorded: &BTreeMap<String, u64>,
+) -> Result<PolicySets, Failure> {
+    let mut sets = Vec::new();
+    for configured in &config.policies {
+        sets.push(policy_set(&configured.path.path, configured.digest.as_ref(), trust)?);
+    }
+    for given in &flags.policy {
+        let (path, pin) = pinned(given)?;
+        sets.push(policy_set(Path::new(path), pin.as_ref(), trust)?);
+    }
+    for set in &sets {
+        if let Some(newest) = recorded.get(set.name()).filter(|newest| set.version() < **newest) {
+            return Err(Failure::usage(format!(
+                "policy set `{}` has version {}, and version {newest} is on record for this environment",
+                set.name(),
+                set.version()
+            ))
+            .hint("versions only rise: publish the change under a higher one"));
+        }
+    }
+    Ok(PolicySets::new(sets, flags.required(), trust)?)
+}
+
+/// One set from a folder or a file, and its pin.
+pub(super) fn policy_set(
+    path: &Path,
+    pin: Option<&ClaimedDigest>,
+    trust: &TrustRoot,
+) -> Result<PolicySet, Failure> {
+    let files = directory::read_policy_set(path).map_err(|error| Failure::of(Exit::Usage, &error))?;
+    let set = PolicySet::load(files, trust)?;
+    match pin {
+        Some(pin) if set.digest() != *pin => Err(Failure::usage(format!(
+            "policy set `{}` has the digest {}, and the pin says {pin}",
+            path.display(),
+            set.digest()
+        ))
+        .hint("review the change, then renew the pin")),
+        _ => Ok(set),
+    }
+}
+
+/// `PATH` or `PATH@sha256:…`.
+fn pinned(given: &str) -> Result<(&str, Option<ClaimedDigest>), Failure> {
+    match given.rsplit_once('@') {
+        Some((path, digest)) if digest.starts_with("sha256:") => {
+            let pin =
+                digest.parse().map_err(|error| Failure::of(Exit::Usage, &error as &dyn std::error::Error))?;
+            Ok((path, Some(pin)))
+        }
+        _ => Ok((given, None)),
+    }
+}
+
+/// Where and how the log is kept, from flags and configuration.
+pub(super) struct LogPlace {
+    /// Its folder.
+    pub(super) folder: PathBuf,
+    /// Where its key is.
+    pub(super) key: Option<KeySource>,
+    origin: Option<String>,
+    min_free: Option<u64>,
+    filesystems: Vec<String>,
+}
+
+impl LogPlace {
+    /// From flags over configuration.
+    pub(super) fn of(
+        folder: Option<&PathBuf>,
+        key: Option<&String>,
+        config: &Config,
+    ) -> Result<Self, Failure> {
+        let audit = config.audit.as_ref();
+        let folder = folder.cloned().or_else(|| audit.map(|audit| audit.log.path.clone()));
+        let key = key
+            .map(|key| KeySource::parse(key, Path::new("")))
+            .transpose()
+            .map_err(|error| Failure::of(Exit::Usage, &error))?;
+        Ok(Self {
+            folder: folder.ok_or_else(|| {
+                Failure::new(Exit::NotRecorded, "no audit log: a decision that is not recorded lets nothing out")
+                    .hint("name it with `audit: {log, origin, key}` in laforge.yaml, or --audit-log and --audit-key")
+            })?,
+            key: key.or_else(|| audit.and_then(|audit| audit.key.clone())),
+            origin: audit.and_then(|audit| audit.origin.clone()),
+            min_free: audit.and_then(|audit| audit.min_free),
+            filesystems: audit.map(|audit| audit.filesystems.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// The origin that is configured.
+    pub(super) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Opens the log for writing; creates it where that is asked for and nothing speaks against it.
+    pub(super) fn open(
+        self,
+        create: bool,
+        trust: &TrustRoot,
+        environment: &str,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<AuditLog, Failure> {
+        let source = self.key.as_ref().ok_or_else(|| {
+            Failure::new(Exit::NotRecorded, "no key for the audit log")
+                .hint("name it with `audit: {key: env:NAME}` in laforge.yaml, or --audit-key")
+        })?;
+        let key = session.secret_key(source)?;
+        let (seen, pins) = (seen_folder(session), pins(trust, environment));
+        if create && !session.exists(&self.folder) {
+            let origin =
+                self.origin.clone().unwrap_or_else(|| default_origin(&key.public().id().hex(), environment));
+            let caller = caller::of(session);
+            let new = NewLog {
+                seen: seen.clone(),
+                // Every gate that trust names, whatever its environment: a known log is restored, never re-created.
+                unless: Unless::Known(&all_pins(trust)),
+                ..NewLog::new(&self.folder, &origin, &caller)
+            };
+            AuditLog::create(&new, &key, now).map_err(|error| audit_failure(&error))?;
+            session.say(&format!("created the audit log {} of {origin}\n", self.folder.display()));
+        }
+        let mut config = LogConfig::new(&self.folder, Some(key));
+        (config.origin, config.pins, config.seen) = (self.origin, pins, seen);
+        config.allowed_filesystems = self.filesystems;
+        if let Some(min_free) = self.min_free {
+            config.min_free = min_free;
+        }
+        AuditLog::open(config, now).map_err(|error| audit_failure(&error))
+    }
+
+    /// What a reader holds the log to; without trust nothing is pinned.
+    pub(super) fn expectations(&self, trust: Option<&TrustRoot>, session: &Session) -> Expectations {
+        let pins = trust.map(all_pins).unwrap_or_default();
+        Expectations { origin: self.origin.clone(), pins, seen: seen_folder(session) }
+    }
+}
+
+/// The gates that trust pins for this environment: what the log must be one of.
+pub(super) fn pins(trust: &TrustRoot, environment: &str) -> Vec<Pin> {
+    trust
+        .gates
+        .iter()
+        .filter(|gate| gate.environments.iter().any(|name| name == environment))
+        .map(pin)
+        .collect()
+}
+
+fn all_pins(trust: &TrustRoot) -> Vec<Pin> {
+    trust.gates.iter().map(pin).collect()
+}
+
+fn pin(gate: &Gate) -> Pin {
+    Pin { key: gate.key.clone(), origin: gate.origin.clone(), log_id: gate.log_id.clone() }
+}
+
+fn default_origin(random: &str, environment: &str) -> String {
+    format!("laforge.invalid/{}/{environment}", random.get(..8).unwrap_or(random))
+}
+
+/// Where the heads are remembered that this machine has seen (`audit-log.md` 1.8).
+pub(super) fn seen_folder(session: &Session) -> Option<PathBuf> {
+    let cache = match session.variable("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(session.variable("HOME")?).join(".cache"),
+    };
+    Some(cache.join("laforge").join("seen"))
+}
+
+/// What a log's error means for the run.
+pub(super) fn audit_failure(error: &AuditError) -> Failure {
+    match error.exit_class() {
+        ExitClass::Unusable => {
+            let failure = Failure::of(Exit::NotRecorded, error);
+            match error {
+                AuditError::Missing(_) => failure
+                    .hint("a log that was there is restored, never made anew; a first one is made by `laforge audit init`"),
+                AuditError::Known { .. } => failure
+                    .hint("restore the log that is known, or pin a new one under a new origin and key, behind review"),
+                AuditError::ClockBehind { .. } => failure.hint("mend this machine's clock"),
+                _ => failure,
+            }
+        }
+        ExitClass::Integrity => Failure::of(Exit::Integrity, error)
+            .hint("keep the folder as it is, and compare it with an anchor or a copy: `laforge audit verify` says what differs"),
+        ExitClass::PolicyRollback => Failure::of(Exit::Usage, error),
+    }
+}
+
+/// A time on the command line.
+pub(super) fn instant(text: &str) -> Result<Timestamp, Failure> {
+    time::parse(text).map_err(|error| Failure::of(Exit::Usage, &error))
+}
+
+fn document(session: &Session, path: &Path) -> Result<Source, Failure> {
+    Ok(Source::new(&path.display().to_string(), &session.read_text(path, Exit::Usage)?))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or_else(|| Path::new(""))
+}

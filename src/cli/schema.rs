@@ -1,0 +1,59 @@
+//! `laforge schema`: the JSON Schema of every document kind.
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::config;
+use crate::plan;
+use crate::policy;
+use crate::release::Release;
+use crate::trust::TrustRoot;
+
+use super::{Exit, Failure, Session};
+
+/// Print the JSON Schema of a document kind.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// The kind
+    #[arg(value_enum, value_name = "KIND")]
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Kind {
+    /// laforge.yaml
+    Config,
+    /// release.yaml
+    Release,
+    /// trust.yaml
+    Trust,
+    /// A policy
+    Policy,
+    /// policy-set.yaml
+    PolicySet,
+    /// The JSON report
+    Report,
+    /// The rollout plan
+    Plan,
+}
+
+impl Schema {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        session.print(format!("{:#}\n", self.kind.schema()).as_bytes())?;
+        Ok(Exit::Holds)
+    }
+}
+
+impl Kind {
+    fn schema(self) -> Value {
+        match self {
+            Self::Config => config::schema().into(),
+            Self::Release => Release::schema().into(),
+            Self::Trust => TrustRoot::schema().into(),
+            Self::Policy => policy::policy_schema(),
+            Self::PolicySet => policy::policy_set_schema(),
+            Self::Report => policy::report_schema(),
+            Self::Plan => plan::schema().into(),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One run: where it runs, how it talks, and the only places where it reads and writes.
+#![expect(clippy::disallowed_methods, reason = "the command line reads the world: files, clock, environment")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::config::KeySource;
+use crate::key::secret::SecretKey;
+use crate::key::{KeyError, PublicKey};
+use crate::report::paint::Paint;
+use crate::time::Timestamp;
+
+use super::error::Failure;
+use super::exit::Exit;
+
+/// The largest file that is read whole: keys, documents, bundles, plans.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+/// Where the passphrase of an encrypted key is looked for.
+pub(super) const PASSPHRASE: &str = "LAFORGE_KEY_PASSPHRASE";
+
+/// How this run talks.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Colours on stderr.
+    pub paint: Paint,
+    /// Colours on stdout, for the reading verbs.
+    pub paint_out: Paint,
+    /// Nothing on stderr but errors.
+    pub quiet: bool,
+    /// More on stderr.
+    pub verbose: bool,
+    /// The configuration, where it isn't `laforge.yaml`.
+    pub config: Option<PathBuf>,
+}
+
+impl Session {
+    /// The clock.
+    pub fn now(&self) -> Timestamp {
+        chrono::Utc::now()
+    }
+
+    /// A variable of the environment, when it is set, not empty, and UTF-8.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
+    /// Reads a file whole, within a bound.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the given exit code that names the path.
+    pub fn read(&self, path: &Path, exit: Exit) -> Result<Vec<u8>, Failure> {
+        self.bytes(path).map_err(|error| Failure::io(exit, "read", path, &error))
+    }
+
+    /// Reads a file whole, within the same bound.
+    ///
+    /// # Errors
+    /// The system's own; too large a file is `FileTooLarge`.
+    pub fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = self.open(path)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > MAX_FILE {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(bytes),
+        }
+    }
+
+    /// Opens a file for reading; a folder is none.
+    ///
+    /// # Errors
+    /// The system's own.
+    pub fn open(&self, path: &Path) -> io::Result<File> {
+        let file = File::open(path)?;
+        match file.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(file),
+        }
+    }
+
+    /// Reads a text file whole.
+    ///
+    /// # Errors
+    /// As [`Session::read`], and for bytes that are not UTF-8.
+    pub fn read_text(&self, path: &Path, exit: Exit) -> Result<String, Failure> {
+        String::from_utf8(self.read(path, exit)?).map_err(|error| {
+            Failure::new(exit, format!("`{}` is not UTF-8", path.display()))
+                .hint(format!("the first bad byte is at offset {}", error.utf8_error().valid_up_to()))
+        })
+    }
+
+    /// A secret key's source on the command line: `env:NAME`, `file:PATH` or a path.
+    ///
+    /// # Errors
+    /// As [`Session::secret_key`].
+    pub fn secret_key_of(&self, source: &str) -> Result<SecretKey, Failure> {
+        let source =
+            KeySource::parse(source, Path::new("")).unwrap_or_else(|_| KeySource::File(source.into()));
+        self.secret_key(&source)
+    }
+
+    /// Reads a secret key.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 2: not there, not such a key, or not its passphrase.
+    pub fn secret_key(&self, source: &KeySource) -> Result<SecretKey, Failure> {
+        let (pem, shown) = match source {
+            KeySource::Environment(name) => (self.variable(name), format!("${name}")),
+            KeySource::File(path) => (Some(self.read_text(path, Exit::Usage)?), path.display().to_string()),
+        };
+        let pem = pem.ok_or_else(|| {
+            Failure::usage(format!("the key's variable `{shown}` is not set"))
+                .hint("set it to the PEM text of the key, or name a file with `file:PATH`")
+        })?;
+        SecretKey::from_pem(&pem, || self.variable(PASSPHRASE)).map_err(|error| {
+            let failure = Failure::usage(format!("the key `{shown}` {error}"));
+            match error {
+                KeyError::Passphrase => failure.hint(format!("give the passphrase in {PASSPHRASE}")),
+                _ => failure.hint("`laforge keygen` makes one; a public key (.pub) signs nothing"),
+            }
+        })
+    }
+
+    /// Reads a public key from a PEM file.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 2.
+    pub fn public_key(&self, path: &Path) -> Result<PublicKey, Failure> {
+        let pem = self.read_text(path, Exit::Usage)?;
+        PublicKey::from_pem(&pem)
+            .map_err(|error| Failure::usage(format!("the key `{}` {error}", path.display())))
+    }
+
+    /// Writes data to stdout.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 1, for a closed pipe or a full disk.
+    pub fn print(&self, data: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(data).and_then(|()| out.flush()).map_err(|error| {
+            let mut failure = Failure::new(Exit::NoDecision, "cannot write to standard output");
+            failure = failure.hint(error.to_string());
+            failure
+        })
+    }
+
+    /// Says something on stderr, unless it is to be quiet.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            self.tell(text);
+        }
+    }
+
+    /// Says something on stderr in any case.
+    pub fn tell(&self, text: &str) {
+        // Nobody is left to tell that telling failed.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Writes a file that is not there yet: 0600 when it is secret.
+    ///
+    /// # Errors
+    /// A [`Failure`] that says so when it is there.
+    pub fn create(&self, path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
+        let failure = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::usage(format!("`{}` is already there", path.display()))
+                .hint("it is not overwritten; remove it first, or write to another name"),
+            _ => Failure::io(Exit::NoDecision, "write", path, &error),
+        };
+        let mode = if secret { 0o600 } else { 0o644 };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(failure)?;
+        }
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failure)?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failure)
+    }
+
+    /// Writes a file in one step: a temporary one, synced, renamed over the name, its folder synced.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 1.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let failure = |error: io::Error| Failure::io(Exit::NoDecision, "write", path, &error);
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let name = path.file_name().ok_or_else(|| failure(io::ErrorKind::InvalidInput.into()))?;
+        let temporary = folder.join(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&temporary, path))
+            .and_then(|()| File::open(folder)?.sync_all());
+        written.map_err(|error| {
+            let _ = fs::remove_file(&temporary);
+            failure(error)
+        })
+    }
+
+    /// Whether a path is there.
+    pub fn exists(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok()
+    }
+
+    /// Whether long work may draw on stderr.
+    pub fn draws(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+}

@@ -1,0 +1,64 @@
+//! `laforge sign`: a signature over each artifact, as a Sigstore bundle.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::signing;
+
+use super::load;
+use super::{Exit, Failure, Session};
+
+/// Sign artifacts with a local key.
+#[derive(Debug, Args)]
+pub(super) struct Sign {
+    /// Files to sign
+    #[arg(value_name = "ARTIFACT", required_unless_present = "release")]
+    artifacts: Vec<PathBuf>,
+    /// Sign every artifact of this release that is a file
+    #[arg(long, value_name = "FILE", conflicts_with = "artifacts")]
+    release: Option<PathBuf>,
+    /// The secret key: a PEM file, file:PATH or env:NAME
+    #[arg(long, value_name = "SOURCE")]
+    key: String,
+    /// Where to write: a file for one artifact, else a folder (default: evidence/)
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+}
+
+impl Sign {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let key = session.secret_key_of(&self.key)?;
+        let artifacts = match &self.release {
+            Some(file) => load::release_files(session, file)?,
+            None => self.artifacts.iter().map(|path| (file_name(path), path.clone())).collect(),
+        };
+        let alone = artifacts.len() == 1;
+        for (name, path) in artifacts {
+            let bytes = session.read(&path, Exit::NoDecision)?;
+            let bundle = signing::artifact_bundle(&bytes, &key).map_err(|error| {
+                Failure::of(Exit::NoDecision, &error)
+                    .hint(format!("nothing was signed for `{}`", path.display()))
+            })?;
+            let target = match &self.output {
+                Some(output) if alone && output.extension().is_some() => output.clone(),
+                Some(folder) => folder.join(bundle_name("signature", &name)),
+                None => Path::new("evidence").join(bundle_name("signature", &name)),
+            };
+            session.create(&target, &bundle, false)?;
+            session.say(&format!("signed `{name}`: {}\n", target.display()));
+        }
+        Ok(Exit::Holds)
+    }
+}
+
+/// `signature-payments.tar.gz.sigstore.json`, safe as a file name whatever the artifact is called.
+pub(super) fn bundle_name(kind: &str, name: &str) -> String {
+    let safe: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+    format!("{kind}-{safe}.sigstore.json")
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,76 @@
+//! `laforge verify`: the same verification and decision, as a report. Nothing is recorded.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::gate;
+use crate::plan::Mode;
+use crate::policy::{Request, Standard};
+use crate::report::json::Timing;
+use crate::report::{human, json};
+use crate::source::directory::{EvidenceFolders, Files};
+
+use super::deploy::exit_of;
+use super::error::NO_DECISION;
+use super::flags::GateFlags;
+use super::progress::Progress;
+use super::reports::Reports;
+use super::{Exit, Failure, Session, caller, load};
+
+/// The same verification and decision as a report: nothing recorded, no plan.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    gate: GateFlags,
+}
+
+impl Verify {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        self.judge(session).map_err(|failure| match failure.exit() {
+            Exit::NoDecision | Exit::Usage => failure.fatal(NO_DECISION),
+            _ => failure,
+        })
+    }
+
+    fn judge(&self, session: &Session) -> Result<Exit, Failure> {
+        let started = Instant::now();
+        let reports = Reports::parse(&self.gate.reports)?;
+        if let Some(flag) = self.gate.refused.first() {
+            return Err(load::not_built_yet(flag));
+        }
+        let config = load::config(session)?;
+        let rollout = self.gate.rollout.request(&config)?;
+        let release = load::release_in_reach(&self.gate.release, &config, session)?.ok_or_else(|| {
+            Failure::usage("nothing to verify: no release in reach, and that is never a pass")
+                .hint("name one with `release:` in laforge.yaml or --release")
+        })?;
+        rollout.check(&release).map_err(Failure::from)?;
+        let trust = load::trust(&self.gate.evidence, &config, session)?;
+        let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust)?;
+        // Without a log nothing is known of earlier policy versions: `deploy` compares them.
+        let policies = load::policies(&self.gate.policy, &config, &trust, &BTreeMap::new())?;
+        let now = self.gate.now.as_deref().map(load::instant).transpose()?.unwrap_or_else(|| session.now());
+        let standard = Standard { trust, policies };
+        let request = Request { rollout, mode: Mode::DryRun, caller: caller::of(session) };
+        let evidence = EvidenceFolders::read(&evidence);
+        let progress = Progress::on(session);
+        let artifacts =
+            Files::new(evidence.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
+        let world = gate::World { artifacts: &artifacts, evidence: &evidence };
+        let report = gate::judge(release, &request, world, &standard, now)
+            .map_err(|error| Failure::of(Exit::NoDecision, &error))?
+            .into_report();
+        progress.clear();
+        let timing = Timing { total_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX) };
+        let (as_json, as_text) =
+            (json::render(&report, None, timing), human::render(&report, None, false, session.paint));
+        reports.write(&as_json, &as_text, session)?;
+        if reports.json_inline() {
+            session.print(as_json.as_bytes())?;
+        }
+        session.say(&as_text);
+        Ok(exit_of(report.verdict))
+    }
+}

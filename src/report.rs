@@ -1,0 +1,10 @@
+//! Adapters that write: how a decision, a log and a piece of evidence look to people and programs.
+//!
+//! In: a decision's account, an error's place. Out: text. Nothing here decides anything.
+
+pub mod caret;
+pub mod human;
+pub mod inspection;
+pub mod json;
+pub mod log;
+pub mod paint;

@@ -1,0 +1,181 @@
+//! The human report: what was checked, what counted, what was set aside and why, how to mend it.
+
+use std::fmt::Write as _;
+
+use crate::audit::LogReference;
+use crate::plan::draft::Verdict;
+use crate::policy::account::{Action, RecordedApproval};
+use crate::policy::{DecisionReport, Finding, Severity};
+use crate::time;
+use crate::verify::facts::{ArtifactFacts, TimeKind};
+
+use super::caret::{self, Headline};
+use super::paint::{Paint, Tone, printable, short, word};
+
+/// How many pieces of set-aside evidence are listed; the JSON report has all of them.
+const SET_ASIDE_SHOWN: usize = 12;
+
+/// The whole report of a decision.
+pub fn render(report: &DecisionReport, audit: Option<&LogReference>, again: bool, paint: Paint) -> String {
+    let mut out = String::new();
+    subject(&mut out, report, paint);
+    checked(&mut out, report, paint);
+    set_aside(&mut out, report, paint);
+    for finding in &report.findings {
+        let _ = writeln!(out, "\n{}", finding_text(finding, report, paint));
+    }
+    out.push('\n');
+    verdict(&mut out, report, paint);
+    recorded(&mut out, report, audit, again, paint);
+    out
+}
+
+fn row(out: &mut String, label: &str, text: &str, paint: Paint) {
+    let _ = writeln!(out, "{} {text}", paint.tone(Tone::Faint, &format!("{label:>10}")));
+}
+
+fn subject(out: &mut String, report: &DecisionReport, paint: Paint) {
+    let release = &report.release;
+    let name = printable(&format!("{} {} → {}", release.name, release.version, release.environment));
+    row(out, "release", &paint.tone(Tone::Strong, &name), paint);
+    if let Some(digest) = release.digest {
+        row(out, "", &digest.to_string(), paint);
+    }
+    let source = &release.source;
+    let commit: String = source.commit.chars().take(12).collect();
+    row(out, "source", &printable(&format!("{} {} @ {commit}", source.repository, source.r#ref)), paint);
+    row(out, "policy", &policy_text(report), paint);
+}
+
+fn policy_text(report: &DecisionReport) -> String {
+    let sets: Vec<String> =
+        report.policy.sets.iter().map(|set| format!("{} v{}", set.name, set.version)).collect();
+    match sets.is_empty() {
+        true => "none".to_owned(),
+        false => format!("{} ({})", printable(&sets.join(", ")), short(&report.policy.digest.to_string())),
+    }
+}
+
+fn checked(out: &mut String, report: &DecisionReport, paint: Paint) {
+    let Some(facts) = &report.facts else { return };
+    let width =
+        facts.artifacts.iter().map(|artifact| printable(&artifact.name).chars().count()).max().unwrap_or(0);
+    for (at, artifact) in facts.artifacts.iter().enumerate() {
+        let name = printable(&artifact.name);
+        let label = if at == 0 { "artifacts" } else { "" };
+        row(out, label, &format!("{name:<width$}  {}", artifact_text(artifact)), paint);
+    }
+    for (at, approval) in report.approvals.iter().enumerate() {
+        row(out, if at == 0 { "approvals" } else { "" }, &approval_text(approval), paint);
+    }
+}
+
+fn artifact_text(artifact: &ArtifactFacts) -> String {
+    let digest = short(&artifact.digest.to_string());
+    let read = if artifact.read { "read" } else { "named only" };
+    let mut signers: Vec<&str> = artifact.signatures.iter().map(|fact| fact.signer.as_str()).collect();
+    signers.dedup();
+    let signed = match signers.is_empty() {
+        true => "not signed".to_owned(),
+        false => format!("signed by {}", signers.join(", ")),
+    };
+    let mut built: Vec<String> = artifact
+        .provenances
+        .iter()
+        .map(|fact| format!("built by {} (level {})", fact.builder, fact.level))
+        .collect();
+    built.dedup();
+    let built = if built.is_empty() { "no provenance".to_owned() } else { built.join(", ") };
+    printable(&format!("{digest}  {read} · {signed} · {built}"))
+}
+
+fn approval_text(approval: &RecordedApproval) -> String {
+    let kind = match approval.time_kind {
+        TimeKind::Trusted => "trusted time",
+        TimeKind::Claimed => "claimed time",
+    };
+    let role = approval.role.as_deref().map(|role| format!(" as {role}")).unwrap_or_default();
+    let counted = if approval.counted { "counted" } else { "not counted" };
+    let time = time::to_seconds(approval.time);
+    printable(&format!("{}{role}  {time} ({kind}) · {counted}", approval.person))
+}
+
+fn set_aside(out: &mut String, report: &DecisionReport, paint: Paint) {
+    for (at, piece) in report.set_aside.iter().take(SET_ASIDE_SHOWN).enumerate() {
+        let label = if at == 0 { "set aside" } else { "" };
+        let source =
+            if piece.source.is_empty() { short(&piece.evidence.to_string()) } else { piece.source.clone() };
+        row(out, label, &printable(&format!("{source}: {}", piece.reason)), paint);
+    }
+    let more = report.set_aside.len().saturating_sub(SET_ASIDE_SHOWN);
+    if more > 0 {
+        row(out, "", &format!("and {more} more: see the JSON report"), paint);
+    }
+    for (at, source) in report.unreachable.iter().enumerate() {
+        let label = if at == 0 { "unreached" } else { "" };
+        row(out, label, &printable(&format!("{}: {}", source.source, source.cause)), paint);
+    }
+    if report.ignored > 0 {
+        let files = if report.ignored == 1 { "file" } else { "files" };
+        row(out, "ignored", &format!("{} {files} of no kind of evidence", report.ignored), paint);
+    }
+}
+
+/// One finding with its place, what counted, and how to mend it.
+pub fn finding_text(finding: &Finding, report: &DecisionReport, paint: Paint) -> String {
+    let word = match (finding.severity, report.verdict) {
+        (Severity::Warn, _) => "warning",
+        (Severity::Deny, Verdict::Error) => "inconclusive",
+        (Severity::Deny, _) => "refused",
+    };
+    let headline = Headline {
+        word,
+        id: Some(finding.rule.as_str()),
+        message: &finding.message,
+        bad: finding.severity == Severity::Deny,
+    };
+    let mut notes = Vec::new();
+    if !finding.counted.is_empty() {
+        notes.push(("counted", finding.counted.join(", ")));
+    }
+    if let Some(help) = &finding.help {
+        notes.push(("help", help.clone()));
+    }
+    let place = finding.origin.as_ref().map(|origin| (&origin.place, ""));
+    caret::render(&headline, place, &notes, paint)
+}
+
+fn verdict(out: &mut String, report: &DecisionReport, paint: Paint) {
+    let denies = report.findings.iter().filter(|finding| finding.severity == Severity::Deny).count();
+    let reasons = if denies == 1 { "1 reason".to_owned() } else { format!("{denies} reasons") };
+    let line = match (report.verdict, report.action) {
+        (Verdict::Pass, Action::None) => paint.tone(Tone::Good, "would be allowed"),
+        (Verdict::Pass, _) => paint.tone(Tone::Good, "allowed"),
+        (Verdict::Fail, Action::None) => format!("{}: {reasons}", paint.tone(Tone::Bad, "would be denied")),
+        (Verdict::Fail, _) => format!("{}: {reasons}", paint.tone(Tone::Bad, "denied")),
+        (Verdict::Error, _) => {
+            format!("{}: neither yes nor no, {reasons}", paint.tone(Tone::Warning, "inconclusive"))
+        }
+    };
+    let _ = writeln!(out, "{line}");
+}
+
+fn recorded(
+    out: &mut String,
+    report: &DecisionReport,
+    audit: Option<&LogReference>,
+    again: bool,
+    paint: Paint,
+) {
+    if let Some(plan) = &report.plan {
+        let (until, limit) = (time::to_seconds(plan.not_after), word(&plan.limited_by));
+        row(out, "plan", &plan.digest.to_string(), paint);
+        row(out, "", &format!("to be started before {until} (limited by {limit})"), paint);
+    }
+    let Some(audit) = audit else {
+        row(out, "recorded", "nowhere: this was a report, not a decision", paint);
+        return;
+    };
+    let how = if again { "already recorded as entry" } else { "recorded as entry" };
+    let _ = writeln!(out, "{how} {} in {}", audit.index, printable(&audit.origin));
+}

@@ -1,0 +1,93 @@
+//! Colour that may be absent, and text that can't paint by itself.
+//!
+//! Everything is readable without colour; `--color`, `NO_COLOR` and the stream decide (`cli`).
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+/// Whether to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Styled for a terminal.
+    Colour,
+    /// Plain text.
+    Plain,
+}
+
+/// What a piece of text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It holds.
+    Good,
+    /// It does not.
+    Bad,
+    /// It may matter.
+    Warning,
+    /// A heading.
+    Strong,
+    /// Detail.
+    Faint,
+}
+
+impl Paint {
+    /// The text in a tone.
+    pub fn tone(self, tone: Tone, text: &str) -> String {
+        if self == Self::Plain {
+            return text.to_owned();
+        }
+        let style = match tone {
+            Tone::Good => AnsiColor::Green.on_default().bold(),
+            Tone::Bad => AnsiColor::Red.on_default().bold(),
+            Tone::Warning => AnsiColor::Yellow.on_default().bold(),
+            Tone::Strong => Style::new().bold(),
+            Tone::Faint => Style::new().dimmed(),
+        };
+        format!("{style}{text}{style:#}")
+    }
+}
+
+/// The text with control characters written out, so that evidence can't drive a terminal.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Bidirectional controls reorder what a reviewer sees; they are no letters.
+        if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// `sha256:9f2c4e…b7e1`: enough to recognise, never enough to be taken for the digest.
+pub fn short(digest: &str) -> String {
+    match (digest.get(..13), digest.len().checked_sub(4).and_then(|at| digest.get(at..))) {
+        (Some(head), Some(tail)) if digest.len() > 24 => format!("{head}…{tail}"),
+        _ => digest.to_owned(),
+    }
+}
+
+/// The wire word of an enum that serialises to a string, such as `allow`.
+pub fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_out_what_would_drive_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+    }
+
+    #[test]
+    fn is_plain_without_colour() {
+        assert_eq!(Paint::Plain.tone(Tone::Bad, "refused"), "refused");
+        assert!(Paint::Colour.tone(Tone::Bad, "refused").contains("\u{1b}["));
+    }
+}
