@@ -1,0 +1,298 @@
+//! Approvals that don't count, and people who may not give them.
+
+use chrono::TimeDelta;
+use laforge::evidence::predicate::approval::{Approval, Word};
+use laforge::policy::finding::RuleId::{
+    ApprovalRejected, ApprovalThreshold, SeparationOfDuties, SeparationUnknown,
+};
+use laforge::signing::{STATEMENT_PAYLOAD_TYPE, statement};
+
+use super::Case;
+use super::Expect::{self, Denies, SetAside};
+use super::kinds::{separated, started_by};
+use crate::authority::{Content, Parts};
+use crate::scene::Scene;
+
+const TOO_FEW: Expect = Denies(&[ApprovalThreshold]);
+
+pub(super) const CASES: &[Case] = &[
+    Case::sound("denies-unapproved", "Nobody approved.", TOO_FEW, |scene| {
+        scene.remove("evidence/approval-alice.sigstore.json");
+        scene.remove("evidence/approval-bob.sigstore.json");
+    }),
+    Case::sound("denies-one-approval", "Two people are asked for, and one approved.", TOO_FEW, |scene| {
+        scene.remove("evidence/approval-bob.sigstore.json");
+    }),
+    Case::sound("denies-expired-approval", "An approval has expired.", aside("expired"), |scene| {
+        by_bob(scene, |approval, now| approval.expires_at = now);
+    }),
+    Case::sound("denies-stale-approval", "An approval is older than the policy takes.", TOO_FEW, |scene| {
+        by_bob(scene, |approval, now| approval.created_at = now - TimeDelta::hours(25));
+    }),
+    Case::sound(
+        "denies-approval-from-the-future",
+        "An approval is dated two minutes ahead.",
+        aside("not-yet-valid"),
+        |scene| {
+            by_bob(scene, |approval, now| approval.created_at = now + TimeDelta::minutes(2));
+        },
+    ),
+    Case::sound(
+        "denies-approval-for-another-environment",
+        "An approval is for staging.",
+        aside("wrong-environment"),
+        |scene| {
+            by_bob(scene, |approval, _| approval.environment = "staging".to_owned());
+        },
+    ),
+    Case::sound(
+        "denies-approval-for-another-release",
+        "An approval is for the version before, whose bytes are the same.",
+        aside("wrong-subject"),
+        |scene| {
+            scene.edit("release.yaml", "version: 2.4.0", "version: 2.3.9");
+            let approval = scene.approval();
+            scene.approve_as("bob", &approval);
+            scene.edit("release.yaml", "version: 2.3.9", "version: 2.4.0");
+        },
+    ),
+    Case::sound(
+        "denies-approval-before-config-changed",
+        "A configuration was changed after the approvals.",
+        aside("wrong-subject"),
+        |scene| {
+            let digest = |bytes| laforge::release::digest::Digest::of_bytes(bytes).to_string();
+            scene.put("artifacts/config.yaml", b"workers: 9\n");
+            scene.edit("release.yaml", &digest(b"workers: 4\n"), &digest(b"workers: 9\n"));
+        },
+    ),
+    Case::sound(
+        "denies-approval-of-artifact",
+        "An approval names the artifact's digest instead of the release's.",
+        aside("wrong-subject"),
+        |scene| {
+            let approval = scene.approval();
+            let subject = crate::scene::artifact_subject();
+            let predicate = serde_json::json!(approval);
+            let statement =
+                statement::attest(&[subject], laforge::evidence::predicate::approval::TYPE, predicate);
+            scene.attest("approval-bob", "bob", &statement);
+        },
+    ),
+    Case::sound(
+        "denies-approval-by-stranger",
+        "An approval is by a key that is nobody's in trust.",
+        aside("untrusted-identity"),
+        |scene| {
+            let approval = scene.approval();
+            scene.approve_as("mallory", &approval);
+            scene.remove("evidence/approval-bob.sigstore.json");
+        },
+    ),
+    Case::sound(
+        "denies-approval-by-builder",
+        "An approval is by the builder's key.",
+        aside("wrong-use"),
+        |scene| {
+            let approval = scene.approval();
+            let statement = statement::approval(&scene.release_digest(), &approval);
+            scene.attest("approval-bob", "builder", &statement);
+        },
+    ),
+    Case::sound(
+        "denies-approval-signed-as-file",
+        "An approval's signature was made over a file, by the key that signs files.",
+        aside("wrong-use"),
+        |scene| {
+            let approval = scene.approval();
+            let statement = statement::approval(&scene.release_digest(), &approval);
+            let payload = laforge::json::canonical(&statement);
+            let bundle = scene.local("release", Content::Payload(STATEMENT_PAYLOAD_TYPE, &payload));
+            scene.evidence("approval-bob", &bundle);
+        },
+    ),
+    Case::sound(
+        "denies-one-person-with-two-keys",
+        "One person approves twice, with two keys.",
+        TOO_FEW,
+        |scene| {
+            scene.put_key("alice-2");
+            scene.edit(
+                "trust.yaml",
+                "[{key: trust/alice.pub, root: acme}]",
+                "[{key: trust/alice.pub, root: acme}, {key: trust/alice-2.pub, root: acme}]",
+            );
+            scene.edit("trust.yaml", "roles: [release-manager]", "roles: [release-manager, sre]");
+            let approval = scene.approval();
+            scene.approve_as("alice-2", &approval);
+            scene.remove("evidence/approval-bob.sigstore.json");
+        },
+    ),
+    Case::sound(
+        "denies-one-person-in-two-roles",
+        "One person has both roles that the policy asks for, and fills one of them.",
+        TOO_FEW,
+        |scene| {
+            scene.edit("trust.yaml", "roles: [release-manager]", "roles: [release-manager, sre]");
+            scene.edit("trust.yaml", "roles: [sre]", "roles: [developer]");
+        },
+    ),
+    Case::sound(
+        "denies-person-without-the-role",
+        "Two people approve, and neither has the role that the policy asks for.",
+        TOO_FEW,
+        |scene| {
+            scene.edit("trust.yaml", "{name: bob, roles: [sre]", "{name: bob, roles: [release-manager]");
+            // A role that nobody has is a mistake of the policy, and another exit code.
+            scene.put_key("carol");
+            scene.trust(
+                "people",
+                "{name: carol, roles: [sre], identities: [{key: trust/carol.pub, root: acme}]}",
+            );
+        },
+    ),
+    Case::sound(
+        "denies-approval-narrowed-to-another-role",
+        "A person with two roles approves in the one that is not missing.",
+        TOO_FEW,
+        |scene| {
+            scene.edit("trust.yaml", "roles: [sre]", "roles: [sre, release-manager]");
+            by_bob(scene, |approval, _| approval.role = Some("release-manager".to_owned()));
+        },
+    ),
+    Case::sound(
+        "denies-role-that-person-has-not",
+        "A person approves in a role that trust does not give them.",
+        aside("wrong-role"),
+        |scene| by_bob(scene, |approval, _| approval.role = Some("release-manager".to_owned())),
+    ),
+    Case::sound("denies-approval-by-revoked-key", "A person's key is revoked.", aside("revoked"), |scene| {
+        scene.trust("revoked", "{key: trust/bob.pub, since: 2026-03-01T00:00:00Z, reason: laptop lost}");
+    }),
+    Case::sound(
+        "denies-approval-without-trusted-time",
+        "The policy asks for trusted time, and the approvals have only their own word.",
+        TOO_FEW,
+        |scene| scene.edit("policies/production.yaml", "maxAge: 24h", "maxAge: 24h, trustedTime: required"),
+    ),
+    Case::sound(
+        "denies-stamp-older-than-policy-takes",
+        "An approval says that it is an hour old, and its time stamp says two days.",
+        TOO_FEW,
+        |scene| {
+            let approval = scene.approval();
+            let statement = statement::approval(&scene.release_digest(), &approval);
+            let at = scene.now - TimeDelta::days(2);
+            let bundle = scene.managed("bob", Content::Statement(&statement), at, Parts::stamped(at));
+            scene.evidence("approval-bob", &bundle);
+        },
+    ),
+    Case::sound(
+        "denies-rejected",
+        "Two people approve, and a third rejects.",
+        Denies(&[ApprovalRejected]),
+        |scene| {
+            scene.put_key("carol");
+            scene.trust(
+                "people",
+                "{name: carol, roles: [security], identities: [{key: trust/carol.pub, root: acme}]}",
+            );
+            let mut rejection = scene.approval();
+            rejection.decision = Word::Rejected;
+            scene.approve_as("carol", &rejection);
+        },
+    ),
+    Case::sound(
+        "denies-approval-taken-back",
+        "A person approves and rejects half an hour later.",
+        Denies(&[ApprovalRejected, ApprovalThreshold]),
+        |scene| {
+            let mut rejection = scene.approval();
+            rejection.decision = Word::Rejected;
+            rejection.created_at += TimeDelta::minutes(30);
+            let statement = statement::approval(&scene.release_digest(), &rejection);
+            scene.attest("rejection-bob", "bob", &statement);
+        },
+    ),
+    Case::sound(
+        "denies-approval-and-rejection-at-once",
+        "A person approves and rejects in the same second, which is a rejection.",
+        Denies(&[ApprovalRejected, ApprovalThreshold]),
+        |scene| {
+            let mut rejection = scene.approval();
+            rejection.decision = Word::Rejected;
+            let statement = statement::approval(&scene.release_digest(), &rejection);
+            scene.attest("rejection-bob", "bob", &statement);
+        },
+    ),
+    Case::sound(
+        "denies-author-approves",
+        "One of the approvers wrote the commit.",
+        Denies(&[ApprovalThreshold, SeparationOfDuties]),
+        |scene| {
+            separated(scene);
+            scene.attest_authors("forge", "alice");
+            started_by(scene, "github:carol");
+        },
+    ),
+    Case::sound(
+        "denies-workflow-actor-approves",
+        "One of the approvers started the build.",
+        Denies(&[ApprovalThreshold, SeparationOfDuties]),
+        |scene| {
+            separated(scene);
+            scene.attest_authors("forge", "carol");
+            started_by(scene, "github:bob");
+        },
+    ),
+    Case::sound(
+        "denies-author-unknown",
+        "Nobody says who wrote the commit.",
+        Denies(&[SeparationUnknown]),
+        |scene| {
+            separated(scene);
+            started_by(scene, "github:carol");
+        },
+    ),
+    Case::sound(
+        "denies-author-not-in-trust",
+        "The author's name maps to nobody in trust.",
+        Denies(&[SeparationUnknown]),
+        |scene| {
+            separated(scene);
+            scene.attest_authors("forge", "mallory");
+            started_by(scene, "github:carol");
+        },
+    ),
+    Case::sound(
+        "denies-author-by-builder",
+        "The builder that attests the build says who wrote the commit.",
+        Denies(&[SeparationUnknown]),
+        |scene| {
+            separated(scene);
+            scene.attest_authors("builder", "carol");
+            started_by(scene, "github:carol");
+        },
+    ),
+    Case::sound(
+        "denies-workflow-actor-unknown",
+        "The provenance does not say who started the build.",
+        Denies(&[SeparationUnknown]),
+        |scene| {
+            separated(scene);
+            scene.attest_authors("forge", "carol");
+        },
+    ),
+];
+
+/// Too few count, since one was set aside for this.
+const fn aside(kind: &'static str) -> Expect {
+    SetAside(&[ApprovalThreshold], kind)
+}
+
+/// Lets one of the two approve otherwise.
+fn by_bob(scene: &mut Scene, change: fn(&mut Approval, laforge::time::Timestamp)) {
+    let mut approval = scene.approval();
+    change(&mut approval, scene.now);
+    scene.approve_as("bob", &approval);
+}
