@@ -1,0 +1,141 @@
+//! Every exit code of the contract, pinned, with its first line.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use crate::example::{Example, command, finished};
+
+#[test]
+fn exit_0_allows_and_prints_one_json_document() {
+    let example = Example::new();
+    let run = example.deploy(&[]).ends(0).says("allowed");
+    let envelope = run.json();
+    assert_eq!(envelope["payloadType"], "application/vnd.laforge.rollout-plan.v1+json");
+    assert_eq!(envelope["auditEntry"]["index"], example.last_decision()["seq"]);
+    assert!(run.stdout.ends_with('\n') && run.stdout.lines().count() == 1);
+}
+
+#[test]
+fn exit_1_when_an_artifact_can_not_be_read() {
+    let example = Example::new();
+    example.remove("artifacts/sbom.json");
+    let run = example.deploy(&[]).ends(1).says("fatal: no decision was made\n").says("artifacts/sbom.json");
+    assert!(run.stderr.starts_with("fatal: "), "{}", run.stderr);
+}
+
+#[test]
+fn exit_1_when_the_plan_can_not_be_written_and_says_that_it_is_on_record() {
+    let example = Example::new();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = command(&example.path(""))
+        .args(["deploy", "--require-signed"])
+        .stdout(Stdio::from(full))
+        .output()
+        .unwrap();
+    let run = finished(output);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let recorded = format!("recorded as allow {}", example.last_decision()["seq"]);
+    assert!(run.stderr.contains(&recorded), "`{recorded}`: {}", run.stderr);
+    let index = example.run(&["deploy", "--require-signed"]).ends(0).json()["auditEntry"]["index"].clone();
+    assert_eq!(index, example.last_decision()["seq"]);
+}
+
+#[test]
+fn exit_2_for_usage_configuration_and_policy() {
+    let example = Example::new();
+    example.deploy(&["--no-such-flag"]).ends(2).says("fatal: no decision was made\n");
+    example.deploy(&["--environment", "staging"]).ends(2).says("--environment `staging`");
+    example.deploy(&["--ttl", "87600h"]).ends(2).says("--ttl");
+    example.deploy(&["--break-glass"]).ends(2).says("not built yet");
+    example.deploy(&["--policy", "nowhere/"]).ends(2).says("nowhere/");
+    example.edit("policies/baseline.yaml", "kind: Policy", "kind: Policy\nkind: Policy");
+    example.deploy(&[]).ends(2).says("policies/baseline.yaml:");
+}
+
+#[test]
+fn exit_2_when_something_is_required_and_there_is_nothing_to_verify() {
+    let empty = Example::empty();
+    empty.deploy(&[]).ends(2).says("nothing to verify");
+    empty.run(&["verify"]).ends(2).says("nothing to verify");
+}
+
+#[test]
+fn exit_10_for_a_deny_with_its_reason_on_stderr_alone() {
+    let example = Example::new();
+    example.remove("evidence/approval-bob.sigstore.json");
+    example.denied(&[], &["approval-threshold"]);
+    example.run(&["verify"]).ends(10).says("refused[approval-threshold]");
+}
+
+#[test]
+fn exit_11_when_evidence_can_not_be_reached() {
+    if rustix_is_root() {
+        // Root reads everything; a folder that is not there is unreachable all the same.
+        let example = Example::new();
+        example.remove("evidence/approval-bob.sigstore.json");
+        let run = example.deploy(&["--evidence", "evidence", "--evidence", "mnt/approvals"]).ends(11);
+        let run = run.says("inconclusive[approval-threshold]");
+        assert!(run.stderr.contains("mnt/approvals"), "{}", run.stderr);
+        let decision = example.last_decision();
+        assert_eq!((&decision["verdict"], &decision["action"]), (&"error".into(), &"deny".into()));
+        return;
+    }
+    let example = Example::new();
+    let folder = example.path("evidence/more");
+    fs::create_dir(&folder).unwrap();
+    example.remove("evidence/approval-bob.sigstore.json");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o000)).unwrap();
+    example.deploy(&[]).ends(11).says("inconclusive[approval-threshold]");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn rustix_is_root() -> bool {
+    fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0).unwrap_or(false)
+}
+
+#[test]
+fn exit_12_when_the_log_is_missing_and_it_is_not_made_anew() {
+    let example = Example::new();
+    fs::remove_dir_all(example.path(".laforge/audit")).unwrap();
+    example.deploy(&[]).ends(12).says("fatal: the decision could not be recorded\n");
+    assert!(!example.path(".laforge/audit").exists());
+    example.deploy(&["--audit-init"]).ends(12);
+    assert!(!example.path(".laforge/audit").exists());
+}
+
+#[test]
+fn exit_13_when_the_log_was_touched() {
+    let example = Example::new();
+    example.deploy(&[]).ends(0);
+    let entries = example.path(".laforge/audit/entries/00000000000000000000.jsonl");
+    let text = fs::read_to_string(&entries).unwrap().replace("\"pass\"", "\"fail\"");
+    fs::write(&entries, text).unwrap();
+    example.run(&["audit", "verify"]).ends(13);
+    example.deploy(&[]).ends(13);
+}
+
+#[test]
+fn the_older_name_takes_the_playbook_line_letter_for_letter() {
+    let empty = Example::empty();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_laforge-dev-cli"))
+        .current_dir(empty.path(""))
+        .args([
+            "deploy",
+            "--strategy",
+            "bluegreen",
+            "--traffic-steps",
+            "20,80,100",
+            "--latency-budget",
+            "450",
+        ])
+        .args(["--error-budget", "0.02"])
+        .output()
+        .unwrap();
+    let run = finished(output).ends(0).says("preview");
+    let preview = run.json();
+    assert_eq!(preview["kind"], "RolloutPlanPreview");
+    assert_eq!(preview["executable"], false);
+    assert!(preview.get("_type").is_none() && preview.get("subject").is_none());
+    assert_eq!(empty.list(""), Vec::<String>::new());
+}

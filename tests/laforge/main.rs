@@ -1,0 +1,15 @@
+//! Integration tests: one binary, a module per subject. All of them drive the real program.
+
+#![expect(clippy::disallowed_methods, reason = "tests read the world")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
+#![expect(clippy::indexing_slicing, reason = "of JSON whose shape is under test")]
+#![expect(unreachable_pub, reason = "modules of one test binary")]
+
+mod action;
+mod attacks;
+mod example;
+mod exits;
+mod fixtures;
+mod pages;
+mod rooms;
+mod seals;

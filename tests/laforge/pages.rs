@@ -1,0 +1,49 @@
+//! Generated pages are what the program says of itself.
+
+use std::fs;
+use std::path::Path;
+
+use crate::example::Example;
+
+#[track_caller]
+fn page_is(name: &str, made: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        fs::write(&path, made).unwrap();
+    }
+    let page = fs::read_to_string(&path).unwrap_or_default();
+    assert!(page == made, "{name} is out of date: UPDATE_PAGES=1 cargo test --test laforge pages");
+}
+
+#[test]
+fn the_command_line_page() {
+    page_is("docs/cli.md", &laforge::cli::page::reference());
+}
+
+#[test]
+fn every_schema_is_one_and_takes_the_example() {
+    let example = Example::new();
+    let plan = example.deploy(&["--report", "json=report.json"]).ends(0).json();
+    let instances = [
+        ("config", yaml(&example, "laforge.yaml")),
+        ("release", yaml(&example, "release.yaml")),
+        ("trust", yaml(&example, "trust.yaml")),
+        ("policy", yaml(&example, "policies/baseline.yaml")),
+        ("policy-set", yaml(&example, "policies/policy-set.yaml")),
+        ("report", serde_json::from_str(&example.read("report.json")).unwrap()),
+        ("plan", plan["plan"].clone()),
+    ];
+    for (kind, instance) in instances {
+        let schema = example.run(&["schema", kind]).ends(0).json();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&instance).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{kind}: {errors:?}");
+        let mut stray = instance.clone();
+        stray.as_object_mut().unwrap().insert("stray".to_owned(), 1.into());
+        assert!(!validator.is_valid(&stray), "{kind} takes a member that it does not know");
+    }
+}
+
+fn yaml(example: &Example, name: &str) -> serde_json::Value {
+    serde_yaml::from_str(&example.read(name)).unwrap()
+}
