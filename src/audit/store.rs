@@ -24,6 +24,9 @@ use probe::Step;
 const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o750);
 const FILE_MODE: Mode = Mode::from_bits_truncate(0o640);
 
+/// How often a file may be replaced while it is opened, before that is suspicious.
+const REPLACEMENTS: u32 = 100;
+
 /// A folder of the log, held open.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -212,10 +215,25 @@ impl Folder {
         sys::fsync(&self.fd).map_err(self.failed("sync", ""))
     }
 
-    /// The whole of a file of at most `limit` bytes.
+    /// Opens a file that writers replace by renaming: one that was replaced just then is opened
+    /// again.
+    fn read_replaceable(&self, name: &str) -> Result<LogFile, AuditError> {
+        let mut opened = self.read(name);
+        for _ in 0..REPLACEMENTS {
+            match &opened {
+                Err(AuditError::Damaged(damage)) if matches!(damage.problem, Problem::Replaced) => {
+                    opened = self.read(name);
+                }
+                _ => break,
+            }
+        }
+        opened
+    }
+
+    /// The whole of a file of at most `limit` bytes, which writers may replace meanwhile.
     pub(super) fn bytes(&self, name: &str, limit: u64) -> Result<Vec<u8>, AuditError> {
         let mut bytes = Vec::new();
-        let file = self.read(name)?;
+        let file = self.read_replaceable(name)?;
         let action = failed("read", &file.path);
         (&file.file).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(action)?;
         if bytes.len() as u64 > limit {
