@@ -14,9 +14,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::rand;
 use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{AuditError, Damage, Problem, io as failed};
 use probe::Step;
@@ -254,11 +254,15 @@ fn same_file(a: &Stat, b: &Stat) -> bool {
     a.st_ino == b.st_ino && a.st_dev == b.st_dev
 }
 
-/// `N` random bytes as hex.
+/// `N` random bytes as hex, from the system: the cryptographic library's own generator takes 30 ms
+/// to gather its first entropy, more than all the rest of an append.
 pub(super) fn random_hex<const N: usize>() -> Result<String, AuditError> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| AuditError::Random)?;
-    Ok(hex::encode(bytes))
+    match getrandom(&mut bytes, GetRandomFlags::empty()) {
+        // Up to 256 bytes come whole (getrandom(2)).
+        Ok(filled) if filled == N => Ok(hex::encode(bytes)),
+        _ => Err(AuditError::Random),
+    }
 }
 
 /// A file of the log, checked when it was opened.

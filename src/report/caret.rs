@@ -29,7 +29,7 @@ pub fn render(
     paint: Paint,
 ) -> String {
     let level = if headline.bad { Level::ERROR } else { Level::WARNING };
-    let mut title = level.clone().with_name(headline.word).primary_title(printable(headline.message));
+    let mut title = level.clone().with_name(headline.word).primary_title(wrapped(headline.message));
     if let Some(id) = headline.id {
         title = title.id(id);
     }
@@ -53,6 +53,27 @@ pub fn render_error(error: &DocumentError, paint: Paint) -> String {
     render(&headline, Some((&error.place, "")), &notes, paint)
 }
 
+/// How wide a message may be: with what stands before it, it fits 120 columns.
+const WIDTH: usize = 92;
+
+/// The text in lines of words; a word that is longer has a line of its own.
+fn wrapped(text: &str) -> String {
+    let (mut out, mut column) = (String::new(), 0);
+    for word in printable(text).split(' ') {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > WIDTH {
+            out.push('\n');
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out
+}
+
 fn marked<'a>(place: &'a Place, label: &'a str) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let mut annotation = AnnotationKind::Primary.span(place.span.clone());
     if !label.is_empty() {
@@ -72,6 +93,16 @@ fn renderer(paint: Paint) -> Renderer {
 mod tests {
     use super::*;
     use crate::yaml::Source;
+
+    #[test]
+    fn fits_a_terminal() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let message = format!("`payments.tar.gz` is claimed to be {digest} and is {digest}");
+        let headline =
+            Headline { word: "refused", id: Some("artifact-digest"), message: &message, bad: true };
+        let text = render(&headline, None, &[("help", format!("{message} {message}"))], Paint::Plain);
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    }
 
     #[test]
     fn marks_the_place() {
