@@ -263,27 +263,36 @@ impl LogPlace {
                 .hint("name it with `audit: {key: env:NAME}` in laforge.yaml, or --audit-key")
         })?;
         let key = session.secret_key(source)?;
-        let (seen, pins) = (seen_folder(session), pins(trust, environment));
+        let seen = seen_folder(session);
         if create && !session.exists(&self.folder) {
+            if !trust.gates.is_empty() {
+                return Err(Failure::new(
+                    Exit::NotRecorded,
+                    "an audit log is known already: trust pins gates, and a log made now would be none of them",
+                )
+                .hint("restore the log that is pinned, or pin a new one under a new origin and key, behind review"));
+            }
             let origin =
                 self.origin.clone().unwrap_or_else(|| default_origin(&key.public().id().hex(), environment));
             let caller = caller::of(session);
             let new = NewLog {
                 seen: seen.clone(),
-                // Every gate that trust names, whatever its environment: a known log is restored, never re-created.
-                unless: Unless::Known(&all_pins(trust)),
+                // A head of this origin that was seen here speaks against it, too.
+                unless: Unless::Known(&[]),
                 ..NewLog::new(&self.folder, &origin, &caller)
             };
             AuditLog::create(&new, &key, now).map_err(|error| audit_failure(&error))?;
             session.say(&format!("created the audit log {} of {origin}\n", self.folder.display()));
         }
         let mut config = LogConfig::new(&self.folder, Some(key));
-        (config.origin, config.pins, config.seen) = (self.origin, pins, seen);
+        (config.origin, config.pins, config.seen) = (self.origin, all_pins(trust), seen);
         config.allowed_filesystems = self.filesystems;
         if let Some(min_free) = self.min_free {
             config.min_free = min_free;
         }
-        AuditLog::open(config, now).map_err(|error| audit_failure(&error))
+        let log = AuditLog::open(config, now).map_err(|error| audit_failure(&error))?;
+        refuse_other_gates(&log, trust, environment)?;
+        Ok(log)
     }
 
     /// What a reader holds the log to; without trust nothing is pinned.
@@ -293,14 +302,19 @@ impl LogPlace {
     }
 }
 
-/// The gates that trust pins for this environment: what the log must be one of.
-pub(super) fn pins(trust: &TrustRoot, environment: &str) -> Vec<Pin> {
-    trust
-        .gates
-        .iter()
-        .filter(|gate| gate.environments.iter().any(|name| name == environment))
-        .map(pin)
-        .collect()
+/// Where trust pins gates, a decision is recorded by one of them, and by one that may decide for
+/// this environment: no executor would take a plan of another.
+fn refuse_other_gates(log: &AuditLog, trust: &TrustRoot, environment: &str) -> Result<(), Failure> {
+    let is_log = |gate: &&Gate| gate.origin == log.origin() && gate.log_id == log.log_id();
+    let may_decide = |gate: &Gate| gate.environments.iter().any(|name| name == environment);
+    if trust.gates.is_empty() || trust.gates.iter().filter(is_log).any(may_decide) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Integrity,
+        format!("the log of {} is none of the gates that trust pins for `{environment}`", log.origin()),
+    )
+    .hint("record with the pinned log, or pin this one under `gates`, behind review"))
 }
 
 fn all_pins(trust: &TrustRoot) -> Vec<Pin> {

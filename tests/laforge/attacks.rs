@@ -356,6 +356,21 @@ fn the_log_deleted_and_made_again_with_audit_init() {
 }
 
 #[test]
+fn a_log_of_the_attackers_own_beside_the_pinned_one() {
+    let example = Example::new();
+    example.run(&["keygen", "--use", "gate", "-o", "own", "--insecure-unencrypted"]).ends_with_data();
+    let own = ["--audit-log", "own-log", "--audit-key", "file:own.key"];
+    example.edit("laforge.yaml", "origin: laforge.invalid", "origin: attacker.example");
+    example.deploy(&[&own[..], &["--audit-init"]].concat()).ends(12).says("is known already");
+    example.run(&["audit", "init", "--audit-log", "own-log", "--audit-key", "file:own.key"]).ends_with_data();
+    example.deploy(&own).ends(13).says("none of the gates");
+    // Nor may a gate of another environment decide for this one.
+    let example = Example::new();
+    example.edit("trust.yaml", "environments:\n  - production", "environments:\n  - staging");
+    example.deploy(&[]).ends(13).says("none of the gates");
+}
+
+#[test]
 fn the_log_rolled_back_to_an_older_genuine_state() {
     let example = Example::new();
     let older = example.fork();
