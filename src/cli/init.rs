@@ -6,6 +6,7 @@ mod example;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::audit::{AuditLog, NewLog};
@@ -145,21 +146,33 @@ struct Gate {
     environment: String,
 }
 
+/// `trust.yaml`, its members in the order that people read them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TrustDocument {
+    api_version: &'static str,
+    kind: &'static str,
+    signers: Vec<Value>,
+    people: Vec<Value>,
+    builders: Vec<Value>,
+    gates: Vec<Value>,
+}
+
 fn trust_yaml(trusted: Trusted, gate: &Gate) -> Result<String, Failure> {
-    let document = json!({
-        "apiVersion": "laforge.dev/v1",
-        "kind": "Trust",
-        "signers": trusted.signers,
-        "people": trusted.people,
-        "builders": trusted.builders,
-        "gates": [{
+    let document = TrustDocument {
+        api_version: "laforge.dev/v1",
+        kind: "Trust",
+        signers: trusted.signers,
+        people: trusted.people,
+        builders: trusted.builders,
+        gates: vec![json!({
             "name": gate.environment,
             "key": "trust/audit.pub",
             "origin": gate.origin,
             "logId": gate.log_id,
             "environments": [gate.environment],
-        }],
-    });
+        })],
+    };
     let body = serde_yaml::to_string(&document).map_err(|error| Failure::of(Exit::NoDecision, &error))?;
     Ok(format!("{TRUST_HEAD}{body}"))
 }
