@@ -12,9 +12,13 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 pub use serde_saphyr::Spanned;
+use serde_saphyr::budget::BudgetBreach;
 
 /// The largest document that people write by hand, with room to spare.
 pub const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// Nesting that no document needs; deeper input is refused before it costs stack.
+const MAX_DEPTH: usize = 32;
 
 /// A place in a document, for a caret under it.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,15 +121,7 @@ impl Source {
             Some(location) => self.locate(&location),
             None => self.error_at_start("").place,
         };
-        // The library ends its messages with the position, which the place already says.
-        let text = error.to_string();
-        let message = match text.split_once(" at line ") {
-            Some((message, position)) if position.starts_with(|c: char| c.is_ascii_digit()) => {
-                message.to_owned()
-            }
-            _ => text,
-        };
-        DocumentError { place, message, help: None }
+        DocumentError { place, message: message(error), help: None }
     }
 
     fn locate(&self, location: &serde_saphyr::Location) -> Place {
@@ -146,6 +142,37 @@ impl Source {
     }
 }
 
+/// What the library says, in the words of somebody who wrote the document.
+fn message(error: &serde_saphyr::Error) -> String {
+    const NO_ALIAS: &str = "anchors and aliases are not taken: write the value out";
+    match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("member `{key}` appears twice")
+        }
+        serde_saphyr::Error::DuplicateMappingKey { .. } => "a member appears twice".to_owned(),
+        serde_saphyr::Error::UnknownAnchor { .. } => NO_ALIAS.to_owned(),
+        serde_saphyr::Error::TaggedScalarCannotDeserializeIntoString { .. } => {
+            "tags such as `!!int` are not taken: write a plain or quoted value".to_owned()
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => "holds more than one document".to_owned(),
+        serde_saphyr::Error::Budget { breach, .. } => match breach {
+            BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => NO_ALIAS.to_owned(),
+            BudgetBreach::Documents { .. } => "holds more than one document".to_owned(),
+            BudgetBreach::Depth { .. } => format!("is nested deeper than {MAX_DEPTH} levels"),
+            _ => "is larger than a document that people write".to_owned(),
+        },
+        // The library ends its messages with the position, which the place already says.
+        other => {
+            let text = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            let message = match text.rsplit_once(" at line ") {
+                Some((message, position)) if position.starts_with(|c: char| c.is_ascii_digit()) => message,
+                _ => &text,
+            };
+            message.trim_end_matches('.').to_owned()
+        }
+    }
+}
+
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         strict_booleans: true,
@@ -156,7 +183,7 @@ fn options() -> serde_saphyr::Options {
             max_aliases: 0,
             max_anchors: 0,
             max_nodes: 20_000,
-            max_depth: 32,
+            max_depth: MAX_DEPTH,
             max_documents: 1,
         },
     }
@@ -199,6 +226,15 @@ mod tests {
         let rule: Rule = Source::new("r", "min: 1\nnames: [on, no, 1_000, '012']\n").read().unwrap();
         assert_eq!(rule.names, ["on", "no", "1_000", "012"]);
         assert_eq!(rule.min.value, 1);
+    }
+
+    #[test]
+    fn says_what_it_refuses_in_the_words_of_its_writer() {
+        assert!(refused("min: 1\nmin: 2\n").ends_with("member `min` appears twice"));
+        assert!(refused("min: &a 1\n").contains("anchors and aliases are not taken"));
+        assert!(refused("min: *a\n").contains("anchors and aliases are not taken"));
+        assert!(refused("min: 1\n---\nmin: 2\n").contains("more than one document"));
+        assert!(refused("min: 1\nnames: [!!int 3]\n").contains("tags such as"));
     }
 
     #[test]

@@ -6,14 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-
 use crate::json;
 use crate::plan::Mode;
-use crate::policy::account::Action;
+use crate::plan::recorded::{RecordedCore, RecordedValidity};
+use crate::policy::account::{Action, PlanSummary};
 use crate::policy::{Caller, Decision, DecisionReport};
 use crate::release::digest::{ClaimedDigest, Digest};
-use crate::time::{self, Timestamp};
+use crate::time::Timestamp;
 use crate::verify::Input;
 
 use super::commit::{Committed, Writer};
@@ -165,7 +164,7 @@ impl Writer<'_> {
         let files = &self.log().files;
         let index = allow.at.index;
         let core = files.blobs.read(&allow.plan)?.ok_or_else(|| missing(&allow.plan, index))?;
-        if self.now() >= end_of(&core).ok_or_else(|| unreadable(&allow.plan))? {
+        if self.now() >= validity(&core).ok_or_else(|| unreadable(&allow.plan))?.not_after {
             return Ok(None);
         }
         let committed = self.committed(allow)?;
@@ -305,17 +304,25 @@ fn changes(history: &History, entry: &DecisionEntry, caller: &Caller) -> Vec<Bod
     policy.into_iter().chain(trust).collect()
 }
 
-fn recorded(held: Held, report: DecisionReport) -> Recorded {
+fn recorded(held: Held, mut report: DecisionReport) -> Recorded {
     let Held { reference, line, proof, core, novelty } = held;
     match core {
         Some(core) => {
             let plan_digest = Digest::of_bytes(&core);
+            // The plan that is given is the recorded one, so that one is reported, too.
+            report.plan = summary(plan_digest, &core).or(report.plan);
             let again = novelty == Novelty::Again;
             Recorded::Approved(Approved { report, reference, line, proof, core, plan_digest, again })
         }
         None if report.action == Action::None => Recorded::Rehearsed(Rehearsed { report, reference }),
         None => Recorded::Refused(Refused { report, reference }),
     }
+}
+
+/// What a report says of a recorded core.
+fn summary(digest: Digest, core: &[u8]) -> Option<PlanSummary> {
+    let RecordedValidity { not_after, limited_by, .. } = validity(core)?;
+    Some(PlanSummary { digest, not_after, limited_by })
 }
 
 fn missing(plan: &ClaimedDigest, entry: u64) -> AuditError {
@@ -326,21 +333,9 @@ fn unreadable(plan: &ClaimedDigest) -> AuditError {
     Damage::file(plan.to_string(), Problem::BlobDiffers)
 }
 
-/// `validity.notAfter` of a recorded core.
-fn end_of(core: &[u8]) -> Option<Timestamp> {
-    let core: CoreBrief = serde_json::from_slice(core).ok()?;
-    time::parse(&core.validity.not_after).ok()
-}
-
-#[derive(Deserialize)]
-struct CoreBrief {
-    validity: ValidityBrief,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ValidityBrief {
-    not_after: String,
+/// `validity` of a recorded core.
+fn validity(core: &[u8]) -> Option<RecordedValidity> {
+    json::decode::<RecordedCore>(core).ok().map(|core| core.validity)
 }
 
 #[cfg(test)]

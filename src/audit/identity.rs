@@ -160,6 +160,6 @@ pub enum Pinned {
 }
 
 /// Whether a text may be a log's origin.
-pub(super) fn is_origin(text: &str) -> bool {
+pub fn is_origin(text: &str) -> bool {
     is_key_name(text) && text.len() <= MAX_ORIGIN
 }

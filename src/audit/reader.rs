@@ -136,6 +136,21 @@ impl Reader {
         Err(Damage::file(format!("entries/{}", segment_name(segment)), Problem::Short))
     }
 
+    /// That the committed lines give the signed root: what is read after it is what was recorded.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage.
+    pub fn check(&self) -> Result<(), AuditError> {
+        let mut frontier = Frontier::default();
+        for line in self.raw(Position::default()) {
+            frontier.push(leaf_hash(&line?.bytes));
+        }
+        match frontier.root() == self.head().root {
+            true => Ok(()),
+            false => Err(Damage::file("entries/", Problem::Root)),
+        }
+    }
+
     /// A blob's bytes, hashed again.
     ///
     /// # Errors

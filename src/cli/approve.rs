@@ -90,6 +90,7 @@ impl Record {
         let (digest, environment) = self.subject(release.as_ref())?;
         let record = self.record(decision, environment, session)?;
         let key = session.secret_key_of(&self.key)?;
+        load::warn_of_stranger(key.public(), load::Signing::Approval, session);
         session.tell(&shown(&record, &digest, release.as_ref(), &key.public().id().to_string()));
         if !self.yes && !confirmed(session) {
             return Err(Failure::new(Exit::Denied, "not signed"));

@@ -39,10 +39,11 @@ pub(super) struct Attest {
 impl Attest {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let key = session.secret_key_of(&self.key)?;
+        load::warn_of_stranger(key.public(), load::Signing::Attestation, session);
         let subjects = self.subjects(session)?;
         let predicate = json::parse(&session.read(&self.predicate, Exit::Usage)?).map_err(|error| {
             Failure::usage(format!("the predicate `{}` is not JSON", self.predicate.display()))
-                .hint(error.to_string())
+                .because(error.to_string())
         })?;
         let failed = |error| Failure::of(Exit::Usage, &error);
         let statement = match self.predicate_type.as_str() {
@@ -58,7 +59,9 @@ impl Attest {
         let first = subjects.first().and_then(|subject| subject.name.clone()).unwrap_or_default();
         let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &first)));
         session.create(&target, &bundle, false)?;
-        session.say(&format!("attested {} subjects: {}\n", subjects.len(), target.display()));
+        let count =
+            if subjects.len() == 1 { "1 subject".to_owned() } else { format!("{} subjects", subjects.len()) };
+        session.say(&format!("attested {count}: {}\n", target.display()));
         Ok(Exit::Holds)
     }
 

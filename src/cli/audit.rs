@@ -5,6 +5,7 @@ mod proof;
 mod show;
 mod verify;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -30,7 +31,30 @@ pub(super) enum Audit {
     Verify(verify::Verify),
     /// Check that a plan is in a log that trust pins
     VerifyProof(proof::VerifyProof),
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
+
+/// Verbs of the contract that are not built yet.
+const LATER: [&str; 17] = [
+    "tail",
+    "stats",
+    "diff",
+    "prove",
+    "replay",
+    "report",
+    "export",
+    "bundle",
+    "anchor",
+    "annotate",
+    "reconcile",
+    "sample",
+    "repair",
+    "copy",
+    "publish",
+    "seal",
+    "prune",
+];
 
 /// Which log.
 #[derive(Debug, Args)]
@@ -42,14 +66,21 @@ pub(super) struct Which {
 
 impl Which {
     fn place(&self, session: &Session) -> Result<LogPlace, Failure> {
-        LogPlace::of(self.audit_log.as_ref(), None, &load::config(session)?)
+        let config = load::config(session)?;
+        if self.audit_log.is_none() && config.audit.is_none() {
+            return Err(Failure::usage("no audit log is named")
+                .hint("name it with --audit-log, or `audit: {log: …}` in laforge.yaml"));
+        }
+        LogPlace::of(self.audit_log.as_ref(), None, &config)
     }
 
+    /// A reader of lines that give the signed root; what it was is said on stderr.
     fn reader(&self, session: &Session) -> Result<Reader, Failure> {
-        let reader =
-            Reader::open(&self.place(session)?.folder).map_err(|error| load::audit_failure(&error))?;
+        let failed = |error| load::audit_failure(&error);
+        let reader = Reader::open(&self.place(session)?.folder).map_err(failed)?;
+        reader.check().map_err(failed)?;
         session.say(&format!(
-            "{}: reading up to size {}, as its last record signs\n",
+            "{}: {} entries give the signed root (`laforge audit verify` checks the rest)\n",
             reader.origin(),
             reader.size()
         ));
@@ -86,6 +117,7 @@ impl Audit {
             Self::Show(verb) => verb.run(session),
             Self::Verify(verb) => verb.run(session),
             Self::VerifyProof(verb) => verb.run(session),
+            Self::Other(words) => Err(load::other_verb("audit ", &words, &LATER)),
         }
     }
 }

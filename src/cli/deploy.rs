@@ -5,23 +5,20 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::audit::AppendError;
-use crate::audit::LogReference;
 use crate::gate::{self, GateError, Outcome, World};
-use crate::plan::draft::Verdict;
 use crate::plan::{Mode, PlanDraft, RolloutRequest};
-use crate::policy::{DecisionReport, Request, Standard};
-use crate::report::json::Timing;
-use crate::report::{human, json};
+use crate::policy::{Request, Standard};
+use crate::report::human::Recording;
+use crate::report::inspection::Inspection;
 use crate::rollout::Plan;
 use crate::source::directory::{EvidenceFolders, Files};
 
-use super::error::{NO_DECISION, NOT_RECORDED};
+use super::error::{NO_DECISION, NOT_RECORDED, NOT_WRITTEN};
 use super::flags::GateFlags;
-use super::github::{self, Step};
+use super::github;
 use super::load::{self, LogPlace};
 use super::progress::Progress;
-use super::reports::Reports;
+use super::reports::{Reports, Telling};
 use super::{Exit, Failure, Session, caller};
 
 /// The gate: verify, decide, record, and emit the plan.
@@ -63,6 +60,8 @@ impl Deploy {
     fn decide(&self, session: &Session) -> Result<Exit, Failure> {
         let started = Instant::now();
         let reports = Reports::parse(&self.gate.reports)?;
+        self.clear_output(session)?;
+        reports.check(session)?;
         if let Some(flag) = self.gate.refused.first() {
             return Err(load::not_built_yet(flag));
         }
@@ -73,7 +72,7 @@ impl Deploy {
         };
         rollout.check(&release).map_err(Failure::from)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
-        let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust)?;
+        let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
         let clock = session.now();
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
         let mut log = place.open(self.audit_init, &trust, &release.environment, session, clock)?;
@@ -96,7 +95,7 @@ impl Deploy {
         for warning in log.take_warnings() {
             session.tell(&format!("warning: {warning}\n"));
         }
-        self.say(outcome, &reports, started, session)
+        self.say(outcome, &Telling { reports: &reports, started, session })
     }
 
     /// Without a release there is nothing to verify: a preview, or an error if anything was required.
@@ -115,108 +114,72 @@ impl Deploy {
         Ok(Exit::Holds)
     }
 
-    fn say(
-        &self,
-        outcome: Result<Outcome, GateError>,
-        reports: &Reports,
-        started: Instant,
-        session: &Session,
-    ) -> Result<Exit, Failure> {
-        let timing = Timing { total_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX) };
+    fn say(&self, outcome: Result<Outcome, GateError>, telling: &Telling<'_>) -> Result<Exit, Failure> {
         match outcome {
-            Ok(Outcome::Approved(plan)) => self.approved(&plan, reports, timing, session),
+            Ok(Outcome::Approved(plan)) => self.approved(&plan, telling),
             Ok(Outcome::Refused(refused)) => {
-                self.told(refused.report(), Some(refused.reference()), false, reports, timing, session)
+                telling.tell(refused.report(), Recording::Entry(refused.reference()), None)
             }
             Ok(Outcome::Rehearsed(rehearsed)) => {
-                self.told(rehearsed.report(), Some(rehearsed.reference()), false, reports, timing, session)
+                telling.tell(rehearsed.report(), Recording::Entry(rehearsed.reference()), None)
             }
-            Err(GateError::Append(error)) => Err(self.unrecorded(&error, reports, timing, session)),
+            Err(GateError::Append(error)) => {
+                let text = telling.text(&error.report, Recording::Failed);
+                Err(load::audit_failure(&error.cause).preface(text))
+            }
             Err(error) => Err(Failure::of(Exit::NoDecision, &error)),
         }
     }
 
-    /// Allowed and recorded: the plan comes out. If it can't be written, the same command gives it again.
-    fn approved(
-        &self,
-        plan: &Plan,
-        reports: &Reports,
-        timing: Timing,
-        session: &Session,
-    ) -> Result<Exit, Failure> {
+    /// Allowed and recorded: the reports, and last of all the plan, so that whatever fails before
+    /// leaves none. The same command gives it again.
+    fn approved(&self, plan: &Plan, telling: &Telling<'_>) -> Result<Exit, Failure> {
         let approved = plan.approved();
-        let envelope = plan.envelope();
-        let written = match &self.output {
-            Some(path) => session
-                .replace(&with_ending(path, "tlog-proof"), approved.proof().as_bytes())
-                .and_then(|()| session.replace(path, &envelope)),
-            None => session.print(&envelope),
+        let recording = match approved.again() {
+            true => Recording::Again(approved.reference()),
+            false => Recording::Entry(approved.reference()),
         };
-        let exit = self.told(
-            approved.report(),
-            Some(approved.reference()),
-            approved.again(),
-            reports,
-            timing,
-            session,
-        )?;
-        written.map(|()| exit).map_err(|failure| {
-            failure.hint(format!(
+        let session = telling.session;
+        let told = telling.tell(approved.report(), recording, self.output.as_deref());
+        let written = told.and_then(|exit| {
+            match &self.output {
+                Some(path) => session
+                    .replace(&proof_of(path), approved.proof().as_bytes())
+                    .and_then(|()| session.replace(path, &plan.envelope()))?,
+                None => session.print(&plan.envelope())?,
+            }
+            Ok(exit)
+        });
+        written.map_err(|failure| {
+            failure.fatal(NOT_WRITTEN).hint(format!(
                 "it is recorded as allow {}: the same command gives the same plan again",
                 approved.reference().index
             ))
         })
     }
 
-    fn told(
-        &self,
-        report: &DecisionReport,
-        audit: Option<&LogReference>,
-        again: bool,
-        reports: &Reports,
-        timing: Timing,
-        session: &Session,
-    ) -> Result<Exit, Failure> {
-        let exit = exit_of(report.verdict);
-        session.say(&human::render(report, audit, again, session.paint));
-        reports.write(
-            &json::render(report, audit, timing),
-            &human::render(report, audit, again, session.paint),
-            session,
-        )?;
-        let plan_file = self.output.as_deref().filter(|_| report.plan.is_some());
-        let step = Step { report, audit, exit, plan_file, report_file: reports.json_file() };
-        github::tell(&step, session)?;
-        Ok(exit)
-    }
-
-    /// Decided, and the log did not take it: the findings are printed all the same, and no plan.
-    fn unrecorded(
-        &self,
-        error: &AppendError,
-        reports: &Reports,
-        timing: Timing,
-        session: &Session,
-    ) -> Failure {
-        let text = human::render(&error.report, None, false, session.paint);
-        // The report is a courtesy here; that nothing was recorded is what matters.
-        let _ = reports.write(&json::render(&error.report, None, timing), &text, session);
-        load::audit_failure(&error.cause).preface(text)
+    /// A plan of an earlier run goes before anything is decided: after a deny there is none.
+    fn clear_output(&self, session: &Session) -> Result<(), Failure> {
+        let Some(path) = &self.output else { return Ok(()) };
+        session.writable(path)?;
+        for path in [path.clone(), proof_of(path)] {
+            if session.is_file(&path) {
+                let ours =
+                    Inspection::of(&session.read(&path, Exit::Usage)?).is_some_and(|file| file.is_plan());
+                if !ours {
+                    return Err(Failure::usage(format!("`{}` is there, and it is no plan", path.display()))
+                        .hint("write the plan to another name: a file that is something else is not overwritten"));
+                }
+                session.remove(&path)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// The exit code of a verdict.
-pub(super) fn exit_of(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Pass => Exit::Holds,
-        Verdict::Fail => Exit::Denied,
-        Verdict::Error => Exit::Inconclusive,
-    }
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
+/// Where the proof of a plan lies: `FILE.tlog-proof`.
+fn proof_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
+    name.push(".tlog-proof");
     name.into()
 }

@@ -31,6 +31,9 @@ pub struct Failure {
 pub(super) const NO_DECISION: &str = "no decision was made";
 /// The first line when it made one that the log did not take.
 pub(super) const NOT_RECORDED: &str = "the decision could not be recorded";
+/// The first line when it is recorded and what follows from it could not be written.
+pub(super) const NOT_WRITTEN: &str =
+    "the decision is recorded, and what follows from it could not be written";
 
 impl Failure {
     /// A failure with a message of our own.
@@ -75,6 +78,13 @@ impl Failure {
             }
             _ => failure,
         }
+    }
+
+    /// Adds why.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
     }
 
     /// Adds how to mend it.

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::audit::{AuditLog, NewLog};
+use crate::audit::{AuditLog, NewLog, is_origin};
 use crate::key::Algorithm;
 use crate::key::secret::SecretKey;
 use crate::plan::request::is_target;
@@ -53,6 +53,10 @@ impl Init {
             return Err(Failure::usage(format!("`{}` is not an environment's name", self.environment))
                 .hint("lower-case letters, digits, `.`, `_` and `-`, at most 63, such as production"));
         }
+        if self.origin.as_deref().is_some_and(|origin| !is_origin(origin)) {
+            return Err(Failure::usage("the origin is not one that a log can have")
+                .hint("a URL without scheme that you own, and the environment: gitops.example.com/payments/production"));
+        }
         self.refuse_what_is_there(session)?;
         let trusted = match self.example {
             true => example::write(&self.folder, &self.environment, session)?,
@@ -63,6 +67,7 @@ impl Init {
         put("trust.yaml", &trust_yaml(trusted, &gate)?)?;
         put("policies/baseline.yaml", BASELINE)?;
         put("policies/policy-set.yaml", POLICY_SET)?;
+        session.create_folder(&self.folder.join("evidence"))?;
         put("laforge.yaml", &self.config_yaml(&gate))?;
         put(".gitignore", IGNORED)?;
         session.say(&self.next_steps());
@@ -116,7 +121,7 @@ impl Init {
              trust: trust.yaml\n\
              policies: [{{path: policies/}}]\n\
              # The key belongs to the gate, never to the build job: in CI write `key: env:LAFORGE_AUDIT_KEY`.\n\
-             audit: {{log: {AUDIT_LOG}, origin: {origin}, key: \"file:{AUDIT_KEY}\"}}\n\
+             audit: {{log: {AUDIT_LOG}, origin: \"{origin}\", key: \"file:{AUDIT_KEY}\"}}\n\
              rollout: {{strategy: bluegreen, trafficSteps: [20, 80, 100], latencyBudgetMs: 450, errorBudget: 0.02}}\n",
             origin = gate.origin,
         )

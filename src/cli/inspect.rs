@@ -31,10 +31,7 @@ impl Inspect {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let bytes = session.read(&self.file, Exit::Usage)?;
         let inspection = Inspection::of(&bytes).ok_or_else(|| {
-            Failure::new(
-                Exit::Denied,
-                format!("`{}` is none of the things that can be inspected", self.file.display()),
-            )
+            Failure::usage(format!("`{}` is none of the things that can be inspected", self.file.display()))
             .hint(
                 "a Sigstore bundle, a DSSE envelope, a statement, a plan, a checkpoint or an inclusion proof",
             )

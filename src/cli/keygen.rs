@@ -16,9 +16,9 @@ pub(super) struct Keygen {
     /// What the key is for: one key, one use
     #[arg(long = "use", value_enum, value_name = "USE")]
     r#use: KeyUse,
-    /// The signature algorithm (a gate's key is always Ed25519)
-    #[arg(long, value_enum, default_value = "ecdsa-p256")]
-    algorithm: KeyKind,
+    /// The signature algorithm [default: ecdsa-p256, and ed25519 for a gate, which takes no other]
+    #[arg(long, value_enum)]
+    algorithm: Option<KeyKind>,
     /// Where to write: PREFIX.key and PREFIX.pub
     #[arg(short, long, value_name = "PREFIX")]
     output: PathBuf,
@@ -54,8 +54,11 @@ enum KeyKind {
 impl Keygen {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let algorithm = match (self.r#use, self.algorithm) {
-            (KeyUse::Gate, _) | (_, KeyKind::Ed25519) => Algorithm::Ed25519,
-            (_, KeyKind::EcdsaP256) => Algorithm::EcdsaP256,
+            (KeyUse::Gate, Some(KeyKind::EcdsaP256)) => {
+                return Err(Failure::usage("a gate's key is Ed25519").hint("leave --algorithm out"));
+            }
+            (KeyUse::Gate, _) | (_, Some(KeyKind::Ed25519)) => Algorithm::Ed25519,
+            (_, Some(KeyKind::EcdsaP256) | None) => Algorithm::EcdsaP256,
         };
         let passphrase = self.passphrase(session)?;
         let failed = |error| Failure::of(Exit::NoDecision, &error);

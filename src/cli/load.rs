@@ -4,18 +4,20 @@
 //! `--policy` only ever adds.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::audit::{AuditError, AuditLog, ExitClass, Expectations, LogConfig, NewLog, Pin, Unless};
 use crate::config::{self, Config, KeySource};
 use crate::evidence::bundle::instance::Instance;
+use crate::key::PublicKey;
 use crate::policy::{PolicySet, PolicySets};
 use crate::release::digest::ClaimedDigest;
 use crate::release::{Location, Release};
 use crate::source::directory;
 use crate::time::{self, Timestamp};
-use crate::trust::{Gate, TrustRoot};
+use crate::trust::{Gate, Identity, TrustRoot, Use};
 use crate::yaml::Source;
 
 use super::caller;
@@ -31,6 +33,16 @@ const NOTHING: &str = "apiVersion: laforge.dev/v1\nkind: Config\n";
 pub(super) fn not_built_yet(what: &str) -> Failure {
     Failure::usage(format!("`{what}` is not built yet"))
         .hint("it is refused rather than ignored: leave it out, or gate on what is built")
+}
+
+/// A verb that `clap` doesn't know: of the contract and not built yet, or of none.
+pub(super) fn other_verb(family: &str, words: &[OsString], later: &[&str]) -> Failure {
+    let verb = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    match later.contains(&verb.as_str()) {
+        true => Failure::usage(format!("`laforge {family}{verb}` is not built yet")),
+        false => Failure::usage(format!("`laforge {family}{verb}` is no verb"))
+            .hint(format!("`laforge {family}--help` lists them")),
+    }
 }
 
 /// `laforge.yaml`, or nothing configured where there is none.
@@ -129,12 +141,20 @@ pub(super) fn evidence_paths(
     flags: &EvidenceFlags,
     config: &Config,
     trust: &TrustRoot,
+    session: &Session,
 ) -> Result<Vec<PathBuf>, Failure> {
     let trust_file = flags.trust.iter().chain(config.trust.as_ref().map(|trust| &trust.path));
     let paths = match flags.evidence.is_empty() {
         true => config.evidence.iter().map(|evidence| evidence.path.clone()).collect(),
         false => flags.evidence.clone(),
     };
+    for path in &paths {
+        // What is not there is a mistake of whoever configured it; what can't be read is unreachable.
+        if session.is_absent(path) {
+            return Err(Failure::usage(format!("there is no evidence path `{}`", path.display()))
+                .hint("make it, or name another with `evidence:` in laforge.yaml or --evidence"));
+        }
+    }
     for file in trust.files().iter().chain(trust_file) {
         if directory::lies_within(file, &paths)
             .map_err(|error| Failure::io(Exit::Usage, "find", file, &error))?
@@ -205,6 +225,36 @@ fn pinned(given: &str) -> Result<(&str, Option<ClaimedDigest>), Failure> {
             Ok((path, Some(pin)))
         }
         _ => Ok((given, None)),
+    }
+}
+
+/// What a key is about to sign.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signing {
+    /// An artifact.
+    Artifact,
+    /// An attestation.
+    Attestation,
+    /// A person's word.
+    Approval,
+}
+
+/// Says so when the trust in reach doesn't take this key for that; a courtesy, and never an error.
+pub(super) fn warn_of_stranger(key: &PublicKey, signing: Signing, session: &Session) {
+    let Ok(config) = config(session) else { return };
+    let Some(Ok(trust)) = config.trust.as_ref().map(|trust| trust_file(session, &trust.path)) else { return };
+    let is_key = |identity: &Identity| matches!(identity, Identity::Key { key: named, .. } if named == key);
+    let signer =
+        |wanted: Use| trust.signers.iter().any(|it| it.uses.contains(&wanted) && is_key(&it.identity));
+    let (named, wanted) = match signing {
+        Signing::Artifact => (signer(Use::Artifact), "signer with `use: artifact`"),
+        Signing::Attestation => (signer(Use::Attestation), "signer with `use: attestation`"),
+        Signing::Approval => (trust.people.iter().any(|it| it.identities.iter().any(is_key)), "person"),
+    };
+    if !named {
+        session.tell(&format!(
+            "warning: trust names no {wanted} with this key, so the gate will set this aside\n"
+        ));
     }
 }
 
@@ -353,7 +403,7 @@ pub(super) fn audit_failure(error: &AuditError) -> Failure {
             }
         }
         ExitClass::Integrity => Failure::of(Exit::Integrity, error)
-            .hint("keep the folder as it is, and compare it with an anchor or a copy: `laforge audit verify` says what differs"),
+            .hint("keep the folder as it is, and compare it with an anchor or a copy"),
         ExitClass::PolicyRollback => Failure::of(Exit::Usage, error),
     }
 }

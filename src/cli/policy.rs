@@ -1,5 +1,6 @@
 //! `laforge policy check`: parse and type-check a policy set against trust.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -15,6 +16,8 @@ pub(super) enum Policy {
     Check(Check),
     /// Print a JSON Schema (the same as `laforge schema KIND`)
     Schema(Schema),
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 /// Parse a policy set and check every name against trust.
@@ -33,6 +36,9 @@ impl Policy {
         match self {
             Self::Check(check) => check.run(session),
             Self::Schema(schema) => schema.run(session),
+            Self::Other(words) => {
+                Err(load::other_verb("policy ", &words, &["test", "impact", "sign", "lock"]))
+            }
         }
     }
 }

@@ -1,8 +1,16 @@
 //! `--report FORMAT[=FILE]`: which reports are written, and where to.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use super::{Failure, Session};
+use crate::plan::draft::Verdict;
+use crate::policy::DecisionReport;
+use crate::report::human::{self, Recording};
+use crate::report::json::{self, Timing};
+use crate::report::paint::Paint;
+
+use super::github::{self, Step};
+use super::{Exit, Failure, Session};
 
 /// The reports that a run was asked for.
 #[derive(Debug, Default)]
@@ -55,6 +63,25 @@ impl Reports {
         self.wanted.contains(&(Format::Json, None))
     }
 
+    /// Refuses, before anything is decided, what could not be written afterwards or would overwrite
+    /// something that is no report.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 2.
+    pub(super) fn check(&self, session: &Session) -> Result<(), Failure> {
+        for (format, file) in &self.wanted {
+            let Some(file) = file else { continue };
+            session.writable(file)?;
+            if session.is_file(file) && !is_report(*format, &session.read(file, Exit::Usage)?) {
+                return Err(Failure::usage(format!("`{}` is there, and it is no report", file.display()))
+                    .hint(
+                        "write the report to another name: a file that is something else is not overwritten",
+                    ));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes those that go to files.
     ///
     /// # Errors
@@ -70,5 +97,75 @@ impl Reports {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a file is a report of an earlier run.
+fn is_report(format: Format, bytes: &[u8]) -> bool {
+    match format {
+        Format::Json => {
+            let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+            value.is_some_and(|value| value.get("kind").is_some_and(|kind| kind == "DecisionReport"))
+        }
+        Format::Human => {
+            bytes.is_empty() || String::from_utf8_lossy(bytes).trim_start().starts_with("release ")
+        }
+    }
+}
+
+/// How a decision is told: to people, to files, to a CI runner.
+pub(super) struct Telling<'a> {
+    /// The reports that were asked for.
+    pub(super) reports: &'a Reports,
+    /// When the run began.
+    pub(super) started: Instant,
+    /// How the run talks.
+    pub(super) session: &'a Session,
+}
+
+impl Telling<'_> {
+    /// Tells of a decision, and gives the exit code of its verdict.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 1 for a file that can't be written.
+    pub(super) fn tell(
+        &self,
+        report: &DecisionReport,
+        recording: Recording<'_>,
+        plan_file: Option<&Path>,
+    ) -> Result<Exit, Failure> {
+        let (audit, exit) = (recording.reference(), exit_of(report.verdict));
+        let as_text = human::render(report, recording, self.session.paint);
+        let as_json = self.json(report, recording);
+        // Stdout is the plan's alone: the JSON report takes the place of the human one.
+        if self.reports.json_inline() {
+            self.session.tell(&as_json);
+        } else {
+            self.session.say(&as_text);
+        }
+        self.reports.write(&as_json, &human::render(report, recording, Paint::Plain), self.session)?;
+        let step = Step { report, audit, exit, plan_file, report_file: self.reports.json_file() };
+        github::tell(&step, self.session)?;
+        Ok(exit)
+    }
+
+    /// The human report alone.
+    pub(super) fn text(&self, report: &DecisionReport, recording: Recording<'_>) -> String {
+        human::render(report, recording, self.session.paint)
+    }
+
+    /// The JSON report.
+    pub(super) fn json(&self, report: &DecisionReport, recording: Recording<'_>) -> String {
+        let total_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        json::render(report, recording.reference(), Timing { total_ms })
+    }
+}
+
+/// The exit code of a verdict.
+pub(super) fn exit_of(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Pass => Exit::Holds,
+        Verdict::Fail => Exit::Denied,
+        Verdict::Error => Exit::Inconclusive,
     }
 }

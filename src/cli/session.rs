@@ -114,12 +114,16 @@ impl Session {
             Failure::usage(format!("the key's variable `{shown}` is not set"))
                 .hint("set it to the PEM text of the key, or name a file with `file:PATH`")
         })?;
-        SecretKey::from_pem(&pem, || self.variable(PASSPHRASE)).map_err(|error| {
-            let failure = Failure::usage(format!("the key `{shown}` {error}"));
-            match error {
-                KeyError::Passphrase => failure.hint(format!("give the passphrase in {PASSPHRASE}")),
-                _ => failure.hint("`laforge keygen` makes one; a public key (.pub) signs nothing"),
+        SecretKey::from_pem(&pem, || self.variable(PASSPHRASE)).map_err(|error| match error {
+            KeyError::Passphrase if self.variable(PASSPHRASE).is_none() => {
+                Failure::usage(format!("the key `{shown}` is encrypted, and no passphrase is given"))
+                    .hint(format!("give it in the variable {PASSPHRASE}"))
             }
+            KeyError::Passphrase => {
+                Failure::usage(format!("the passphrase in {PASSPHRASE} does not open the key `{shown}`"))
+            }
+            _ => Failure::usage(format!("the key `{shown}` {error}"))
+                .hint("`laforge keygen` makes one; a public key (.pub) signs nothing"),
         })
     }
 
@@ -140,9 +144,7 @@ impl Session {
     pub fn print(&self, data: &[u8]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         out.write_all(data).and_then(|()| out.flush()).map_err(|error| {
-            let mut failure = Failure::new(Exit::NoDecision, "cannot write to standard output");
-            failure = failure.hint(error.to_string());
-            failure
+            Failure::new(Exit::NoDecision, "cannot write to standard output").because(error.to_string())
         })
     }
 
@@ -184,6 +186,14 @@ impl Session {
     /// A [`Failure`] with exit 1.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let failure = |error: io::Error| Failure::io(Exit::NoDecision, "write", path, &error);
+        // A device or a pipe is written to; only a file can be replaced.
+        if self.exists(path) && !self.is_file(path) {
+            return OpenOptions::new()
+                .write(true)
+                .open(path)
+                .and_then(|mut file| file.write_all(bytes))
+                .map_err(failure);
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -201,6 +211,48 @@ impl Session {
             let _ = fs::remove_file(&temporary);
             failure(error)
         })
+    }
+
+    /// Makes sure, before anything is decided, that a file can be made at this path.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 2 when its folder is not there.
+    pub fn writable(&self, path: &Path) -> Result<(), Failure> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        match fs::metadata(folder) {
+            Ok(meta) if meta.is_dir() && !path.is_dir() => Ok(()),
+            Ok(_) => Err(Failure::usage(format!("no file can be written at `{}`", path.display()))),
+            Err(error) => Err(Failure::io(Exit::Usage, "write into", folder, &error)),
+        }
+    }
+
+    /// Whether nothing is at a path, which is not the same as being unable to look.
+    pub fn is_absent(&self, path: &Path) -> bool {
+        fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether a path is a file itself, not a link, a device or a pipe.
+    pub fn is_file(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 1.
+    pub fn remove(&self, path: &Path) -> Result<(), Failure> {
+        fs::remove_file(path).map_err(|error| Failure::io(Exit::NoDecision, "remove", path, &error))
+    }
+
+    /// Makes a folder that is not there yet.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 1.
+    pub fn create_folder(&self, path: &Path) -> Result<(), Failure> {
+        fs::create_dir_all(path).map_err(|error| Failure::io(Exit::NoDecision, "create", path, &error))
     }
 
     /// Whether a path is there.

@@ -29,11 +29,19 @@ pub(super) struct Sign {
 impl Sign {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let key = session.secret_key_of(&self.key)?;
+        load::warn_of_stranger(key.public(), load::Signing::Artifact, session);
         let artifacts = match &self.release {
             Some(file) => load::release_files(session, file)?,
             None => self.artifacts.iter().map(|path| (file_name(path), path.clone())).collect(),
         };
         let alone = artifacts.len() == 1;
+        if let Some(output) = self.output.as_ref().filter(|output| !alone && session.is_file(output)) {
+            return Err(Failure::usage(format!(
+                "`{}` is a file, and there are several artifacts",
+                output.display()
+            ))
+            .hint("give a folder with --output: each artifact has a bundle of its own"));
+        }
         for (name, path) in artifacts {
             let bytes = session.read(&path, Exit::NoDecision)?;
             let bundle = signing::artifact_bundle(&bytes, &key).map_err(|error| {

@@ -8,15 +8,13 @@ use clap::Args;
 use crate::gate;
 use crate::plan::Mode;
 use crate::policy::{Request, Standard};
-use crate::report::json::Timing;
-use crate::report::{human, json};
+use crate::report::human::Recording;
 use crate::source::directory::{EvidenceFolders, Files};
 
-use super::deploy::exit_of;
 use super::error::NO_DECISION;
 use super::flags::GateFlags;
 use super::progress::Progress;
-use super::reports::Reports;
+use super::reports::{Reports, Telling, exit_of};
 use super::{Exit, Failure, Session, caller, load};
 
 /// The same verification and decision as a report: nothing recorded, no plan.
@@ -37,6 +35,7 @@ impl Verify {
     fn judge(&self, session: &Session) -> Result<Exit, Failure> {
         let started = Instant::now();
         let reports = Reports::parse(&self.gate.reports)?;
+        reports.check(session)?;
         if let Some(flag) = self.gate.refused.first() {
             return Err(load::not_built_yet(flag));
         }
@@ -48,7 +47,7 @@ impl Verify {
         })?;
         rollout.check(&release).map_err(Failure::from)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
-        let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust)?;
+        let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
         // Without a log nothing is known of earlier policy versions: `deploy` compares them.
         let policies = load::policies(&self.gate.policy, &config, &trust, &BTreeMap::new())?;
         let now = self.gate.now.as_deref().map(load::instant).transpose()?.unwrap_or_else(|| session.now());
@@ -63,9 +62,9 @@ impl Verify {
             .map_err(|error| Failure::of(Exit::NoDecision, &error))?
             .into_report();
         progress.clear();
-        let timing = Timing { total_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX) };
-        let (as_json, as_text) =
-            (json::render(&report, None, timing), human::render(&report, None, false, session.paint));
+        let telling = Telling { reports: &reports, started, session };
+        let (as_text, as_json) =
+            (telling.text(&report, Recording::Nowhere), telling.json(&report, Recording::Nowhere));
         reports.write(&as_json, &as_text, session)?;
         if reports.json_inline() {
             session.print(as_json.as_bytes())?;

@@ -73,6 +73,9 @@ impl VerifyBundle {
                 ));
                 Ok(Exit::Holds)
             }
+            Err(error) if self.key.is_some() => Err(Failure::of(Exit::Denied, &error).hint(
+                "this verb asks for a log entry or a time stamp; `laforge verify` judges keys by trust",
+            )),
             Err(error) => Err(Failure::of(Exit::Denied, &error)),
         }
     }

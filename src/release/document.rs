@@ -448,7 +448,7 @@ mod tests {
             ("4f1c4f1c, ref", "4f1c4F1c, ref", "is not a whole commit id"),
             ("ref: refs/tags/v2.10", "ref: ''", "`` is empty"),
             (", ref: refs/tags/v2.10", "", "missing field `ref`"),
-            ("kind: Release", "kind: Release\nkind: Release", "duplicate"),
+            ("kind: Release", "kind: Release\nkind: Release", "appears twice"),
         ] {
             let text = whole.replace(from, to);
             assert_ne!(text, whole);

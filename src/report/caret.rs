@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet
 
 use crate::yaml::{DocumentError, Place};
 
-use super::paint::{Paint, printable};
+use super::paint::{Paint, printable, wrapped};
 
 /// What a message is called on its first line.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub fn render(
     paint: Paint,
 ) -> String {
     let level = if headline.bad { Level::ERROR } else { Level::WARNING };
-    let mut title = level.clone().with_name(headline.word).primary_title(wrapped(headline.message));
+    let mut title = level.clone().with_name(headline.word).primary_title(lines(headline.message));
     if let Some(id) = headline.id {
         title = title.id(id);
     }
@@ -40,7 +40,7 @@ pub fn render(
     let notes: Vec<Element<'_>> = notes
         .iter()
         .map(|(label, text)| {
-            Level::NOTE.with_name(Cow::from((*label).to_owned())).message(printable(text)).into()
+            Level::NOTE.with_name(Cow::from((*label).to_owned())).message(lines(text)).into()
         })
         .collect();
     renderer(paint).render(&[group.elements(notes)])
@@ -56,22 +56,8 @@ pub fn render_error(error: &DocumentError, paint: Paint) -> String {
 /// How wide a message may be: with what stands before it, it fits 120 columns.
 const WIDTH: usize = 92;
 
-/// The text in lines of words; a word that is longer has a line of its own.
-fn wrapped(text: &str) -> String {
-    let (mut out, mut column) = (String::new(), 0);
-    for word in printable(text).split(' ') {
-        let width = word.chars().count();
-        if column > 0 && column + 1 + width > WIDTH {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += width;
-    }
-    out
+fn lines(text: &str) -> String {
+    wrapped(&printable(text), WIDTH).join("\n")
 }
 
 fn marked<'a>(place: &'a Place, label: &'a str) -> Snippet<'a, annotate_snippets::Annotation<'a>> {

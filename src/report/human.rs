@@ -10,28 +10,65 @@ use crate::time;
 use crate::verify::facts::{ArtifactFacts, TimeKind};
 
 use super::caret::{self, Headline};
-use super::paint::{Paint, Tone, printable, short, word};
+use super::paint::{Paint, Tone, printable, short, word, wrapped};
 
 /// How many pieces of set-aside evidence are listed; the JSON report has all of them.
 const SET_ASIDE_SHOWN: usize = 12;
 
+/// Where a decision is on record.
+#[derive(Debug, Clone, Copy)]
+pub enum Recording<'a> {
+    /// In this new entry.
+    Entry(&'a LogReference),
+    /// In this entry, which was there already.
+    Again(&'a LogReference),
+    /// Nowhere, since only a report was asked for.
+    Nowhere,
+    /// Nowhere, since the log could not take it: whatever it says, nothing follows.
+    Failed,
+}
+
+impl<'a> Recording<'a> {
+    /// The entry, if there is one.
+    pub fn reference(self) -> Option<&'a LogReference> {
+        match self {
+            Self::Entry(reference) | Self::Again(reference) => Some(reference),
+            Self::Nowhere | Self::Failed => None,
+        }
+    }
+}
+
 /// The whole report of a decision.
-pub fn render(report: &DecisionReport, audit: Option<&LogReference>, again: bool, paint: Paint) -> String {
+pub fn render(report: &DecisionReport, recording: Recording<'_>, paint: Paint) -> String {
     let mut out = String::new();
     subject(&mut out, report, paint);
     checked(&mut out, report, paint);
     set_aside(&mut out, report, paint);
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|finding| !said_by_another(finding, report)) {
         let _ = writeln!(out, "\n{}", finding_text(finding, report, paint));
     }
     out.push('\n');
-    verdict(&mut out, report, paint);
-    recorded(&mut out, report, audit, again, paint);
+    verdict(&mut out, report, recording, paint);
+    recorded(&mut out, report, recording, paint);
     out
 }
 
+/// Whether a finding of a flag is one of a policy file, too: that one says it with its place.
+fn said_by_another(finding: &Finding, report: &DecisionReport) -> bool {
+    let same = |other: &&Finding| {
+        (other.rule, other.severity, &other.subject) == (finding.rule, finding.severity, &finding.subject)
+    };
+    finding.origin.is_none() && report.findings.iter().filter(same).any(|other| other.origin.is_some())
+}
+
+/// How wide a row may be.
+const COLUMNS: usize = 118;
+
 fn row(out: &mut String, label: &str, text: &str, paint: Paint) {
-    let _ = writeln!(out, "{} {text}", paint.tone(Tone::Faint, &format!("{label:>10}")));
+    for (at, line) in wrapped(text, COLUMNS - 11).iter().enumerate() {
+        let label = paint.tone(Tone::Faint, &format!("{:>10}", if at == 0 { label } else { "" }));
+        let _ = writeln!(out, "{label} {line}");
+    }
 }
 
 fn subject(out: &mut String, report: &DecisionReport, paint: Paint) {
@@ -145,37 +182,41 @@ pub fn finding_text(finding: &Finding, report: &DecisionReport, paint: Paint) ->
     caret::render(&headline, place, &notes, paint)
 }
 
-fn verdict(out: &mut String, report: &DecisionReport, paint: Paint) {
+fn verdict(out: &mut String, report: &DecisionReport, recording: Recording<'_>, paint: Paint) {
     let denies = report.findings.iter().filter(|finding| finding.severity == Severity::Deny).count();
     let reasons = if denies == 1 { "1 reason".to_owned() } else { format!("{denies} reasons") };
-    let line = match (report.verdict, report.action) {
-        (Verdict::Pass, Action::None) => paint.tone(Tone::Good, "would be allowed"),
-        (Verdict::Pass, _) => paint.tone(Tone::Good, "allowed"),
-        (Verdict::Fail, Action::None) => format!("{}: {reasons}", paint.tone(Tone::Bad, "would be denied")),
-        (Verdict::Fail, _) => format!("{}: {reasons}", paint.tone(Tone::Bad, "denied")),
-        (Verdict::Error, _) => {
+    let real = report.action != Action::None && recording.reference().is_some();
+    let line = match report.verdict {
+        Verdict::Pass if real => paint.tone(Tone::Good, "allowed"),
+        Verdict::Pass => paint.tone(Tone::Good, "would be allowed"),
+        Verdict::Fail if real => format!("{}: {reasons}", paint.tone(Tone::Bad, "denied")),
+        Verdict::Fail => format!("{}: {reasons}", paint.tone(Tone::Bad, "would be denied")),
+        Verdict::Error => {
             format!("{}: neither yes nor no, {reasons}", paint.tone(Tone::Warning, "inconclusive"))
         }
     };
     let _ = writeln!(out, "{line}");
 }
 
-fn recorded(
-    out: &mut String,
-    report: &DecisionReport,
-    audit: Option<&LogReference>,
-    again: bool,
-    paint: Paint,
-) {
-    if let Some(plan) = &report.plan {
+fn recorded(out: &mut String, report: &DecisionReport, recording: Recording<'_>, paint: Paint) {
+    if let (Some(plan), Some(_)) = (&report.plan, recording.reference()) {
         let (until, limit) = (time::to_seconds(plan.not_after), word(&plan.limited_by));
         row(out, "plan", &plan.digest.to_string(), paint);
         row(out, "", &format!("to be started before {until} (limited by {limit})"), paint);
     }
-    let Some(audit) = audit else {
-        row(out, "recorded", "nowhere: this was a report, not a decision", paint);
-        return;
+    let line = match recording {
+        Recording::Entry(entry) => {
+            format!("recorded as entry {} in {}", entry.index, printable(&entry.origin))
+        }
+        Recording::Again(entry) => {
+            format!(
+                "already recorded as entry {} in {}: the same plan again",
+                entry.index,
+                printable(&entry.origin)
+            )
+        }
+        Recording::Nowhere => "recorded nowhere: this is a report, not a decision".to_owned(),
+        Recording::Failed => "recorded nowhere, so nothing follows from it".to_owned(),
     };
-    let how = if again { "already recorded as entry" } else { "recorded as entry" };
-    let _ = writeln!(out, "{how} {} in {}", audit.index, printable(&audit.origin));
+    let _ = writeln!(out, "{line}");
 }

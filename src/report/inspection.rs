@@ -22,6 +22,10 @@ pub struct Inspection {
     value: Value,
 }
 
+const PLAN: &str = "rollout plan";
+const PREVIEW: &str = "rollout plan preview";
+const PROOF: &str = "inclusion proof";
+
 /// Longest text of one row: what is longer is cut, and the JSON form has it whole.
 const ROW: usize = 160;
 
@@ -32,6 +36,11 @@ impl Inspection {
             return Self::of_json(&value);
         }
         Self::of_note(std::str::from_utf8(bytes).ok()?)
+    }
+
+    /// Whether the file is a plan, a preview of one, or the proof beside one: what `deploy -o` writes.
+    pub fn is_plan(&self) -> bool {
+        matches!(self.kind, PLAN | PREVIEW | PROOF)
     }
 
     /// Rows for people.
@@ -66,6 +75,10 @@ impl Inspection {
         if value.get("planDigest").is_some() && value.get("auditEntry").is_some() {
             return Some(Self::plan(value));
         }
+        if value.get("kind").is_some_and(|kind| kind == "RolloutPlanPreview") {
+            let rows = [("executable", "false: bound to nothing".to_owned())];
+            return Some(Self::new(PREVIEW, "nothing", rows, value.clone()));
+        }
         if value.get("verificationMaterial").is_some() {
             return Some(Self::bundle(value));
         }
@@ -91,14 +104,14 @@ impl Inspection {
             ("entry", format!("{} of {}", at("/auditEntry/index"), at("/auditEntry/origin"))),
             ("log id", at("/auditEntry/logId")),
         ];
-        Self::new("rollout plan", "laforge audit verify-proof", rows, value.clone())
+        Self::new(PLAN, "laforge audit verify-proof", rows, value.clone())
     }
 
     fn bundle(value: &Value) -> Self {
         let material = value.get("verificationMaterial").cloned().unwrap_or_default();
         let mut rows = vec![("media type", text(value.get("mediaType")))];
         rows.push(match material.pointer("/publicKey/hint") {
-            Some(hint) => ("key hint", text(Some(hint))),
+            Some(hint) => ("key hint", key_id(&text(Some(hint)))),
             None => ("signed with", "a certificate".to_owned()),
         });
         for entry in list(&material, "/tlogEntries") {
@@ -193,6 +206,14 @@ fn content(bundle: &Value) -> Value {
             json!({"messageDigest": format!("{} {hex}", text(message.pointer("/messageDigest/algorithm")))})
         }
         (None, None) => Value::Null,
+    }
+}
+
+/// A hint as the key's id where it is one: base64 of the SHA-256 of its SPKI.
+fn key_id(hint: &str) -> String {
+    match STANDARD.decode(hint) {
+        Ok(bytes) if bytes.len() == 32 => format!("sha256:{}", hex::encode(bytes)),
+        _ => hint.to_owned(),
     }
 }
 

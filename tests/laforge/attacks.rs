@@ -360,7 +360,7 @@ fn a_log_of_the_attackers_own_beside_the_pinned_one() {
     let example = Example::new();
     example.run(&["keygen", "--use", "gate", "-o", "own", "--insecure-unencrypted"]).ends_with_data();
     let own = ["--audit-log", "own-log", "--audit-key", "file:own.key"];
-    example.edit("laforge.yaml", "origin: laforge.invalid", "origin: attacker.example");
+    example.edit("laforge.yaml", "origin: \"laforge.invalid", "origin: \"attacker.example");
     example.deploy(&[&own[..], &["--audit-init"]].concat()).ends(12).says("is known already");
     example.run(&["audit", "init", "--audit-log", "own-log", "--audit-key", "file:own.key"]).ends_with_data();
     example.deploy(&own).ends(13).says("none of the gates");

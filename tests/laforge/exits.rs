@@ -1,7 +1,6 @@
 //! Every exit code of the contract, pinned, with its first line.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use crate::example::{Example, command, finished};
@@ -36,9 +35,31 @@ fn exit_1_when_the_plan_can_not_be_written_and_says_that_it_is_on_record() {
     let run = finished(output);
     assert_eq!(run.code, 1, "{}", run.stderr);
     let recorded = format!("recorded as allow {}", example.last_decision()["seq"]);
+    assert!(run.stderr.contains("fatal: the decision is recorded"), "{}", run.stderr);
     assert!(run.stderr.contains(&recorded), "`{recorded}`: {}", run.stderr);
     let index = example.run(&["deploy", "--require-signed"]).ends(0).json()["auditEntry"]["index"].clone();
     assert_eq!(index, example.last_decision()["seq"]);
+}
+
+#[test]
+fn the_same_again_reports_the_plan_that_it_gives() {
+    let example = Example::new();
+    example.deploy(&["-o", "plan.json"]).ends(0);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let again = example.deploy(&["--report", "json=report.json"]).ends(0).says("the same plan again");
+    let report: serde_json::Value = serde_json::from_str(&example.read("report.json")).unwrap();
+    assert_eq!(again.json()["planDigest"], report["plan"]["digest"]);
+    assert!(again.stderr.contains(again.json()["planDigest"].as_str().unwrap()));
+}
+
+#[test]
+fn a_deny_leaves_no_plan_of_an_earlier_run() {
+    let example = Example::new();
+    example.deploy(&["-o", "plan.json"]).ends(0);
+    assert!(example.path("plan.json").exists() && example.path("plan.json.tlog-proof").exists());
+    example.remove("evidence/approval-bob.sigstore.json");
+    example.deploy(&["-o", "plan.json"]).ends(10);
+    assert!(!example.path("plan.json").exists() && !example.path("plan.json.tlog-proof").exists());
 }
 
 #[test]
@@ -49,6 +70,13 @@ fn exit_2_for_usage_configuration_and_policy() {
     example.deploy(&["--ttl", "87600h"]).ends(2).says("--ttl");
     example.deploy(&["--break-glass"]).ends(2).says("not built yet");
     example.deploy(&["--policy", "nowhere/"]).ends(2).says("nowhere/");
+    example.deploy(&["--evidence", "nowhere/"]).ends(2).says("nowhere/");
+    example.deploy(&["--report", "json=nowhere/report.json"]).ends(2).says("nowhere");
+    example.deploy(&["--report", "json=release.yaml"]).ends(2).says("is no report");
+    example.deploy(&["-o", "release.yaml"]).ends(2).says("is no plan");
+    example.run(&["doctor"]).ends(2).says("`laforge doctor` is not built yet");
+    example.run(&["audit", "replay", "3"]).ends(2).says("not built yet");
+    example.run(&["depoly"]).ends(2).says("is no verb");
     example.edit("policies/baseline.yaml", "kind: Policy", "kind: Policy\nkind: Policy");
     example.deploy(&[]).ends(2).says("policies/baseline.yaml:");
 }
@@ -70,28 +98,25 @@ fn exit_10_for_a_deny_with_its_reason_on_stderr_alone() {
 
 #[test]
 fn exit_11_when_evidence_can_not_be_reached() {
-    if rustix_is_root() {
-        // Root reads everything; a folder that is not there is unreachable all the same.
-        let example = Example::new();
-        example.remove("evidence/approval-bob.sigstore.json");
-        let run = example.deploy(&["--evidence", "evidence", "--evidence", "mnt/approvals"]).ends(11);
-        let run = run.says("inconclusive[approval-threshold]");
-        assert!(run.stderr.contains("mnt/approvals"), "{}", run.stderr);
-        let decision = example.last_decision();
-        assert_eq!((&decision["verdict"], &decision["action"]), (&"error".into(), &"deny".into()));
-        return;
-    }
+    // A path that leads back to itself is there, and nobody can read it, root included.
     let example = Example::new();
-    let folder = example.path("evidence/more");
-    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink("approvals", example.path("approvals")).unwrap();
     example.remove("evidence/approval-bob.sigstore.json");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o000)).unwrap();
-    example.deploy(&[]).ends(11).says("inconclusive[approval-threshold]");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = example.deploy(&["--evidence", "evidence", "--evidence", "approvals"]).ends(11);
+    let run = run.says("inconclusive[approval-threshold]");
+    assert!(run.stderr.contains("approvals: "), "{}", run.stderr);
+    let decision = example.last_decision();
+    assert_eq!((&decision["verdict"], &decision["action"]), (&"error".into(), &"deny".into()));
 }
 
-fn rustix_is_root() -> bool {
-    fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0).unwrap_or(false)
+#[test]
+fn an_unreachable_source_does_not_hinder_a_release_that_needs_nothing_of_it() {
+    let example = Example::new();
+    std::os::unix::fs::symlink("approvals", example.path("approvals")).unwrap();
+    example
+        .deploy(&["--evidence", "evidence", "--evidence", "approvals"])
+        .ends(0)
+        .says("warning[evidence-unreachable]");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) const CASES: &[Case] = &[
             scene.edit(POLICY, "signatures:", "signature:");
         },
     ),
-    Case::sound("refuses-duplicate-key", "A number is given twice.", Refuses(2, "duplicate"), |scene| {
+    Case::sound("refuses-duplicate-key", "A number is given twice.", Refuses(2, "appears twice"), |scene| {
         scene.edit(POLICY, "atLeast: 2", "atLeast: 2, atLeast: 0");
     }),
     Case::sound(

@@ -55,10 +55,10 @@ pub(super) struct Filter {
     #[arg(long, value_name = "NAME")]
     pub(super) environment: Option<String>,
     /// allow, deny or none
-    #[arg(long, value_name = "ACTION")]
+    #[arg(long, value_name = "ACTION", value_parser = ["allow", "deny", "none"])]
     action: Option<String>,
     /// pass, fail or error
-    #[arg(long, value_name = "VERDICT")]
+    #[arg(long, value_name = "VERDICT", value_parser = ["pass", "fail", "error"])]
     verdict: Option<String>,
     /// A person whose approval counted
     #[arg(long, value_name = "PERSON")]

@@ -44,16 +44,17 @@ impl VerifyProof {
         let envelope = Envelope::parse(&bytes).map_err(refused)?;
         let proven = envelope.verify_proof(&trust.gates, &trust.revoked, policy.as_ref()).map_err(refused)?;
         let reference = proven.reference();
-        session.say(&format!(
+        let text = format!(
             "{}: plan {} is entry {} of {}, signed by the pinned gate `{}` at size {}\n{}\n",
-            session.paint.tone(Tone::Good, "proved"),
+            session.paint_out.tone(Tone::Good, "proved"),
             proven.digest(),
             reference.index,
             printable(&reference.origin),
             printable(proven.gate()),
             reference.size,
             anchored(proven.anchoring()),
-        ));
+        );
+        session.print(text.as_bytes())?;
         Ok(Exit::Holds)
     }
 }

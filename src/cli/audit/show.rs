@@ -22,6 +22,9 @@ pub(in crate::cli) struct Show {
     /// List every piece of evidence that was read
     #[arg(long)]
     evidence: bool,
+    /// Exit 3 when nothing matches
+    #[arg(long)]
+    fail_empty: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value = "human")]
     output: Form,
@@ -61,7 +64,10 @@ impl Show {
             }
         }
         match shown {
-            0 => Err(Failure::new(Exit::Empty, "no entry matches")),
+            0 => {
+                session.say("no entry matches\n");
+                Ok(if self.fail_empty { Exit::Empty } else { Exit::Holds })
+            }
             _ => Ok(Exit::Holds),
         }
     }

@@ -60,7 +60,8 @@ impl Signatures {
         if let (Some(count), Some(from)) = (at_least, &from)
             && wanted > from.len()
         {
-            let message = format!("{wanted} signers are asked for, and `from` lists {}", from.len());
+            let message =
+                format!("`atLeast: {wanted}` asks for more signers than the {} in `from`", from.len());
             return Err(reading.refuse(count, message, "lower `atLeast`, or list more signers"));
         }
         let origin = match at_least {
@@ -217,7 +218,7 @@ mod tests {
             ("{from: [slsa]}", "policies/test.yaml:4:38: signer `slsa` may not sign artifacts"),
             (
                 "{atLeast: 2, from: [release]}",
-                "policies/test.yaml:4:40: 2 signers are asked for, and `from` lists 1",
+                "policies/test.yaml:4:40: `atLeast: 2` asks for more signers than the 1 in `from`",
             ),
             ("{atLeast: 0}", "policies/test.yaml:4:40: `0` is less than 1"),
             ("{atLeast: 17}", "policies/test.yaml:4:40: `17` is more than 16"),
