@@ -119,7 +119,7 @@ fn artifact_text(artifact: &ArtifactFacts) -> String {
     let mut built: Vec<String> = artifact
         .provenances
         .iter()
-        .map(|fact| format!("built by {} (level {})", fact.builder, fact.level))
+        .map(|fact| format!("provenance by {} at level {}", fact.signer, fact.level))
         .collect();
     built.dedup();
     let built = if built.is_empty() { "no provenance".to_owned() } else { built.join(", ") };
@@ -183,7 +183,8 @@ pub fn finding_text(finding: &Finding, report: &DecisionReport, paint: Paint) ->
 }
 
 fn verdict(out: &mut String, report: &DecisionReport, recording: Recording<'_>, paint: Paint) {
-    let denies = report.findings.iter().filter(|finding| finding.severity == Severity::Deny).count();
+    let said = report.findings.iter().filter(|finding| !said_by_another(finding, report));
+    let denies = said.filter(|finding| finding.severity == Severity::Deny).count();
     let reasons = if denies == 1 { "1 reason".to_owned() } else { format!("{denies} reasons") };
     let real = report.action != Action::None && recording.reference().is_some();
     let line = match report.verdict {
