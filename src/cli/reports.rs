@@ -143,10 +143,23 @@ impl Telling<'_> {
         } else {
             self.session.say(&as_text);
         }
+        if self.session.verbose {
+            self.session.tell(&self.details(report));
+        }
         self.reports.write(&as_json, &human::render(report, recording, Paint::Plain), self.session)?;
         let step = Step { report, audit, exit, plan_file, report_file: self.reports.json_file() };
         github::tell(&step, self.session)?;
         Ok(exit)
+    }
+
+    /// What `-v` adds: the digests that the decision hangs on, and how long it took.
+    pub(super) fn details(&self, report: &DecisionReport) -> String {
+        format!(
+            "policy {}\ntrust  {}\ntook   {} ms\n",
+            report.policy.digest,
+            report.trust,
+            self.started.elapsed().as_millis()
+        )
     }
 
     /// The human report alone.

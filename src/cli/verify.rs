@@ -70,6 +70,9 @@ impl Verify {
             session.print(as_json.as_bytes())?;
         }
         session.say(&as_text);
+        if session.verbose {
+            session.tell(&telling.details(&report));
+        }
         Ok(exit_of(report.verdict))
     }
 }
