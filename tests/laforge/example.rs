@@ -163,9 +163,17 @@ impl Example {
     }
 }
 
+/// The program's path.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_laforge");
+
 /// The program, with a home of its own so that tests share no memory of heads.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_laforge"));
+    at_home(PROGRAM, folder)
+}
+
+/// Any program in that home: one that runs ours, for instance.
+pub fn at_home(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .current_dir(folder)
         .env_clear()

@@ -9,6 +9,7 @@ mod action;
 mod attacks;
 mod example;
 mod exits;
+mod faults;
 mod fixtures;
 mod pages;
 mod rooms;
