@@ -11,6 +11,8 @@ mod example;
 mod exits;
 mod faults;
 mod fixtures;
+mod mutations;
 mod pages;
+mod parsers;
 mod rooms;
 mod seals;
