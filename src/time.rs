@@ -3,7 +3,7 @@
 //! Formats are RFC 3339 (<https://www.rfc-editor.org/rfc/rfc3339>); hashed objects carry whole
 //! seconds, audit entries microseconds (`formats.md`, `audit-log.md` 1.5).
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Utc};
 
 /// An instant in UTC.
 pub type Timestamp = DateTime<Utc>;
@@ -14,17 +14,18 @@ pub type Timestamp = DateTime<Utc>;
 pub struct TimeError {
     text: String,
     #[source]
-    source: chrono::ParseError,
+    source: Option<chrono::ParseError>,
 }
 
-/// Reads an RFC 3339 instant, whatever its offset.
+/// Reads an RFC 3339 instant, whatever its offset, if it can be written again in UTC: an offset can
+/// lead out of the years that RFC 3339 has, and then no reader takes what we would write.
 ///
 /// # Errors
 /// [`TimeError`] with the text when it is none.
 pub fn parse(text: &str) -> Result<Timestamp, TimeError> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|source| TimeError { text: text.to_owned(), source })
+    let refuse = |source| TimeError { text: text.to_owned(), source };
+    let time = DateTime::parse_from_rfc3339(text).map_err(|source| refuse(Some(source)))?.to_utc();
+    if (0..=9999).contains(&time.year()) { Ok(time) } else { Err(refuse(None)) }
 }
 
 /// The instant cut down to whole seconds, as hashed objects carry it.
@@ -72,5 +73,15 @@ mod tests {
         assert_eq!(to_micros(time), "2026-11-24T12:00:00.123456Z");
         assert_eq!(to_seconds(whole_seconds(time)), "2026-11-24T12:00:00Z");
         assert!(parse("2026-11-24").is_err());
+    }
+
+    #[test]
+    fn takes_no_instant_that_it_could_not_write_again() {
+        for text in ["0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        for text in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2016-12-31T23:59:60Z"] {
+            assert_eq!(to_seconds(parse(text).unwrap()), text);
+        }
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::time::{self, Timestamp};
 
 use super::entry::event::Recovered;
-use super::entry::{Body, MAX_LINE, Place};
+use super::entry::{Body, Entry, MAX_LINE, Place};
 use super::error::{AuditError, Damage, Problem};
 use super::journal::Record;
 use super::lines::{Position, RawLine, segment_name};
@@ -180,6 +180,8 @@ impl Writer<'_> {
             if line.bytes.len() > MAX_LINE {
                 return Err(AuditError::EntryTooLong { bytes: line.bytes.len() });
             }
+            // What can't be read back would make every later reading fail: it is not written at all.
+            Entry::parse(&line.bytes).map_err(AuditError::EntryUnreadable)?;
             staged.before = self.tip.frontier.clone();
             self.tip.add(&line)?;
             at = self.tip.at;

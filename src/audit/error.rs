@@ -15,6 +15,7 @@ use crate::release::digest::ClaimedDigest;
 use crate::time::{self, Timestamp};
 
 use super::checkpoint::CheckpointError;
+use super::entry::EntryError;
 use super::note::NoteError;
 
 /// What an audit error means for the caller's exit code.
@@ -136,6 +137,9 @@ pub enum AuditError {
         /// The digest.
         digest: ClaimedDigest,
     },
+    /// An entry that no reader would take.
+    #[error("the entry could not be read back, so it is not written")]
+    EntryUnreadable(#[source] EntryError),
     /// An entry that no line holds.
     #[error("the entry has {bytes} bytes, more than a line may have")]
     EntryTooLong {
