@@ -26,6 +26,12 @@ const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
 /// An index of indexes is enough for every known tool; each level costs a read.
 const MAX_NESTING: usize = 4;
 
+/// Manifests and indexes of one image: an index may list the same one again and again.
+const MAX_DOCUMENTS: u64 = 1024;
+
+/// Bytes of all of them, read again where they are listed again.
+const MAX_DOCUMENT_BYTES: u64 = 64 * 1024 * 1024;
+
 /// What reading one image gives.
 pub(super) struct LayoutReading {
     /// The manifest or index that the release names.
@@ -46,8 +52,16 @@ pub(super) fn read(
     claim: &ClaimedDigest,
     files: &dyn ArtifactFiles,
 ) -> Result<LayoutReading, ResolveError> {
-    let mut walk =
-        Walk { name, folder, files, seen: BTreeSet::new(), leaves: Vec::new(), differing: Vec::new() };
+    let mut walk = Walk {
+        name,
+        folder,
+        files,
+        seen: BTreeSet::new(),
+        leaves: Vec::new(),
+        differing: Vec::new(),
+        documents: 0,
+        bytes: 0,
+    };
     walk.check_version()?;
     let digest = walk.image(claim)?;
     Ok(LayoutReading { digest, leaves: walk.leaves, differing: walk.differing })
@@ -61,6 +75,9 @@ struct Walk<'a> {
     seen: BTreeSet<ClaimedDigest>,
     leaves: Vec<Leaf>,
     differing: Vec<Differing>,
+    /// Manifests and indexes read, and their bytes.
+    documents: u64,
+    bytes: u64,
 }
 
 /// A manifest or an index, as far as it names other blobs.
@@ -103,7 +120,7 @@ const INDEXES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
 impl Walk<'_> {
-    fn check_version(&self) -> Result<(), ResolveError> {
+    fn check_version(&mut self) -> Result<(), ResolveError> {
         let path = self.folder.join("oci-layout");
         let bytes = self.document(&path)?;
         let version = json::parse(&bytes).ok();
@@ -243,7 +260,7 @@ impl Walk<'_> {
     }
 
     /// The bytes of a JSON document.
-    fn document(&self, path: &Path) -> Result<Vec<u8>, ResolveError> {
+    fn document(&mut self, path: &Path) -> Result<Vec<u8>, ResolveError> {
         let unreadable =
             |source| ResolveError::Unreadable { name: self.name.to_owned(), path: path.to_owned(), source };
         let mut bytes = Vec::new();
@@ -251,6 +268,11 @@ impl Walk<'_> {
         file.take(MAX_MANIFEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() as u64 > MAX_MANIFEST {
             return Err(self.bad(path.to_owned(), "is larger than 4 MiB; no manifest is"));
+        }
+        self.documents += 1;
+        self.bytes += bytes.len() as u64;
+        if self.documents > MAX_DOCUMENTS || self.bytes > MAX_DOCUMENT_BYTES {
+            return Err(self.bad(path.to_owned(), "is one manifest more than images have"));
         }
         Ok(bytes)
     }
@@ -465,6 +487,10 @@ mod tests {
             index = layout.index(&[index]);
         }
         assert!(layout.refused(&index).contains("lies deeper in indexes than images do"));
+        let mut layout = Layout::new();
+        let manifest = layout.manifest("layer");
+        let often = layout.index(&vec![manifest; MAX_DOCUMENTS as usize]);
+        assert!(layout.refused(&often).contains("is one manifest more than images have"));
         let huge = layout.blob("", &vec![b' '; MAX_MANIFEST as usize + 1]);
         assert!(layout.refused(&huge).contains("is larger than 4 MiB; no manifest is"));
     }
