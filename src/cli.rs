@@ -20,6 +20,7 @@ mod init;
 mod inspect;
 mod keygen;
 mod load;
+mod outputs;
 pub mod page;
 mod policy;
 mod progress;

@@ -10,6 +10,7 @@ use crate::plan::{Mode, PlanDraft, RolloutRequest};
 use crate::policy::{Request, Standard};
 use crate::report::human::Recording;
 use crate::report::inspection::Inspection;
+use crate::report::paint::printable;
 use crate::rollout::Plan;
 use crate::source::directory::{EvidenceFolders, Files};
 
@@ -60,6 +61,7 @@ impl Deploy {
     fn decide(&self, session: &Session) -> Result<Exit, Failure> {
         let started = Instant::now();
         let reports = Reports::parse(&self.gate.reports)?;
+        self.refuse_outputs_in_a_log(&reports, session)?;
         self.clear_output(session)?;
         reports.check(session)?;
         if let Some(flag) = self.gate.refused.first() {
@@ -93,9 +95,16 @@ impl Deploy {
         let outcome = gate::preflight(release, request, world, &standard, &mut log, now, clock);
         progress.clear();
         for warning in log.take_warnings() {
-            session.tell(&format!("warning: {warning}\n"));
+            session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
         }
         self.say(outcome, &Telling { reports: &reports, started, session })
+    }
+
+    /// What is written at the end must not hit the log: found out before anything is decided.
+    fn refuse_outputs_in_a_log(&self, reports: &Reports, session: &Session) -> Result<(), Failure> {
+        let outputs = self.output.iter().map(PathBuf::as_path).chain(reports.files());
+        outputs.into_iter().try_for_each(|path| session.refuse_log(path))?;
+        github::files(session).iter().try_for_each(|path| session.refuse_log(path))
     }
 
     /// Without a release there is nothing to verify: a preview, or an error if anything was required.

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::audit::LogReference;
 use crate::policy::account::Action;
@@ -51,9 +51,18 @@ pub(super) fn tell_failure(exit: Exit, session: &Session) -> Result<(), Failure>
     append(session, "GITHUB_OUTPUT", &format!("decision=none\nexit-code={}\n", exit.code()))
 }
 
+/// The runner's files that are appended to.
+pub(super) fn files(session: &Session) -> Vec<PathBuf> {
+    ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"]
+        .into_iter()
+        .filter_map(|name| session.variable(name).map(PathBuf::from))
+        .collect()
+}
+
 fn append(session: &Session, variable: &str, text: &str) -> Result<(), Failure> {
     let Some(path) = session.variable(variable) else { return Ok(()) };
     let path = Path::new(&path);
+    session.refuse_log(path)?;
     OpenOptions::new()
         .append(true)
         .create(true)

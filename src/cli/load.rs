@@ -414,7 +414,7 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, Failure> {
 }
 
 fn document(session: &Session, path: &Path) -> Result<Source, Failure> {
-    Ok(Source::new(&path.display().to_string(), &session.read_text(path, Exit::Usage)?))
+    Ok(Source::new(&path.display().to_string(), &session.read_document(path)?))
 }
 
 fn folder_of(path: &Path) -> &Path {

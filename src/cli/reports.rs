@@ -58,6 +58,11 @@ impl Reports {
         self.wanted.iter().find_map(|(format, file)| file.as_deref().filter(|_| *format == Format::Json))
     }
 
+    /// The files that reports go to.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.wanted.iter().filter_map(|(_, file)| file.as_deref())
+    }
+
     /// Whether the JSON report goes to the verb's own stream.
     pub(super) fn json_inline(&self) -> bool {
         self.wanted.contains(&(Format::Json, None))

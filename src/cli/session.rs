@@ -1,9 +1,9 @@
 //! One run: where it runs, how it talks, and the only places where it reads and writes.
 #![expect(clippy::disallowed_methods, reason = "the command line reads the world: files, clock, environment")]
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::KeySource;
@@ -78,6 +78,19 @@ impl Session {
             true => Err(io::ErrorKind::IsADirectory.into()),
             false => Ok(file),
         }
+    }
+
+    /// Reads a document whole: a file, since a pipe that nobody writes to would never end.
+    ///
+    /// # Errors
+    /// As [`Session::read_text`], and for what is no file.
+    pub fn read_document(&self, path: &Path) -> Result<String, Failure> {
+        let failure = |error: io::Error| Failure::io(Exit::Usage, "read", path, &error);
+        let kind = fs::metadata(path).map_err(failure)?.file_type();
+        if kind.is_fifo() || kind.is_socket() {
+            return Err(failure(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a socket")));
+        }
+        self.read_text(path, Exit::Usage)
     }
 
     /// Reads a text file whole.
@@ -161,74 +174,6 @@ impl Session {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
-    /// Writes a file that is not there yet: 0600 when it is secret.
-    ///
-    /// # Errors
-    /// A [`Failure`] that says so when it is there.
-    pub fn create(&self, path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
-        let failure = |error: io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::usage(format!("`{}` is already there", path.display()))
-                .hint("it is not overwritten; remove it first, or write to another name"),
-            _ => Failure::io(Exit::NoDecision, "write", path, &error),
-        };
-        let mode = if secret { 0o600 } else { 0o644 };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(failure)?;
-        }
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failure)?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failure)
-    }
-
-    /// Writes a file in one step: a temporary one, synced, renamed over the name, its folder synced.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 1.
-    pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-        let failure = |error: io::Error| Failure::io(Exit::NoDecision, "write", path, &error);
-        // A device or a pipe is written to; only a file can be replaced.
-        if self.exists(path) && !self.is_file(path) {
-            return OpenOptions::new()
-                .write(true)
-                .open(path)
-                .and_then(|mut file| file.write_all(bytes))
-                .map_err(failure);
-        }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let name = path.file_name().ok_or_else(|| failure(io::ErrorKind::InvalidInput.into()))?;
-        let temporary = folder.join(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&temporary)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&temporary, path))
-            .and_then(|()| File::open(folder)?.sync_all());
-        written.map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            failure(error)
-        })
-    }
-
-    /// Makes sure, before anything is decided, that a file can be made at this path.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 2 when its folder is not there.
-    pub fn writable(&self, path: &Path) -> Result<(), Failure> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        match fs::metadata(folder) {
-            Ok(meta) if meta.is_dir() && !path.is_dir() => Ok(()),
-            Ok(_) => Err(Failure::usage(format!("no file can be written at `{}`", path.display()))),
-            Err(error) => Err(Failure::io(Exit::Usage, "write into", folder, &error)),
-        }
-    }
-
     /// Whether nothing is at a path, which is not the same as being unable to look.
     pub fn is_absent(&self, path: &Path) -> bool {
         fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -237,22 +182,6 @@ impl Session {
     /// Whether a path is a file itself, not a link, a device or a pipe.
     pub fn is_file(&self, path: &Path) -> bool {
         fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
-    }
-
-    /// Removes a file.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 1.
-    pub fn remove(&self, path: &Path) -> Result<(), Failure> {
-        fs::remove_file(path).map_err(|error| Failure::io(Exit::NoDecision, "remove", path, &error))
-    }
-
-    /// Makes a folder that is not there yet.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 1.
-    pub fn create_folder(&self, path: &Path) -> Result<(), Failure> {
-        fs::create_dir_all(path).map_err(|error| Failure::io(Exit::NoDecision, "create", path, &error))
     }
 
     /// Whether a path is there.

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet
 
 use crate::yaml::{DocumentError, Place};
 
-use super::paint::{Paint, printable, wrapped};
+use super::paint::{Paint, RUNNER_COMMAND, printable, wrapped};
 
 /// What a message is called on its first line.
 #[derive(Debug, Clone)]
@@ -65,7 +65,9 @@ fn marked<'a>(place: &'a Place, label: &'a str) -> Snippet<'a, annotate_snippets
     if !label.is_empty() {
         annotation = annotation.label(label);
     }
-    Snippet::source(&*place.text).line_start(1).path(&*place.file).annotation(annotation)
+    // Of the same length, so that the caret stays in place.
+    let text = place.text.replace(RUNNER_COMMAND, "##(");
+    Snippet::source(text).line_start(1).path(printable(&place.file)).annotation(annotation)
 }
 
 fn renderer(paint: Paint) -> Renderer {

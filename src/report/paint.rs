@@ -47,12 +47,16 @@ impl Paint {
     }
 }
 
-/// The text with control characters written out, so that evidence can't drive a terminal.
+/// What the runner of GitHub Actions takes for a command wherever it stands in a line.
+pub(super) const RUNNER_COMMAND: &str = "##[";
+
+/// The text with control characters written out, so that evidence can't drive a terminal or a runner.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         // Bidirectional controls reorder what a reviewer sees; they are no letters.
         if c.is_control()
+            || (c == '[' && shown.ends_with("##"))
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
@@ -102,6 +106,7 @@ mod tests {
     #[test]
     fn writes_out_what_would_drive_a_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+        assert_eq!(printable("a ##[add-mask]b"), "a ##\\u{5b}add-mask]b");
     }
 
     #[test]
