@@ -7,6 +7,7 @@
 
 mod action;
 mod attacks;
+mod attacks_more;
 mod example;
 mod exits;
 mod faults;
