@@ -10,6 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use granit_parser::{Event, Parser};
 use serde::de::DeserializeOwned;
 pub use serde_saphyr::Spanned;
 use serde_saphyr::budget::BudgetBreach;
@@ -19,6 +20,8 @@ pub const MAX_DOCUMENT: usize = 1024 * 1024;
 
 /// Nesting that no document needs; deeper input is refused before it costs stack.
 const MAX_DEPTH: usize = 32;
+
+const NO_TAG: &str = "tags such as `!!int` are not taken: write a plain or quoted value";
 
 /// A place in a document, for a caret under it.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,7 +98,44 @@ impl Source {
         if self.text.starts_with('\u{feff}') {
             return Err(self.error_at_start("starts with a byte order mark".to_owned()));
         }
-        serde_saphyr::from_str_with_options(&self.text, options()).map_err(|error| self.explain(&error))
+        let document = serde_saphyr::from_str_with_options(&self.text, options())
+            .map_err(|error| self.explain(&error))?;
+        self.refuse_tags()?;
+        Ok(document)
+    }
+
+    /// A tag changes what a value is (`!!binary` decodes it) or is dropped by one reader and not by
+    /// another, so none is taken. The text is one that the reader has taken: small, and no deeper
+    /// than its budget.
+    fn refuse_tags(&self) -> Result<(), DocumentError> {
+        for event in Parser::new_from_str(&self.text) {
+            let (tagged, span) = match event {
+                Ok((
+                    Event::Scalar(_, _, _, tag)
+                    | Event::SequenceStart(_, _, tag)
+                    | Event::MappingStart(_, _, tag),
+                    span,
+                )) => (tag.is_some(), span),
+                Ok((_, span)) => (false, span),
+                Err(error) => return Err(self.error_at_start(error.to_string())),
+            };
+            if tagged {
+                let place = Place {
+                    file: self.file.clone(),
+                    line: span.start.line() as u64,
+                    column: span.start.col() as u64 + 1,
+                    span: self.byte_of(span.start.index())..self.byte_of(span.end.index()),
+                    text: self.text.clone(),
+                };
+                return Err(DocumentError { place, message: NO_TAG.to_owned(), help: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a character begins.
+    fn byte_of(&self, character: usize) -> usize {
+        self.text.char_indices().nth(character).map_or(self.text.len(), |(at, _)| at)
     }
 
     /// An error at the place of a spanned value.
@@ -151,9 +191,7 @@ fn message(error: &serde_saphyr::Error) -> String {
         }
         serde_saphyr::Error::DuplicateMappingKey { .. } => "a member appears twice".to_owned(),
         serde_saphyr::Error::UnknownAnchor { .. } => NO_ALIAS.to_owned(),
-        serde_saphyr::Error::TaggedScalarCannotDeserializeIntoString { .. } => {
-            "tags such as `!!int` are not taken: write a plain or quoted value".to_owned()
-        }
+        serde_saphyr::Error::TaggedScalarCannotDeserializeIntoString { .. } => NO_TAG.to_owned(),
         serde_saphyr::Error::MultipleDocuments { .. } => "holds more than one document".to_owned(),
         serde_saphyr::Error::Budget { breach, .. } => match breach {
             BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => NO_ALIAS.to_owned(),
@@ -234,7 +272,12 @@ mod tests {
         assert!(refused("min: &a 1\n").contains("anchors and aliases are not taken"));
         assert!(refused("min: *a\n").contains("anchors and aliases are not taken"));
         assert!(refused("min: 1\n---\nmin: 2\n").contains("more than one document"));
-        assert!(refused("min: 1\nnames: [!!int 3]\n").contains("tags such as"));
+        for tagged in
+            ["min: 1\nnames: [!!int 3]\n", "min: !x 1\n", "names: !!seq []\nmin: 1\n", "!!map\nmin: 1\n"]
+        {
+            assert!(refused(tagged).contains("tags such as"), "{tagged}");
+        }
+        assert!(refused("min: 1\nnames: [é, !!str b]\n").starts_with("rule.yaml:2:"));
     }
 
     #[test]

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use crate::json;
-use crate::plan::Mode;
-use crate::plan::recorded::{RecordedCore, RecordedValidity};
+use crate::plan::{LimitedBy, Mode};
 use crate::policy::account::{Action, PlanSummary};
 use crate::policy::{Caller, Decision, DecisionReport};
 use crate::release::digest::{ClaimedDigest, Digest};
@@ -321,8 +322,8 @@ fn recorded(held: Held, mut report: DecisionReport) -> Recorded {
 
 /// What a report says of a recorded core.
 fn summary(digest: Digest, core: &[u8]) -> Option<PlanSummary> {
-    let RecordedValidity { not_after, limited_by, .. } = validity(core)?;
-    Some(PlanSummary { digest, not_after, limited_by })
+    let ValidityBrief { not_after, limited_by } = validity(core)?;
+    Some(PlanSummary { digest, not_after, limited_by: limited_by? })
 }
 
 fn missing(plan: &ClaimedDigest, entry: u64) -> AuditError {
@@ -333,9 +334,21 @@ fn unreadable(plan: &ClaimedDigest) -> AuditError {
     Damage::file(plan.to_string(), Problem::BlobDiffers)
 }
 
-/// `validity` of a recorded core.
-fn validity(core: &[u8]) -> Option<RecordedValidity> {
-    json::decode::<RecordedCore>(core).ok().map(|core| core.validity)
+/// `validity` of a recorded core: the log's own bytes, of which it needs no more.
+fn validity(core: &[u8]) -> Option<ValidityBrief> {
+    serde_json::from_slice::<CoreBrief>(core).ok().map(|core| core.validity)
+}
+
+#[derive(Deserialize)]
+struct CoreBrief {
+    validity: ValidityBrief,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ValidityBrief {
+    not_after: Timestamp,
+    limited_by: Option<LimitedBy>,
 }
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ impl Deploy {
         let trust = load::trust(&self.gate.evidence, &config, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
         let clock = session.now();
+        load::refuse_other_log(self.audit_log.as_deref(), &config)?;
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
         let mut log = place.open(self.audit_init, &trust, &release.environment, session, clock)?;
         let recorded = log.last_versions(&release.environment);

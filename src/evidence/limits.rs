@@ -11,8 +11,9 @@ pub const DOCUMENT_BYTES: usize = 16 << 20;
 /// Pieces of evidence for one release: a thousand artifacts with a few attestations each.
 pub const PIECES: usize = 4096;
 
-/// Bytes of all evidence for one release, held in memory while it is decided.
-pub const TOTAL_BYTES: u64 = 256 << 20;
+/// Bytes of all evidence for one release, held in memory while it is decided; parsed JSON takes up to
+/// sixteen times its bytes, so this bounds the gate to about a gigabyte.
+pub const TOTAL_BYTES: u64 = 64 << 20;
 
 /// Transparency log entries of one bundle; each costs two signatures to verify.
 pub const LOG_ENTRIES: usize = 32;

@@ -349,10 +349,8 @@ fn the_log_deleted_and_made_again_with_audit_init() {
     example.deploy(&["--audit-init"]).ends(12).says("is known already");
     // Nor with the pin taken out: this machine remembers a head of that origin.
     let trust = example.read("trust.yaml");
-    let (before, gates) = trust.split_once("gates:").unwrap();
-    let (_, after) = gates.split_once("\nkind:").unwrap();
-    let unpinned = format!("{before}kind:{after}");
-    example.write("trust.yaml", &unpinned);
+    let (unpinned, _) = trust.split_once("gates:").unwrap();
+    example.write("trust.yaml", unpinned);
     example.deploy(&["--audit-init"]).ends(12);
     assert!(!example.path(".laforge/audit").exists());
 }
@@ -362,9 +360,15 @@ fn a_log_of_the_attackers_own_beside_the_pinned_one() {
     let example = Example::new();
     example.run(&["keygen", "--use", "gate", "-o", "own", "--insecure-unencrypted"]).ends_with_data();
     let own = ["--audit-log", "own-log", "--audit-key", "file:own.key"];
-    example.edit("laforge.yaml", "origin: \"laforge.invalid", "origin: \"attacker.example");
+    example.deploy(&own).ends(2).says("is not the configured");
+    // Not even where none is configured: trust pins the gate.
+    let config = example.read("laforge.yaml");
+    let unnamed: String =
+        config.lines().filter(|line| !line.starts_with("audit:")).map(|line| format!("{line}\n")).collect();
+    example.write("laforge.yaml", &unnamed);
     example.deploy(&[&own[..], &["--audit-init"]].concat()).ends(12).says("is known already");
-    example.run(&["audit", "init", "--audit-log", "own-log", "--audit-key", "file:own.key"]).ends_with_data();
+    let init = ["audit", "init", "--origin", "attacker.example/production"];
+    example.run(&[&init[..], &own[..]].concat()).ends_with_data();
     example.deploy(&own).ends(13).says("none of the gates");
     // Nor may a gate of another environment decide for this one.
     let example = Example::new();

@@ -43,6 +43,14 @@ impl VerifyProof {
         let refused = |error| Failure::of(Exit::Integrity, &error as &dyn std::error::Error);
         let envelope = Envelope::parse(&bytes).map_err(refused)?;
         let proven = envelope.verify_proof(&trust.gates, &trust.revoked, policy.as_ref()).map_err(refused)?;
+        let decided = &proven.core().verification.trust_digest;
+        if trust.digest() != *decided {
+            session.tell(&format!(
+                "warning: it was decided under the trust {decided}, and the trust at hand is {}: what changed is for \
+                 review (`trust.changed` in the log, `trustDigests` as a pin)\n",
+                trust.digest()
+            ));
+        }
         let reference = proven.reference();
         let text = format!(
             "{}: plan {} is entry {} of {}, signed by the pinned gate `{}` at size {}\n{}\n",

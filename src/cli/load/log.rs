@@ -1,0 +1,183 @@
+//! Where and how the log is kept, opened for the gate.
+//!
+//! In: flags, configuration and trust. Out: a log that trust pins, or a failure of 12 or 13.
+
+use std::path::{Path, PathBuf};
+
+use crate::audit::{AuditError, AuditLog, ExitClass, Expectations, LogConfig, NewLog, Pin, Unless};
+use crate::config::{Config, KeySource};
+use crate::time::Timestamp;
+use crate::trust::{Gate, TrustRoot};
+
+use super::super::{Exit, Failure, Session, caller};
+
+/// Where a log is configured, that one takes the decision: a copy of it elsewhere would hide it, and
+/// the gate's key would sign both.
+pub(in crate::cli) fn refuse_other_log(given: Option<&Path>, config: &Config) -> Result<(), Failure> {
+    let (Some(given), Some(audit)) = (given, &config.audit) else { return Ok(()) };
+    let configured = &audit.log.path;
+    let same = given == configured
+        || given
+            .canonicalize()
+            .ok()
+            .is_some_and(|given| configured.canonicalize().is_ok_and(|it| it == given));
+    match same {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "--audit-log `{}` is not the configured `{}`",
+            given.display(),
+            configured.display()
+        ))
+        .hint("change the configured log, behind review; a flag can't replace it")),
+    }
+}
+
+/// Where and how the log is kept, from flags and configuration.
+pub(in crate::cli) struct LogPlace {
+    /// Its folder.
+    pub(in crate::cli) folder: PathBuf,
+    /// Where its key is.
+    pub(in crate::cli) key: Option<KeySource>,
+    origin: Option<String>,
+    min_free: Option<u64>,
+    filesystems: Vec<String>,
+}
+
+impl LogPlace {
+    /// From flags over configuration.
+    pub(in crate::cli) fn of(
+        folder: Option<&PathBuf>,
+        key: Option<&String>,
+        config: &Config,
+    ) -> Result<Self, Failure> {
+        let audit = config.audit.as_ref();
+        let folder = folder.cloned().or_else(|| audit.map(|audit| audit.log.path.clone()));
+        let key = key
+            .map(|key| KeySource::parse(key, Path::new("")))
+            .transpose()
+            .map_err(|error| Failure::of(Exit::Usage, &error))?;
+        Ok(Self {
+            folder: folder.ok_or_else(|| {
+                Failure::new(Exit::NotRecorded, "no audit log: a decision that is not recorded lets nothing out")
+                    .hint("name it with `audit: {log, origin, key}` in laforge.yaml, or --audit-log and --audit-key")
+            })?,
+            key: key.or_else(|| audit.and_then(|audit| audit.key.clone())),
+            origin: audit.and_then(|audit| audit.origin.clone()),
+            min_free: audit.and_then(|audit| audit.min_free),
+            filesystems: audit.map(|audit| audit.filesystems.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// The origin that is configured.
+    pub(in crate::cli) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// Opens the log for writing; creates it where that is asked for and nothing speaks against it.
+    pub(in crate::cli) fn open(
+        self,
+        create: bool,
+        trust: &TrustRoot,
+        environment: &str,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<AuditLog, Failure> {
+        let source = self.key.as_ref().ok_or_else(|| {
+            Failure::new(Exit::NotRecorded, "no key for the audit log")
+                .hint("name it with `audit: {key: env:NAME}` in laforge.yaml, or --audit-key")
+        })?;
+        let key = session.secret_key(source)?;
+        let seen = seen_folder(session);
+        if create && !session.exists(&self.folder) {
+            if !trust.gates.is_empty() {
+                return Err(Failure::new(
+                    Exit::NotRecorded,
+                    "an audit log is known already: trust pins gates, and a log made now would be none of them",
+                )
+                .hint("restore the log that is pinned, or pin a new one under a new origin and key, behind review"));
+            }
+            let origin =
+                self.origin.clone().unwrap_or_else(|| default_origin(&key.public().id().hex(), environment));
+            let caller = caller::of(session);
+            let new = NewLog {
+                seen: seen.clone(),
+                // A head of this origin that was seen here speaks against it, too.
+                unless: Unless::Known(&[]),
+                ..NewLog::new(&self.folder, &origin, &caller)
+            };
+            AuditLog::create(&new, &key, now).map_err(|error| audit_failure(&error))?;
+            session.say(&format!("created the audit log {} of {origin}\n", self.folder.display()));
+        }
+        let mut config = LogConfig::new(&self.folder, Some(key));
+        (config.origin, config.pins, config.seen) = (self.origin, all_pins(trust), seen);
+        config.allowed_filesystems = self.filesystems;
+        if let Some(min_free) = self.min_free {
+            config.min_free = min_free;
+        }
+        let log = AuditLog::open(config, now).map_err(|error| audit_failure(&error))?;
+        refuse_other_gates(&log, trust, environment)?;
+        Ok(log)
+    }
+
+    /// What a reader holds the log to; without trust nothing is pinned.
+    pub(in crate::cli) fn expectations(&self, trust: Option<&TrustRoot>, session: &Session) -> Expectations {
+        let pins = trust.map(all_pins).unwrap_or_default();
+        Expectations { origin: self.origin.clone(), pins, seen: seen_folder(session) }
+    }
+}
+
+/// Where trust pins gates, a decision is recorded by one of them, and by one that may decide for
+/// this environment: no executor would take a plan of another.
+fn refuse_other_gates(log: &AuditLog, trust: &TrustRoot, environment: &str) -> Result<(), Failure> {
+    let is_log = |gate: &&Gate| gate.origin == log.origin() && gate.log_id == log.log_id();
+    let may_decide = |gate: &Gate| gate.environments.iter().any(|name| name == environment);
+    if trust.gates.is_empty() || trust.gates.iter().filter(is_log).any(may_decide) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Integrity,
+        format!("the log of {} is none of the gates that trust pins for `{environment}`", log.origin()),
+    )
+    .hint("record with the pinned log, or pin this one under `gates`, behind review"))
+}
+
+fn all_pins(trust: &TrustRoot) -> Vec<Pin> {
+    trust.gates.iter().map(pin).collect()
+}
+
+fn pin(gate: &Gate) -> Pin {
+    Pin { key: gate.key.clone(), origin: gate.origin.clone(), log_id: gate.log_id.clone() }
+}
+
+fn default_origin(random: &str, environment: &str) -> String {
+    format!("laforge.invalid/{}/{environment}", random.get(..8).unwrap_or(random))
+}
+
+/// Where the heads are remembered that this machine has seen (`audit-log.md` 1.8).
+pub(in crate::cli) fn seen_folder(session: &Session) -> Option<PathBuf> {
+    let cache = match session.variable("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(session.variable("HOME")?).join(".cache"),
+    };
+    Some(cache.join("laforge").join("seen"))
+}
+
+/// What a log's error means for the run.
+pub(in crate::cli) fn audit_failure(error: &AuditError) -> Failure {
+    match error.exit_class() {
+        ExitClass::Unusable => {
+            let failure = Failure::of(Exit::NotRecorded, error);
+            match error {
+                AuditError::Missing(_) => failure
+                    .hint("a log that was there is restored, never made anew; a first one is made by `laforge audit init`"),
+                AuditError::Known { .. } => failure
+                    .hint("restore the log that is known, or pin a new one under a new origin and key, behind review"),
+                AuditError::ClockBehind { .. } => failure.hint("mend this machine's clock"),
+                _ => failure,
+            }
+        }
+        ExitClass::Integrity => Failure::of(Exit::Integrity, error)
+            .hint("keep the folder as it is, and compare it with an anchor or a copy"),
+        ExitClass::PolicyRollback => Failure::of(Exit::Usage, error),
+    }
+}
