@@ -40,12 +40,14 @@ pub(in crate::audit) fn cases(kinds: &[&str]) -> Vec<Case> {
     let folder = std::env::var_os("LAFORGE_CORPUS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"), PathBuf::from);
     let Ok(index) = std::fs::read(folder.join("cases.json")) else {
+        let required = std::env::var_os("LAFORGE_REQUIRE_CORPUS").is_some();
+        assert!(!required, "the corpus is required here, and not at {}", folder.display());
         eprintln!("skipped: no corpus at {} (LAFORGE_CORPUS names another place)", folder.display());
         return Vec::new();
     };
     let index: Vec<Value> = serde_json::from_slice(&index).unwrap();
     let of = |case: &Value, name: &str| case[name].as_str().unwrap().to_owned();
-    index
+    let cases: Vec<Case> = index
         .into_iter()
         .filter(|case| kinds.contains(&of(case, "kind").as_str()))
         .map(|case| Case {
@@ -55,5 +57,8 @@ pub(in crate::audit) fn cases(kinds: &[&str]) -> Vec<Case> {
             file: folder.join(case["files"].as_object().unwrap().values().next().unwrap().as_str().unwrap()),
             index: case,
         })
-        .collect()
+        .collect();
+    // A kind that was renamed in the corpus would else be a test of nothing.
+    assert!(!cases.is_empty(), "no case of {kinds:?} in the corpus");
+    cases
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -93,8 +93,7 @@ fn can_trace() -> bool {
         Err(error) => error.to_string(),
     };
     assert!(std::env::var_os("LAFORGE_REQUIRE_PARTS").is_none(), "strace is required here: {reason}");
-    // Past the runner's capture: a skip that nobody sees looks like a pass.
-    let _ = writeln!(io::stderr(), "skipped: no fault injection, strace can't trace here ({reason})");
+    super::skipped(&format!("no fault injection, strace can't trace here ({reason})"));
     false
 }
 

@@ -8,6 +8,7 @@
 mod action;
 mod attacks;
 mod attacks_more;
+mod corpus;
 mod example;
 mod exits;
 mod faults;
@@ -17,3 +18,10 @@ mod pages;
 mod parsers;
 mod rooms;
 mod seals;
+
+/// Says that a test was skipped, past the runner's capture: a skip that nobody sees looks like a pass.
+fn skipped(why: &str) {
+    use std::io::Write;
+    // Where nobody reads stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}

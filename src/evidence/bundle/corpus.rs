@@ -19,11 +19,15 @@ const STRICTER: [(&str, &str); 1] = [(
     "a time stamp of an authority that the root does not list: every witness that is shown must hold",
 )];
 
-/// Where the corpus is: `LAFORGE_CORPUS`, else beside the checkout.
+/// Where the corpus is: `LAFORGE_CORPUS`, else beside the checkout. It may be missing unless
+/// `LAFORGE_REQUIRE_CORPUS` is set.
 fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let folder = std::env::var_os("LAFORGE_CORPUS").map_or(beside, PathBuf::from);
-    folder.join("cases.json").is_file().then_some(folder)
+    let there = folder.join("cases.json").is_file();
+    let required = std::env::var_os("LAFORGE_REQUIRE_CORPUS").is_some();
+    assert!(there || !required, "the corpus is required here, and not at {}", folder.display());
+    there.then_some(folder)
 }
 
 fn is_selected(case: &Value) -> bool {
