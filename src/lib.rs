@@ -1,3 +1,5 @@
+//! Verify, decide, record, and only then roll out.
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # For readers of the code

@@ -212,16 +212,6 @@ impl TrustRoot {
         self.signers.iter().find(|signer| signer.name == name)
     }
 
-    /// The person of that name.
-    pub fn person(&self, name: &str) -> Option<&Person> {
-        self.people.iter().find(|person| person.name == name)
-    }
-
-    /// The root of that name.
-    pub fn root(&self, name: &str) -> Option<&SigstoreRoot> {
-        self.roots.iter().find(|root| root.name == name)
-    }
-
     /// The revocation that holds for an identity at a time, if any.
     pub fn revocation(&self, who: &Revoked, at: Timestamp) -> Option<&Revocation> {
         self.revoked.iter().find(|revocation| revocation.who == *who && revocation.since <= at)

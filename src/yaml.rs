@@ -75,11 +75,6 @@ impl Source {
         Self { file: file.into(), text: text.into() }
     }
 
-    /// The text as bytes of the file: what a policy set's manifest hashes.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     /// The name that the user gave it.
     pub fn file(&self) -> &str {
         &self.file

@@ -14,6 +14,9 @@ use crate::yaml::DocumentError;
 
 use super::exit::Exit;
 
+/// What to do about a policy set that is older than the log's last word, whoever noticed it.
+pub(super) const VERSIONS_RISE: &str = "versions only rise: publish the change under a higher one";
+
 /// A run that ends without what was asked for.
 #[derive(Debug)]
 pub struct Failure {
@@ -167,6 +170,7 @@ impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         match error {
             PolicyError::Document(document) => document.into(),
+            PolicyError::RolledBack { .. } => Self::of(Exit::Usage, &error).hint(VERSIONS_RISE),
             other => Self::of(Exit::Usage, &other),
         }
     }

@@ -186,17 +186,9 @@ pub(super) fn policies(
         let (path, pin) = pinned(given)?;
         sets.push(policy_set(Path::new(path), pin.as_ref(), trust)?);
     }
-    for set in &sets {
-        if let Some(newest) = recorded.get(set.name()).filter(|newest| set.version() < **newest) {
-            return Err(Failure::usage(format!(
-                "policy set `{}` has version {}, and version {newest} is on record for this environment",
-                set.name(),
-                set.version()
-            ))
-            .hint("versions only rise: publish the change under a higher one"));
-        }
-    }
-    Ok(PolicySets::new(sets, flags.required(), trust)?)
+    let sets = PolicySets::new(sets, flags.required(), trust)?;
+    sets.refuse_rollback(|set| recorded.get(set).copied())?;
+    Ok(sets)
 }
 
 /// One set from a folder or a file, and its pin.

@@ -154,10 +154,6 @@ impl Attestation {
 }
 
 impl ArtifactSignature {
-    /// The name of the artifact that is signed: the first of [`ArtifactSignature::artifacts`].
-    pub fn artifact(&self) -> &str {
-        self.artifacts.first().map_or("", String::as_str)
-    }
     /// The names of the artifacts that are signed; several when the release lists the same digest
     /// more than once, never none.
     pub fn artifacts(&self) -> &[String] {

@@ -187,15 +187,6 @@ impl PlanDraft {
         &self.members
     }
 
-    /// `BlueGreen`, `Canary` or `Staged`.
-    pub fn strategy(&self) -> &'static str {
-        match self.request.strategy {
-            StrategyType::BlueGreen => "BlueGreen",
-            StrategyType::Canary => "Canary",
-            StrategyType::Staged => "Staged",
-        }
-    }
-
     /// The strategy, to match on.
     pub fn strategy_type(&self) -> StrategyType {
         self.request.strategy

@@ -159,11 +159,6 @@ impl Decision {
     pub fn into_report(self) -> DecisionReport {
         self.report
     }
-
-    /// Account and core, for the log that has recorded them.
-    pub fn into_parts(self) -> (DecisionReport, Option<PlanCore>) {
-        (self.report, self.core)
-    }
 }
 
 /// What follows from a verdict. Anything but a pass in force denies.

@@ -9,6 +9,7 @@ use crate::config::{Config, KeySource};
 use crate::time::Timestamp;
 use crate::trust::{Gate, TrustRoot};
 
+use super::super::error::VERSIONS_RISE;
 use super::super::{Exit, Failure, Session, caller};
 
 /// Where a log is configured, that one takes the decision: a copy of it elsewhere would hide it, and
@@ -178,6 +179,6 @@ pub(in crate::cli) fn audit_failure(error: &AuditError) -> Failure {
         }
         ExitClass::Integrity => Failure::of(Exit::Integrity, error)
             .hint("keep the folder as it is, and compare it with an anchor or a copy"),
-        ExitClass::PolicyRollback => Failure::of(Exit::Usage, error),
+        ExitClass::PolicyRollback => Failure::of(Exit::Usage, error).hint(VERSIONS_RISE),
     }
 }
