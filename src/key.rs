@@ -40,6 +40,16 @@ pub enum Algorithm {
     Ed25519,
 }
 
+impl fmt::Display for Algorithm {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::EcdsaP256 => "ECDSA on P-256",
+            Self::EcdsaP384 => "ECDSA on P-384",
+            Self::Ed25519 => "Ed25519",
+        })
+    }
+}
+
 /// A public key that this program can verify with.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PublicKey {

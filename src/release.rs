@@ -10,6 +10,7 @@ mod layout;
 pub mod name;
 pub mod reference;
 pub mod resolved;
+pub mod shape;
 
 use std::path::PathBuf;
 

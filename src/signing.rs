@@ -14,19 +14,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::evidence::envelope::pae;
+use crate::evidence::statement::PAYLOAD_TYPE;
 use crate::json;
 use crate::key::secret::SecretKey;
 use crate::key::{Algorithm, KeyError, PublicKey};
 use crate::release::digest::Digest;
+use crate::release::shape::{self, Trap};
 
 /// Media type of the bundles that are written here.
 pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
-
-/// `payloadType` of a statement's envelope.
-pub const STATEMENT_PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
-
-/// How every DSSE pre-authentication encoding begins.
-const PAE_START: &[u8] = b"DSSEv1 ";
 
 /// Something that signs with one key: a key at hand, or one that is kept elsewhere.
 pub trait Signs {
@@ -63,7 +60,7 @@ pub enum SigningError {
     #[error("the artifact is a simple-signing payload: a signature over it would pass for one over an image")]
     SimpleSigningPayload,
     /// A message signature by a key that doesn't sign SHA-256 digests.
-    #[error("a message signature needs a P-256 key, and this one is {algorithm:?}: it can sign statements")]
+    #[error("a message signature needs a P-256 key, and this one is {algorithm}: it can sign statements")]
     MessageNeedsP256 {
         /// What the key is.
         algorithm: Algorithm,
@@ -121,7 +118,7 @@ pub fn message_bundle(artifact: &[u8], key: &dyn Signs) -> Result<Vec<u8>, Signi
 /// [`SigningError::BadStatement`] for one that no verifier would take.
 pub fn statement_bundle(statement: &Value, key: &dyn Signs) -> Result<Vec<u8>, SigningError> {
     statement::check(statement)?;
-    envelope_bundle(STATEMENT_PAYLOAD_TYPE, &json::canonical(statement), key)
+    envelope_bundle(PAYLOAD_TYPE, &json::canonical(statement), key)
 }
 
 /// Any payload in a DSSE envelope.
@@ -129,19 +126,13 @@ pub fn statement_bundle(statement: &Value, key: &dyn Signs) -> Result<Vec<u8>, S
 /// # Errors
 /// [`SigningError::Key`].
 pub fn envelope_bundle(payload_type: &str, payload: &[u8], key: &dyn Signs) -> Result<Vec<u8>, SigningError> {
-    let sig = STANDARD.encode(key.sign(&pre_authentication_encoding(payload_type, payload))?);
+    let sig = STANDARD.encode(key.sign(&pae(payload_type, payload))?);
     let content = Content::DsseEnvelope {
         payload: STANDARD.encode(payload),
         payload_type: payload_type.to_owned(),
         signatures: [Signature { sig }],
     };
     Ok(bundle(content, key.public()))
-}
-
-/// What a DSSE signature is over.
-pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let head = format!("{} {payload_type} {} ", payload_type.len(), payload.len());
-    [PAE_START, head.as_bytes(), payload].concat()
 }
 
 /// A key's hint in a bundle: as `cosign` writes it, base64 of the SHA-256 of its SPKI.
@@ -151,20 +142,11 @@ pub fn hint(key: &PublicKey) -> String {
 
 /// Refuses bytes whose message signature would also be a signature of another kind.
 fn refuse_ambiguous(artifact: &[u8]) -> Result<(), SigningError> {
-    if artifact.starts_with(PAE_START) {
-        return Err(SigningError::PreAuthenticationEncoding);
+    match shape::trap(artifact) {
+        Some(Trap::PreAuthenticationEncoding) => Err(SigningError::PreAuthenticationEncoding),
+        Some(Trap::SimpleSigning) => Err(SigningError::SimpleSigningPayload),
+        None => Ok(()),
     }
-    if is_simple_signing(artifact) {
-        return Err(SigningError::SimpleSigningPayload);
-    }
-    Ok(())
-}
-
-/// Whether bytes are cosign's simple-signing payload, read as leniently as its readers do:
-/// <https://github.com/containers/image/blob/main/docs/containers-signature.5.md>.
-fn is_simple_signing(artifact: &[u8]) -> bool {
-    let Ok(value) = serde_json::from_slice::<Value>(artifact) else { return false };
-    value.pointer("/critical/image/docker-manifest-digest").is_some()
 }
 
 /// In the member order that other writers of bundles keep.
@@ -262,7 +244,7 @@ mod tests {
         for key in keys() {
             let bundle = read(&statement_bundle(&provenance(), &key).unwrap());
             let SignatureContent::DsseEnvelope(envelope) = bundle.content else { panic!("no envelope") };
-            let pae = pre_authentication_encoding(STATEMENT_PAYLOAD_TYPE, envelope.payload.as_bytes());
+            let pae = pae(PAYLOAD_TYPE, envelope.payload.as_bytes());
             assert_eq!(pae, envelope.pae());
             key.public().verify(&pae, envelope.signature.sig.as_bytes()).unwrap();
             assert_eq!(envelope.payload.as_bytes(), json::canonical(&provenance()));
@@ -279,7 +261,7 @@ mod tests {
     #[test]
     fn refuses_an_artifact_that_is_a_pre_authentication_encoding() {
         for key in keys() {
-            let pae = pre_authentication_encoding(STATEMENT_PAYLOAD_TYPE, &json::canonical(&provenance()));
+            let pae = pae(PAYLOAD_TYPE, &json::canonical(&provenance()));
             assert_eq!(artifact_bundle(&pae, &key), Err(SigningError::PreAuthenticationEncoding));
             assert!(message_bundle(b"DSSEv1 ", &key).is_err());
         }
@@ -350,8 +332,14 @@ mod tests {
     fn provenance_of_either_version_is_told_by_its_members() {
         let subject = || [statement::subject("app", &Digest::of_bytes(b"app").claim())];
         let of = |predicate| statement::provenance(&subject(), predicate).map(|s| s["predicateType"].clone());
-        assert_eq!(of(serde_json::json!({"buildDefinition": {}})).unwrap(), statement::PROVENANCE_V1);
-        assert_eq!(of(serde_json::json!({"buildType": "x"})).unwrap(), statement::PROVENANCE_V02);
+        assert_eq!(
+            of(serde_json::json!({"buildDefinition": {}})).unwrap(),
+            crate::evidence::predicate::provenance::V1
+        );
+        assert_eq!(
+            of(serde_json::json!({"buildType": "x"})).unwrap(),
+            crate::evidence::predicate::provenance::V02
+        );
         assert_eq!(of(serde_json::json!({"builder": {}})), Err(SigningError::NotProvenance));
     }
 }

@@ -7,8 +7,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use laforge::evidence::envelope::pae;
+use laforge::evidence::statement::PAYLOAD_TYPE;
 use laforge::release::digest::Digest;
-use laforge::signing::{self, SigningError, Signs, hint, pre_authentication_encoding};
+use laforge::signing::{self, SigningError, Signs, hint};
 use laforge::time::{self, Timestamp};
 use serde_json::{Value, json};
 
@@ -249,7 +251,7 @@ impl Authority {
         parts: Parts,
     ) -> Option<Value> {
         let (payload_type, payload) = content.payload();
-        let encoding = pre_authentication_encoding(&payload_type, &payload);
+        let encoding = pae(&payload_type, &payload);
         let signed = match content {
             Content::Message(bytes) | Content::ForbiddenMessage(bytes) => Signed::Message(bytes),
             _ => {
@@ -272,9 +274,7 @@ impl Content<'_> {
     fn payload(&self) -> (String, Vec<u8>) {
         match self {
             Self::Message(bytes) | Self::ForbiddenMessage(bytes) => (String::new(), bytes.to_vec()),
-            Self::Statement(statement) => {
-                (signing::STATEMENT_PAYLOAD_TYPE.to_owned(), laforge::json::canonical(statement))
-            }
+            Self::Statement(statement) => (PAYLOAD_TYPE.to_owned(), laforge::json::canonical(statement)),
             Self::Payload(payload_type, payload) => ((*payload_type).to_owned(), payload.to_vec()),
         }
     }

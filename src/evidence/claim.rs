@@ -5,13 +5,14 @@
 //! signature is then held against exactly these bytes or this digest.
 
 use super::bundle::{self, Algorithm, Bundle, Message, SignedDigest};
-use super::envelope::{Envelope, PAE_PREFIX};
+use super::envelope::Envelope;
 use super::limits::quoted;
 use super::rejection::Rejection;
 use super::simple_signing::SimpleSigning;
 use super::statement::{self, Statement};
-use super::{Content, Evidence, Unreadable, simple_signing};
+use super::{Content, Evidence, Unreadable};
 use crate::release::resolved::{self, ResolvedArtifact, ResolvedRelease};
+use crate::release::shape;
 
 /// What is signed, by the evidence's own word.
 #[derive(Debug)]
@@ -145,16 +146,10 @@ fn signed_message<'a>(
 /// payload is a signature over an image: neither is taken for what it says.
 fn refuse_traps(artifact: &ResolvedArtifact) -> Result<(), Rejection> {
     let resolved::Content::Read(read) = artifact.content() else { return Ok(()) };
-    let got = if read.head().starts_with(PAE_PREFIX) {
-        "a DSSE pre-authentication encoding"
-    } else if simple_signing::resembles(read.head()) {
-        "a simple-signing payload"
-    } else {
-        return Ok(());
-    };
+    let Some(trap) = shape::trap(read.head()) else { return Ok(()) };
     let name = quoted(artifact.name());
     Err(Rejection::WrongUse {
-        detail: format!("wanted an artifact that is nothing but one, got `{name}`, {got}"),
+        detail: format!("wanted an artifact that is nothing but one, got `{name}`, {}", trap.as_str()),
     })
 }
 

@@ -93,9 +93,6 @@ impl Envelope {
     }
 }
 
-/// How every PAE begins: an artifact that does is no artifact anybody should sign.
-pub(super) const PAE_PREFIX: &[u8] = b"DSSEv1 ";
-
 /// DSSE's pre-authentication encoding
 /// (<https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>).
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {

@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use super::attestation::Standing;
 use super::claim::{Claim, Form};
 use super::limits::quoted;
+use super::predicate::COSIGN_SIGN;
 use super::rejection::Rejection;
 use super::signer::{Holder, Made, Maker};
 use crate::time::{self, Timestamp};
@@ -17,9 +18,6 @@ use crate::trust::{Identity, Person, Revoked, Signer, TrustRoot, Use};
 
 /// How far another clock may run ahead of the gate's.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
-
-/// The predicate type of cosign's signature over an image, as a statement.
-const COSIGN_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// Where predicate types of verification summaries begin; versions follow.
 const VERIFICATION_SUMMARY: &str = "https://slsa.dev/verification_summary/";
@@ -134,7 +132,7 @@ fn refuse_revoked(trust: &TrustRoot, by: &Maker<'_>, times: &[Timestamp]) -> Res
 /// A person signs statements, and no signatures over artifacts.
 fn person_may_sign(person: &Person, claim: &Claim) -> Result<(), Rejection> {
     match claim {
-        Claim::Statement(statement) if statement.predicate_type != COSIGN_SIGNATURE => Ok(()),
+        Claim::Statement(statement) if statement.predicate_type != COSIGN_SIGN => Ok(()),
         _ => Err(Rejection::WrongUse {
             detail: format!("wanted a signer with `use: artifact`, got the person `{}`", person.name),
         }),
@@ -169,7 +167,7 @@ fn whose_use_fits<'a>(signers: &[&'a Signer], claim: &Claim) -> Result<Vec<&'a S
 }
 
 fn use_for(predicate_type: &str) -> Use {
-    if predicate_type == COSIGN_SIGNATURE {
+    if predicate_type == COSIGN_SIGN {
         Use::Artifact
     } else if predicate_type.starts_with(VERIFICATION_SUMMARY) {
         Use::Vsa

@@ -9,20 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::SigningError;
 use crate::evidence::predicate::approval::{self, Approval};
+use crate::evidence::predicate::{COSIGN_SIGN, provenance as slsa};
 use crate::evidence::statement::Subject;
 use crate::release::digest::ClaimedDigest;
 
 /// `_type` of the statements that are written here.
 pub const STATEMENT_V1: &str = "https://in-toto.io/Statement/v1";
-
-/// Predicate type of cosign's signature over an artifact that is named by its digest.
-pub const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
-
-/// SLSA provenance, <https://slsa.dev/spec/v1.0/provenance>.
-pub const PROVENANCE_V1: &str = "https://slsa.dev/provenance/v1";
-
-/// SLSA provenance as older builders write it, <https://slsa.dev/spec/v0.2/provenance>.
-pub const PROVENANCE_V02: &str = "https://slsa.dev/provenance/v0.2";
 
 /// A subject with a name for people and the SHA-256 that it is matched by.
 pub fn subject(name: &str, digest: &ClaimedDigest) -> Subject {
@@ -45,9 +37,9 @@ pub fn cosign_sign(artifact: &ClaimedDigest) -> Value {
 /// [`SigningError::NotProvenance`] for a document of neither version.
 pub fn provenance(subjects: &[Subject], predicate: Value) -> Result<Value, SigningError> {
     let predicate_type = if predicate.get("buildDefinition").is_some() {
-        PROVENANCE_V1
+        slsa::V1
     } else if predicate.get("buildType").is_some() {
-        PROVENANCE_V02
+        slsa::V02
     } else {
         return Err(SigningError::NotProvenance);
     };

@@ -2,10 +2,11 @@
 
 use chrono::TimeDelta;
 use laforge::evidence::predicate::approval::{Approval, Word};
+use laforge::evidence::statement::PAYLOAD_TYPE;
 use laforge::policy::finding::RuleId::{
     ApprovalRejected, ApprovalThreshold, SeparationOfDuties, SeparationUnknown,
 };
-use laforge::signing::{STATEMENT_PAYLOAD_TYPE, statement};
+use laforge::signing::statement;
 
 use super::Case;
 use super::Expect::{self, Denies, SetAside};
@@ -107,7 +108,7 @@ pub(super) const CASES: &[Case] = &[
             let approval = scene.approval();
             let statement = statement::approval(&scene.release_digest(), &approval);
             let payload = laforge::json::canonical(&statement);
-            let bundle = scene.local("release", Content::Payload(STATEMENT_PAYLOAD_TYPE, &payload));
+            let bundle = scene.local("release", Content::Payload(PAYLOAD_TYPE, &payload));
             scene.evidence("approval-bob", &bundle);
         },
     ),

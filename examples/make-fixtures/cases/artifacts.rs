@@ -1,8 +1,9 @@
 //! Artifacts that are not what the release says, or not what may be signed as a file.
 
+use laforge::evidence::envelope::pae;
+use laforge::evidence::statement::PAYLOAD_TYPE;
 use laforge::policy::finding::RuleId::{ArtifactDigest, ArtifactNotRead, ArtifactShape, SignatureMissing};
 use laforge::release::digest::Digest;
-use laforge::signing::{STATEMENT_PAYLOAD_TYPE, pre_authentication_encoding};
 
 use super::Case;
 use super::Expect::{Denies, Refuses};
@@ -70,7 +71,7 @@ pub(super) const CASES: &[Case] = &[
         |scene| {
             let provenance = scene.provenance(&build());
             let payload = laforge::json::canonical(&provenance);
-            let bytes = pre_authentication_encoding(STATEMENT_PAYLOAD_TYPE, &payload);
+            let bytes = pae(PAYLOAD_TYPE, &payload);
             released_as(scene, &bytes);
         },
     ),

@@ -1,11 +1,13 @@
 //! Provenance of something else, by somebody else, or of too little worth.
 
+use laforge::evidence::envelope::pae;
+use laforge::evidence::statement::PAYLOAD_TYPE;
 use laforge::policy::finding::RuleId::{
     ProvenanceBuilder, ProvenanceCommit, ProvenanceLevel, ProvenanceMissing, ProvenanceRef, ProvenanceRunner,
     ProvenanceSource,
 };
 use laforge::release::digest::Digest;
-use laforge::signing::{STATEMENT_PAYLOAD_TYPE, pre_authentication_encoding, statement};
+use laforge::signing::statement;
 use serde_json::{Value, json};
 
 use super::Case;
@@ -59,9 +61,9 @@ pub(super) const CASES: &[Case] = &[
         |scene| {
             let provenance = scene.provenance(&build());
             let payload = laforge::json::canonical(&provenance);
-            let file = pre_authentication_encoding(STATEMENT_PAYLOAD_TYPE, &payload);
+            let file = pae(PAYLOAD_TYPE, &payload);
             let over_file = scene.local("release", Content::ForbiddenMessage(&file));
-            let mut envelope = scene.local("release", Content::Payload(STATEMENT_PAYLOAD_TYPE, &payload));
+            let mut envelope = scene.local("release", Content::Payload(PAYLOAD_TYPE, &payload));
             envelope["dsseEnvelope"]["signatures"][0]["sig"] =
                 over_file["messageSignature"]["signature"].clone();
             scene.evidence("provenance", &envelope);
@@ -221,7 +223,7 @@ pub(super) const CASES: &[Case] = &[
                 "\"builder\":{\"id\":\"https://elsewhere.test\"},\"builder\":",
                 1,
             );
-            let bundle = scene.local("builder", Content::Payload(STATEMENT_PAYLOAD_TYPE, twice.as_bytes()));
+            let bundle = scene.local("builder", Content::Payload(PAYLOAD_TYPE, twice.as_bytes()));
             scene.evidence("provenance", &bundle);
         },
     ),

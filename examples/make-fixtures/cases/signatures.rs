@@ -76,8 +76,11 @@ pub(super) const CASES: &[Case] = &[
         "The artifact is signed by a key that trust names for attestations.",
         aside("wrong-use"),
         |scene| {
-            let statement =
-                statement::attest(&[crate::scene::artifact_subject()], statement::COSIGN_SIGN, json!({}));
+            let statement = statement::attest(
+                &[crate::scene::artifact_subject()],
+                laforge::evidence::predicate::COSIGN_SIGN,
+                json!({}),
+            );
             scene.attest("signature", "builder", &statement);
         },
     ),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::plan::members::MigrationClass;
 use crate::release::digest::ClaimedDigest;
 use crate::release::resolved::{Content, ResolvedRelease};
+use crate::release::shape;
 use crate::yaml::Spanned;
 
 use super::proposal::Migration;
@@ -116,38 +117,17 @@ fn contract_lacks(migration: &Migration) -> Vec<(&'static str, &'static str)> {
 pub fn deny_shapes(release: &ResolvedRelease, outcome: &mut Outcome) {
     for artifact in release.artifacts().iter().chain(release.config()) {
         let Content::Read(digest) = artifact.content() else { continue };
-        if let Some(shape) = shape(digest.head()) {
-            let message = format!("the bytes of `{}` are {shape}", artifact.name());
+        if let Some(trap) = shape::trap(digest.head()) {
+            let message = format!("the bytes of `{}` are {}", artifact.name(), trap.as_str());
             let help = "deliver the artifact itself, not what somebody signs".to_owned();
             outcome.deny(Cure::None, denial(RuleId::ArtifactShape, artifact.name(), message, help));
         }
     }
 }
 
-/// What else a file with these first bytes could be taken for.
-fn shape(head: &[u8]) -> Option<&'static str> {
-    if head.starts_with(b"DSSEv1 ") {
-        return Some("a DSSE pre-authentication encoding");
-    }
-    let value: serde_json::Value = serde_json::from_slice(head).ok()?;
-    let kind = value.get("critical")?.get("type")?;
-    (kind == "cosign container image signature").then_some("a simple-signing payload")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tells_a_pae_and_a_simple_signing_payload_from_an_artifact() {
-        assert!(shape(b"DSSEv1 28 application/vnd.in-toto+json 2 {}").is_some());
-        let payload =
-            br#" {"critical": {"identity": {}, "image": {}, "type": "cosign container image signature"}}"#;
-        assert!(shape(payload).is_some());
-        for artifact in [&b"DSSEv1"[..], b"", b"{}", br#"{"critical": {"type": "other"}}"#, b"\x1f\x8b\x08"] {
-            assert_eq!(shape(artifact), None);
-        }
-    }
 
     #[test]
     fn asks_of_a_contracting_migration_that_nothing_else_changes_and_a_backup_exists() {
