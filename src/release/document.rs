@@ -434,7 +434,7 @@ mod tests {
             ("kind: Release", "kind: Trust", "2:7: expected `Release`, got `Trust`"),
             ("name: payments", "name: ' '", "3:18: ` ` is empty"),
             (", version: 2.10", "", "missing field `version`"),
-            ("version: 2.10", "version: ", "cannot deserialize null"),
+            ("version: 2.10", "version: ", "null is not allowed"),
             (
                 "environment: production",
                 &format!("environment: {}", "e".repeat(129)),
