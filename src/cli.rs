@@ -148,7 +148,16 @@ pub fn main() -> ExitCode {
 /// `clap`'s own help and errors; a gate that was called wrongly says first that it didn't decide.
 fn refuse_usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let usage = error.use_stderr();
-    if usage && arguments.iter().any(|argument| argument == "deploy" || argument == "verify") {
+    // The verb is the first word that is no flag and no flag's value.
+    let mut words = arguments.iter().skip(1);
+    let verb = loop {
+        match words.next().and_then(|word| word.to_str()) {
+            Some("-C" | "--config" | "--color") => drop(words.next()),
+            Some(word) if word.starts_with('-') => {}
+            other => break other,
+        }
+    };
+    if usage && matches!(verb, Some("deploy" | "verify")) {
         anstream::eprint!("fatal: {}\n", error::NO_DECISION);
     }
     let _ = error.print();

@@ -76,6 +76,12 @@ fn exit_2_for_usage_configuration_and_policy() {
     example.deploy(&["-o", "release.yaml"]).ends(2).says("is no plan");
     example.run(&["doctor"]).ends(2).says("`laforge doctor` is not built yet");
     example.run(&["audit", "replay", "3"]).ends(2).says("not built yet");
+    let run = example.run(&["audit", "verify", "--no-such-flag"]).ends(2);
+    assert!(!run.stderr.contains("no decision was made"), "{}", run.stderr);
+    example
+        .run(&["-C", ".", "--color", "never", "verify", "--no-such-flag"])
+        .ends(2)
+        .says("fatal: no decision was made\n");
     example.run(&["depoly"]).ends(2).says("is no verb");
     example.edit("policies/baseline.yaml", "kind: Policy", "kind: Policy\nkind: Policy");
     example.deploy(&[]).ends(2).says("policies/baseline.yaml:");
