@@ -39,7 +39,7 @@ pub(super) const CASES: &[Case] = &[
     Case::sound(
         "refuses-empty-list",
         "Signatures count from nobody.",
-        Refuses(2, "`from` lists 0"),
+        Refuses(2, "than the 0 in `from`"),
         |scene| {
             scene.edit(POLICY, "from: [release-signing]", "from: []");
         },
