@@ -63,7 +63,7 @@ impl Deploy {
         let reports = Reports::parse(&self.gate.reports)?;
         self.refuse_outputs_in_a_log(&reports, session)?;
         self.clear_output(session)?;
-        reports.check(session)?;
+        reports.prepare(session)?;
         if let Some(flag) = self.gate.refused.first() {
             return Err(load::not_built_yet(flag));
         }

@@ -125,6 +125,15 @@ impl RolloutFlags {
     }
 }
 
+/// How a reading verb prints.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(in crate::cli) enum Form {
+    /// Aligned text
+    Human,
+    /// JSON; of an entry, its original bytes
+    Json,
+}
+
 /// How traffic moves.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Strategy {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::report::inspection::Inspection;
 
+use super::flags::Form;
 use super::{Exit, Failure, Session};
 
 /// Show what a bundle, envelope, approval, plan, checkpoint or proof says. Nothing is verified.
@@ -17,14 +18,6 @@ pub(super) struct Inspect {
     /// How to print
     #[arg(short, long, value_enum, default_value = "human")]
     output: Form,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    /// Aligned text
-    Human,
-    /// One JSON object
-    Json,
 }
 
 impl Inspect {

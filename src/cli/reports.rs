@@ -69,20 +69,23 @@ impl Reports {
     }
 
     /// Refuses, before anything is decided, what could not be written afterwards or would overwrite
-    /// something that is no report.
+    /// something that is no report; reports of an earlier run go.
     ///
     /// # Errors
     /// A [`Failure`] with exit 2.
-    pub(super) fn check(&self, session: &Session) -> Result<(), Failure> {
+    pub(super) fn prepare(&self, session: &Session) -> Result<(), Failure> {
         for (format, file) in &self.wanted {
             let Some(file) = file else { continue };
             session.writable(file)?;
-            if session.is_file(file) && !is_report(*format, &session.read(file, Exit::Usage)?) {
-                return Err(Failure::usage(format!("`{}` is there, and it is no report", file.display()))
-                    .hint(
-                        "write the report to another name: a file that is something else is not overwritten",
-                    ));
+            if !session.is_file(file) {
+                continue;
             }
+            if !is_report(*format, &session.read(file, Exit::Usage)?) {
+                return Err(Failure::usage(format!("`{}` is there, and it is no report", file.display()))
+                    .hint("write it to another name: a file that is something else is not overwritten"));
+            }
+            // A run that ends without a decision must leave no report of an earlier allow.
+            session.remove(file)?;
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ impl Verify {
     fn judge(&self, session: &Session) -> Result<Exit, Failure> {
         let started = Instant::now();
         let reports = Reports::parse(&self.gate.reports)?;
-        reports.check(session)?;
+        reports.prepare(session)?;
         if let Some(flag) = self.gate.refused.first() {
             return Err(load::not_built_yet(flag));
         }

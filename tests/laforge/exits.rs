@@ -63,6 +63,15 @@ fn a_deny_leaves_no_plan_of_an_earlier_run() {
 }
 
 #[test]
+fn a_run_without_a_decision_leaves_no_report_of_an_earlier_allow() {
+    let example = Example::new();
+    example.deploy(&["--report", "json=report.json"]).ends(0);
+    fs::remove_dir_all(example.path(".laforge/audit")).unwrap();
+    example.deploy(&["--report", "json=report.json"]).ends(12);
+    assert!(!example.path("report.json").exists());
+}
+
+#[test]
 fn exit_2_for_usage_configuration_and_policy() {
     let example = Example::new();
     example.deploy(&["--no-such-flag"]).ends(2).says("fatal: no decision was made\n");

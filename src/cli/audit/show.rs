@@ -1,10 +1,11 @@
 //! `laforge audit show`: one entry whole, or every decision on a release.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::audit::reader::Line;
 use crate::report::log;
 
+use super::super::flags::Form;
 use super::super::{Exit, Failure, Session, load};
 use super::Which;
 use super::list::Filter;
@@ -28,14 +29,6 @@ pub(in crate::cli) struct Show {
     /// How to print
     #[arg(short, long, value_enum, default_value = "human")]
     output: Form,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    /// Aligned text
-    Human,
-    /// The original bytes
-    Json,
 }
 
 impl Show {

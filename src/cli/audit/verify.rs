@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
 use crate::audit::{self, Report};
 use crate::report::paint::{Tone, printable};
 use crate::time;
 
+use super::super::flags::Form;
 use super::super::{Exit, Failure, Session, load};
 use super::{Which, trust_in_reach};
 
@@ -26,14 +27,6 @@ pub(in crate::cli) struct Verify {
     /// How to print
     #[arg(short, long, value_enum, default_value = "human")]
     output: Form,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    /// Aligned text
-    Human,
-    /// One JSON object
-    Json,
 }
 
 impl Verify {
