@@ -107,6 +107,7 @@ pub(in crate::audit) fn largest() -> DecisionReport {
         message: text.clone(),
         help: None,
         origin: None,
+        place: None,
         counted: vec![],
     };
     let set = |_| SetSummary { name: text.clone(), version: 1 << 53, digest: digest("set") };

@@ -90,7 +90,10 @@ pub(super) fn release_files(session: &Session, path: &Path) -> Result<Vec<(Strin
         .into_iter()
         .filter_map(|artifact| match artifact.location {
             Location::File(path) => Some((artifact.name, path)),
-            Location::Layout { .. } | Location::DigestOnly => None,
+            Location::Layout { .. }
+            | Location::Registry { .. }
+            | Location::Assembled(_)
+            | Location::DigestOnly => None,
         })
         .collect();
     match files.is_empty() {

@@ -96,7 +96,8 @@ impl Decision {
     /// The deny of a release whose bytes are not what it claims. Can't allow.
     pub fn refuse(mismatch: Mismatch, standard: &Standard, request: &Request, now: Timestamp) -> Self {
         let action = action(Verdict::Fail, request.mode);
-        let mut findings: Vec<_> = mismatch.differing.iter().map(differs).collect();
+        let unpinned = mismatch.release.unpinned.iter().map(floor::unpinned);
+        let mut findings: Vec<_> = mismatch.differing.iter().map(differs).chain(unpinned).collect();
         findings.sort_by(|one, other| one.order().cmp(&other.order()));
         let report = DecisionReport {
             verdict: Verdict::Fail,
@@ -180,6 +181,7 @@ fn before_rules(
 ) -> Outcome {
     let mut outcome = Outcome::default();
     floor::deny_shapes(release, &mut outcome);
+    floor::deny_unpinned(release.unpinned(), &mut outcome);
     if !of_one_release(release, scope.facts, draft) {
         let message = "release, facts and plan draft are not of one release digest".to_owned();
         let help = "run the gate again".to_owned();

@@ -10,6 +10,7 @@ use std::thread;
 
 use serde::Serialize;
 
+use super::deployed::Unpinned;
 use super::digest::{Algorithms, ArtifactDigest, ClaimedDigest, Digest};
 use super::{Artifact, Location, Release, Replaces, SourceRevision, layout};
 
@@ -49,6 +50,7 @@ pub struct ResolvedRelease {
     artifacts: Vec<ResolvedArtifact>,
     config: Vec<ResolvedArtifact>,
     replaces: Option<Replaces>,
+    unpinned: Vec<Unpinned>,
     digest: Digest,
 }
 
@@ -178,6 +180,7 @@ impl Release {
             artifacts: resolved,
             config,
             replaces: self.replaces,
+            unpinned: self.unpinned,
         }))
     }
 
@@ -272,6 +275,14 @@ fn read_all(artifacts: &[Artifact], files: &dyn ArtifactFiles) -> Result<Vec<Rea
 fn read(artifact: &Artifact, files: &dyn ArtifactFiles) -> Result<Reading, ResolveError> {
     let (content, image, mut differing) = match &artifact.location {
         Location::DigestOnly => (Content::NamedOnly(artifact.digest.clone()), None, Vec::new()),
+        // Nothing here reaches a registry yet, so its images are named only.
+        Location::Registry { repository } => {
+            let image = Image { repository: repository.clone(), leaves: Vec::new() };
+            (Content::NamedOnly(artifact.digest.clone()), Some(image), Vec::new())
+        }
+        Location::Assembled(bytes) => {
+            (Content::Read(ArtifactDigest::of(bytes, files.algorithms())), None, Vec::new())
+        }
         Location::File(path) => (Content::Read(hash_file(&artifact.name, path, files)?), None, Vec::new()),
         Location::Layout { folder, repository } => {
             let read = layout::read(&artifact.name, folder, &artifact.digest, files)?;
@@ -345,6 +356,10 @@ impl ResolvedRelease {
     /// What it replaces.
     pub fn replaces(&self) -> Option<&Replaces> {
         self.replaces.as_ref()
+    }
+    /// Containers of its manifests whose image no digest names.
+    pub fn unpinned(&self) -> &[Unpinned] {
+        &self.unpinned
     }
     /// The release digest: what approvals sign.
     pub fn digest(&self) -> Digest {
@@ -433,6 +448,7 @@ pub(super) mod tests {
             artifacts,
             config: Vec::new(),
             replaces: None,
+            unpinned: Vec::new(),
         }
     }
 

@@ -178,7 +178,8 @@ pub fn finding_text(finding: &Finding, report: &DecisionReport, paint: Paint) ->
     if let Some(help) = &finding.help {
         notes.push(("help", help.clone()));
     }
-    let place = finding.origin.as_ref().map(|origin| (&origin.place, ""));
+    let policy = finding.origin.as_ref().map(|origin| &origin.place);
+    let place = finding.place.as_ref().or(policy).map(|place| (place, ""));
     caret::render(&headline, place, &notes, paint)
 }
 
