@@ -9,8 +9,8 @@
 use std::fmt;
 
 use reqwest::Url;
-use sigstore_sign::trust_root::{SIGSTORE_PRODUCTION_SIGNING_CONFIG, SigningConfig};
 use sigstore_sign::SigningServices;
+use sigstore_sign::trust_root::{SIGSTORE_PRODUCTION_SIGNING_CONFIG, SigningConfig};
 
 use crate::evidence::limits::quoted;
 use crate::json::{self, JsonError};
@@ -83,7 +83,8 @@ impl Services {
     /// # Errors
     /// [`ServicesError`] when a signature made there would not be whole, or not safely asked for.
     pub fn read(config: &[u8]) -> Result<Self, ServicesError> {
-        let unusable = |error: &dyn fmt::Display| ServicesError::Unusable { detail: quoted(&error.to_string()) };
+        let unusable =
+            |error: &dyn fmt::Display| ServicesError::Unusable { detail: quoted(&error.to_string()) };
         // Read once by us, so that no member can be there twice.
         let config = json::parse(config)?.to_string();
         let config = SigningConfig::from_json(&config).map_err(|error| unusable(&error))?;
@@ -170,7 +171,9 @@ mod tests {
 
     #[test]
     fn refuses_to_send_a_token_in_the_clear_to_another_machine() {
-        for url in ["http://fulcio.acme.example", "ftp://127.0.0.1", "fulcio", "http://127.0.0.1.acme.example"] {
+        for url in
+            ["http://fulcio.acme.example", "ftp://127.0.0.1", "fulcio", "http://127.0.0.1.acme.example"]
+        {
             let refused = read(&config(url, "https://rekor.acme.example"));
             assert!(matches!(refused, Err(ServicesError::Exposed { url: got }) if got == url), "{url}");
         }
@@ -179,8 +182,13 @@ mod tests {
 
     #[test]
     fn refuses_a_config_that_says_two_things_or_leaves_a_service_out() {
-        assert!(matches!(Services::read(br#"{"mediaType": "a", "mediaType": "b"}"#), Err(ServicesError::Json(_))));
-        for (member, worse) in [("mediaType", json!("text/plain")), ("tsaUrls", json!([])), ("caUrls", json!([]))] {
+        assert!(matches!(
+            Services::read(br#"{"mediaType": "a", "mediaType": "b"}"#),
+            Err(ServicesError::Json(_))
+        ));
+        for (member, worse) in
+            [("mediaType", json!("text/plain")), ("tsaUrls", json!([])), ("caUrls", json!([]))]
+        {
             let mut config = config("https://fulcio.acme.example", "https://rekor.acme.example");
             config[member] = worse;
             assert!(matches!(read(&config), Err(ServicesError::Unusable { .. })), "{member}");

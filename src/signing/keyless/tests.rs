@@ -99,7 +99,10 @@ fn refuses_a_token_whose_time_is_over() {
 #[test]
 fn the_public_instance_takes_its_own_audience_only_and_a_private_one_decides_itself() {
     let refused = keyless(token(600, "kubernetes"), Services::public_good().unwrap()).unwrap_err();
-    assert_eq!(refused.to_string(), "the identity token is for the audience `kubernetes`, and `sigstore` is wanted");
+    assert_eq!(
+        refused.to_string(),
+        "the identity token is for the audience `kubernetes`, and `sigstore` is wanted"
+    );
     assert!(keyless(token(600, "sigstore"), Services::public_good().unwrap()).is_ok());
     assert!(keyless(token(600, "acme"), services_at("127.0.0.1:1")).is_ok());
 }
@@ -136,7 +139,10 @@ fn says_which_service_is_down() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let signer = keyless(token(600, "sigstore"), services_at(&free)).unwrap();
     let error = signer.artifact_bundle(b"app").unwrap_err().to_string();
-    assert!(error.starts_with(&format!("the certificate authority (Fulcio) at http://{free} can't be reached")), "{error}");
+    assert!(
+        error.starts_with(&format!("the certificate authority (Fulcio) at http://{free} can't be reached")),
+        "{error}"
+    );
 }
 
 #[test]

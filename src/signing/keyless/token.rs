@@ -55,7 +55,8 @@ impl Token {
     /// [`TokenError::Unreadable`].
     pub fn read(jwt: &str) -> Result<Self, TokenError> {
         let unreadable = |problem: String| TokenError::Unreadable { problem };
-        let wire = IdentityToken::from_jwt(jwt.trim()).map_err(|error| unreadable(quoted(&error.to_string())))?;
+        let wire =
+            IdentityToken::from_jwt(jwt.trim()).map_err(|error| unreadable(quoted(&error.to_string())))?;
         let expires = Timestamp::from_timestamp(wire.expiration().as_second(), 0)
             .ok_or_else(|| unreadable("`exp` is no time".to_owned()))?;
         Ok(Self { wire, expires })
