@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config};
 use crate::evidence::bundle::instance::Instance;
-use crate::key::PublicKey;
 use crate::policy::{PolicySet, PolicySets};
 use crate::release::digest::ClaimedDigest;
 use crate::release::reference::{ImageReference, ReferenceError};
@@ -278,21 +277,30 @@ pub(super) enum Signing {
     Approval,
 }
 
-/// Says so when the trust in reach doesn't take this key for that; a courtesy, and never an error.
-pub(super) fn warn_of_stranger(key: &PublicKey, signing: Signing, session: &Session) {
-    let Ok(config) = config(session) else { return };
-    let Some(Ok(trust)) = config.trust.as_ref().map(|trust| trust_file(session, &trust.path)) else { return };
-    let is_key = |identity: &Identity| matches!(identity, Identity::Key { key: named, .. } if named == key);
+/// The configured trust, if there is one that can be used: for courtesies, never for a verdict.
+pub(super) fn trust_in_reach(session: &Session) -> Option<TrustRoot> {
+    let config = config(session).ok()?;
+    trust_file(session, &config.trust.as_ref()?.path).ok()
+}
+
+/// Says so when the trust in reach doesn't take this key or identity for that; a courtesy, and never an error.
+pub(super) fn warn_of_stranger(
+    is_this: &dyn Fn(&Identity) -> bool,
+    what: &str,
+    signing: Signing,
+    session: &Session,
+) {
+    let Some(trust) = trust_in_reach(session) else { return };
     let signer =
-        |wanted: Use| trust.signers.iter().any(|it| it.uses.contains(&wanted) && is_key(&it.identity));
+        |wanted: Use| trust.signers.iter().any(|it| it.uses.contains(&wanted) && is_this(&it.identity));
     let (named, wanted) = match signing {
         Signing::Artifact => (signer(Use::Artifact), "signer with `use: artifact`"),
         Signing::Attestation => (signer(Use::Attestation), "signer with `use: attestation`"),
-        Signing::Approval => (trust.people.iter().any(|it| it.identities.iter().any(is_key)), "person"),
+        Signing::Approval => (trust.people.iter().any(|it| it.identities.iter().any(is_this)), "person"),
     };
     if !named {
         session.tell(&format!(
-            "warning: trust names no {wanted} with this key, so the gate will set this aside\n"
+            "warning: trust names no {wanted} with this {what}, so the gate will set this aside\n"
         ));
     }
 }
