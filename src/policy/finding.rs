@@ -16,10 +16,14 @@ use crate::yaml::Place;
 pub enum RuleId {
     /// An artifact's bytes are not what the release claims.
     ArtifactDigest,
+    /// An image that its registry does not have.
+    ArtifactMissing,
     /// An artifact was named by digest and never read.
     ArtifactNotRead,
     /// An artifact's bytes are a PAE or a simple-signing payload.
     ArtifactShape,
+    /// An image whose registry could not be asked, or gave no answer that can be used.
+    ArtifactUnreachable,
     /// A container of the manifests names its image by something else than a digest.
     ImageNotPinned,
     /// No rule was selected for this release.
@@ -69,8 +73,10 @@ impl RuleId {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ArtifactDigest => "artifact-digest",
+            Self::ArtifactMissing => "artifact-missing",
             Self::ArtifactNotRead => "artifact-not-read",
             Self::ArtifactShape => "artifact-shape",
+            Self::ArtifactUnreachable => "artifact-unreachable",
             Self::ImageNotPinned => "image-not-pinned",
             Self::NoRule => "no-rule",
             Self::SignatureMissing => "signature-missing",
@@ -96,10 +102,12 @@ impl RuleId {
     }
 
     /// All of them, for documentation and its test.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::ArtifactDigest,
+        Self::ArtifactMissing,
         Self::ArtifactNotRead,
         Self::ArtifactShape,
+        Self::ArtifactUnreachable,
         Self::ImageNotPinned,
         Self::NoRule,
         Self::SignatureMissing,

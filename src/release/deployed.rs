@@ -29,8 +29,9 @@ use serde::Serialize;
 
 pub use images::{Reason, Unpinned};
 
-use super::digest::Digest;
+use super::digest::{ClaimedDigest, Digest};
 use super::document::RESERVED_NAME;
+use super::name::NameError;
 use super::reference::ImageReference;
 use super::{Artifact, Location, Release};
 use crate::json;
@@ -61,7 +62,7 @@ pub struct ManifestFile {
 #[derive(Debug)]
 pub struct Deployed {
     whole: Artifact,
-    images: BTreeMap<String, Artifact>,
+    images: BTreeSet<(String, ClaimedDigest)>,
     unpinned: Vec<Unpinned>,
     objects: u64,
     without_images: BTreeMap<String, u64>,
@@ -79,12 +80,10 @@ impl Deployed {
             objects.take(file, &mut budget)?;
         }
         let found = objects.found()?;
-        let mut images = BTreeMap::new();
-        for reference in found.images {
-            if let Some(artifact) = image(reference) {
-                images.insert(artifact.name.clone(), artifact);
-            }
-        }
+        let images = found.images.into_iter().filter_map(|ImageReference { repository, digest }| {
+            Some((repository, digest?)) // those without are `unpinned`
+        });
+        let images = images.collect();
         let (unpinned, objects, without_images) = (found.unpinned, found.objects, found.without_images);
         Ok(Self { whole: whole(files), images, unpinned, objects, without_images })
     }
@@ -107,20 +106,17 @@ impl Deployed {
 
 impl Release {
     /// Adds what is deployed; an image whose digest the release lists already stands there alone.
-    pub fn deploy(&mut self, deployed: Deployed) {
-        let listed: BTreeSet<_> = self.artifacts.iter().map(|artifact| artifact.digest.clone()).collect();
+    ///
+    /// # Errors
+    /// [`NameError`] when a reference is no name that an entry can carry.
+    pub fn deploy(&mut self, deployed: Deployed) -> Result<(), NameError> {
+        for (repository, digest) in &deployed.images {
+            self.add_image(repository, digest)?;
+        }
         self.artifacts.push(deployed.whole);
-        self.artifacts.extend(deployed.images.into_values().filter(|image| !listed.contains(&image.digest)));
         self.unpinned.extend(deployed.unpinned);
+        Ok(())
     }
-}
-
-/// An image that is named by its digest.
-fn image(reference: ImageReference) -> Option<Artifact> {
-    let ImageReference { repository, digest } = reference;
-    let digest = digest?;
-    let name = format!("{repository}@{digest}");
-    Some(Artifact { name, digest, location: Location::Registry { repository } })
 }
 
 /// The value whose digest binds everything that is deployed.

@@ -20,7 +20,7 @@ fn told(text: &str) -> (Vec<String>, Vec<String>) {
     let deployed = read(text).unwrap();
     let unpinned =
         deployed.unpinned.iter().map(|it| format!("{} {}: {}", it.place, it.container, it.reason)).collect();
-    (deployed.images.into_keys().collect(), unpinned)
+    (deployed.images.iter().map(|(repository, digest)| format!("{repository}@{digest}")).collect(), unpinned)
 }
 
 #[test]
