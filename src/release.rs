@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use deployed::Unpinned;
+use deployed::Inventory;
 use digest::ClaimedDigest;
 use name::NameError;
 
@@ -39,8 +39,8 @@ pub struct Release {
     pub config: Vec<Artifact>,
     /// What runs now, if it says so.
     pub replaces: Option<Replaces>,
-    /// Containers of its manifests whose image no digest names: it is denied for each.
-    pub unpinned: Vec<Unpinned>,
+    /// What its manifests deploy, if it has any.
+    pub deployed: Option<Inventory>,
 }
 
 /// A commit of a repository.

@@ -8,6 +8,7 @@ mod approvals;
 mod artifacts;
 mod documents;
 mod kinds;
+mod manifests;
 mod provenance;
 mod rollout;
 mod signatures;
@@ -63,6 +64,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         kinds::CASES,
         artifacts::CASES,
+        manifests::CASES,
         signatures::CASES,
         approvals::CASES,
         provenance::CASES,

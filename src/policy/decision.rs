@@ -20,7 +20,7 @@ use crate::verify::facts::Facts;
 use crate::verify::{Input, Verified};
 
 use super::account::{
-    Action, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary, SetSummary,
+    Action, ManifestsSummary, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary, SetSummary,
 };
 use super::finding::{Finding, RuleId, Severity};
 use super::judgement::{self, Judgement};
@@ -99,7 +99,7 @@ impl Decision {
     pub fn refuse(mismatch: Mismatch, standard: &Standard, request: &Request, now: Timestamp) -> Self {
         let verdict = unresolved(&mismatch);
         let unread = mismatch.unread.iter().map(unread);
-        let unpinned = mismatch.release.unpinned.iter().map(floor::unpinned);
+        let unpinned = mismatch.release.unpinned().iter().map(floor::unpinned);
         let mut findings: Vec<_> =
             mismatch.differing.iter().map(differs).chain(unread).chain(unpinned).collect();
         findings.sort_by(|one, other| one.order().cmp(&other.order()));
@@ -325,7 +325,7 @@ fn differs(one: &Differing) -> Finding {
 /// Whether it is certain that the release can't be had as claimed.
 fn unresolved(mismatch: &Mismatch) -> Verdict {
     let absent = mismatch.unread.iter().any(|one| one.why == Unfetched::Absent);
-    let definite = absent || !mismatch.differing.is_empty() || !mismatch.release.unpinned.is_empty();
+    let definite = absent || !mismatch.differing.is_empty() || !mismatch.release.unpinned().is_empty();
     if definite || mismatch.unread.is_empty() {
         Verdict::Fail
     } else {
@@ -367,6 +367,7 @@ fn summary(release: &ResolvedRelease) -> ReleaseSummary {
         digest: Some(release.digest()),
         source: release.source().clone(),
         artifacts: release.artifacts().iter().map(named).collect(),
+        manifests: release.deployed().map(ManifestsSummary::of),
     }
 }
 
@@ -376,6 +377,7 @@ fn claimed_summary(mismatch: Mismatch) -> ReleaseSummary {
     let mut artifacts: Vec<_> = release.artifacts.into_iter().map(named).collect();
     artifacts.sort_by(|one, other| one.name.cmp(&other.name));
     ReleaseSummary {
+        manifests: release.deployed.as_ref().map(ManifestsSummary::of),
         name: release.name,
         version: release.version,
         environment: release.environment,

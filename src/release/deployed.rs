@@ -36,7 +36,7 @@ use super::reference::ImageReference;
 use super::{Artifact, Location, Release};
 use crate::json;
 use crate::yaml::{DocumentError, Source};
-use objects::Objects;
+use objects::{Found, Objects};
 
 /// Files of one deployment: ten times what a large one has.
 pub const MAX_FILES: usize = 4096;
@@ -63,9 +63,20 @@ pub struct ManifestFile {
 pub struct Deployed {
     whole: Artifact,
     images: BTreeSet<(String, ClaimedDigest)>,
-    unpinned: Vec<Unpinned>,
-    objects: u64,
-    without_images: BTreeMap<String, u64>,
+    inventory: Inventory,
+}
+
+/// What a person is told of manifests, and denied for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// How many objects they hold.
+    pub objects: u64,
+    /// How many images they run by digest.
+    pub images: u64,
+    /// Kinds that name no image that we know of, and how many objects of each do not.
+    pub without_images: BTreeMap<String, u64>,
+    /// Containers whose image no digest names.
+    pub unpinned: Vec<Unpinned>,
 }
 
 impl Deployed {
@@ -79,28 +90,13 @@ impl Deployed {
         for file in files {
             objects.take(file, &mut budget)?;
         }
-        let found = objects.found()?;
-        let images = found.images.into_iter().filter_map(|ImageReference { repository, digest }| {
-            Some((repository, digest?)) // those without are `unpinned`
-        });
-        let images = images.collect();
-        let (unpinned, objects, without_images) = (found.unpinned, found.objects, found.without_images);
-        Ok(Self { whole: whole(files), images, unpinned, objects, without_images })
-    }
-
-    /// How many objects they hold.
-    pub fn objects(&self) -> u64 {
-        self.objects
-    }
-
-    /// How many images they run by digest.
-    pub fn images(&self) -> usize {
-        self.images.len()
-    }
-
-    /// Kinds that name no image that we know of, and how many objects each has.
-    pub fn without_images(&self) -> &BTreeMap<String, u64> {
-        &self.without_images
+        let Found { images, mut inventory } = objects.found()?;
+        let images: BTreeSet<_> = images
+            .into_iter()
+            .filter_map(|ImageReference { repository, digest }| Some((repository, digest?))) // others are unpinned
+            .collect();
+        inventory.images = images.len() as u64;
+        Ok(Self { whole: whole(files), images, inventory })
     }
 }
 
@@ -114,8 +110,13 @@ impl Release {
             self.add_image(repository, digest)?;
         }
         self.artifacts.push(deployed.whole);
-        self.unpinned.extend(deployed.unpinned);
+        self.deployed = Some(deployed.inventory);
         Ok(())
+    }
+
+    /// Containers of its manifests whose image no digest names: it is denied for each.
+    pub fn unpinned(&self) -> &[Unpinned] {
+        self.deployed.as_ref().map_or(&[], |deployed| &deployed.unpinned)
     }
 }
 

@@ -181,7 +181,7 @@ impl InlineRelease {
             artifacts: Vec::new(),
             config: Vec::new(),
             replaces: None,
-            unpinned: Vec::new(),
+            deployed: None,
         })
     }
 }
@@ -241,7 +241,7 @@ impl Reader<'_> {
             artifacts: each(listed, |entry| self.artifact(entry, &mut names))?,
             config: each(spec.config, |entry| self.config(entry, &mut names))?,
             replaces: spec.replaces.map(|entry| self.replaces(entry)).transpose()?,
-            unpinned: Vec::new(),
+            deployed: None,
         })
     }
 

@@ -10,7 +10,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::deployed::Unpinned;
+use super::deployed::{Inventory, Unpinned};
 use super::digest::{Algorithms, ArtifactDigest, ClaimedDigest, Digest};
 use super::image::{self, Store};
 use super::{Artifact, Location, Release, Replaces, SourceRevision};
@@ -76,7 +76,7 @@ pub struct ResolvedRelease {
     artifacts: Vec<ResolvedArtifact>,
     config: Vec<ResolvedArtifact>,
     replaces: Option<Replaces>,
-    unpinned: Vec<Unpinned>,
+    deployed: Option<Inventory>,
     digest: Digest,
 }
 
@@ -240,7 +240,7 @@ impl Release {
             artifacts: resolved,
             config,
             replaces: self.replaces,
-            unpinned: self.unpinned,
+            deployed: self.deployed,
         }))
     }
 
@@ -459,7 +459,11 @@ impl ResolvedRelease {
     }
     /// Containers of its manifests whose image no digest names.
     pub fn unpinned(&self) -> &[Unpinned] {
-        &self.unpinned
+        self.deployed.as_ref().map_or(&[], |deployed| &deployed.unpinned)
+    }
+    /// What its manifests deploy, if it has any.
+    pub fn deployed(&self) -> Option<&Inventory> {
+        self.deployed.as_ref()
     }
     /// The release digest: what approvals sign.
     pub fn digest(&self) -> Digest {
@@ -557,7 +561,7 @@ pub(crate) mod tests {
             artifacts,
             config: Vec::new(),
             replaces: None,
-            unpinned: Vec::new(),
+            deployed: None,
         }
     }
 

@@ -169,6 +169,7 @@ fn seeds(parser: &str) -> Vec<Vec<u8>> {
         "verification" => vec![signed_and_logged(), signed_and_logged()],
         "statement" => statements(),
         "release" => files("", &["release.yaml"]),
+        "manifests" => files("deploy", &[".yaml"]),
         "trust" => files("", &["trust.yaml"]),
         "key" => files("trust", &[".pub"]),
         "root" => files("trust", &["root.json"]),

@@ -16,6 +16,7 @@ use laforge::evidence::bundle::conformance::{ArtifactOrDigest, ExpectedSigner, v
 use laforge::evidence::statement::Statement;
 use laforge::policy::{PolicyFile, PolicySet};
 use laforge::release::Release;
+use laforge::release::deployed::{Deployed, ManifestFile};
 use laforge::rollout::{Envelope, LogPolicy};
 use laforge::trust::TrustRoot;
 use laforge::yaml::Source;
@@ -27,11 +28,12 @@ pub struct Parser {
 }
 
 /// All of them; a fuzz target is named after each.
-pub const PARSERS: [Parser; 15] = [
+pub const PARSERS: [Parser; 16] = [
     Parser { name: "evidence", takes: evidence },
     Parser { name: "verification", takes: verification },
     Parser { name: "statement", takes: statement },
     Parser { name: "release", takes: release },
+    Parser { name: "manifests", takes: manifests },
     Parser { name: "trust", takes: trust },
     Parser { name: "key", takes: key },
     Parser { name: "root", takes: root },
@@ -76,6 +78,14 @@ pub fn statement(bytes: &[u8]) -> bool {
 
 pub fn release(bytes: &[u8]) -> bool {
     Release::parse(&source(bytes), Path::new("")).is_ok()
+}
+
+/// Rendered manifests; what is taken has one answer, twice.
+pub fn manifests(bytes: &[u8]) -> bool {
+    let file = ManifestFile { path: "-".to_owned(), shown: "-".to_owned(), bytes: bytes.to_vec() };
+    let (once, again) = (Deployed::read(std::slice::from_ref(&file)), Deployed::read(&[file]));
+    assert_eq!(format!("{once:?}"), format!("{again:?}"), "two answers for one text");
+    once.is_ok()
 }
 
 /// A trust document, its keys and root as they should be.

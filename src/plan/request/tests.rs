@@ -206,7 +206,7 @@ fn release(environment: &str) -> Release {
         artifacts: vec![artifact("api"), artifact("web")],
         config: vec![artifact("settings")],
         replaces: None,
-        unpinned: Vec::new(),
+        deployed: None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Kubernetes objects, and every image that one of them runs.
 //!
-//! In: documents. Out: [`Found`]: references with a digest, [`Unpinned`] ones, and how many objects of
-//! which kind name no image. Lists are opened wherever there are `items`, as `kubectl` does, whatever
+//! In: documents. Out: [`Found`]: references with a digest, and the [`Inventory`] with those without one. Lists are opened wherever there are `items`, as `kubectl` does, whatever
 //! the kind says. Every member of every object is walked: `containers` and their like by their shape,
 //! `image` wherever it stands, so that a kind that nobody told us of hides none. Left out are labels,
 //! the data of a `ConfigMap` or `Secret`, and the schema of a `CustomResourceDefinition`.
@@ -9,7 +8,7 @@
 //! A member that differs from one of those by case only is refused: the API server drops it, and a
 //! controller that is written in Go takes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::reference::ImageReference;
 use super::images::{Reason, Unpinned, pinned, shortened};
@@ -37,9 +36,7 @@ const LABELS: [&str; 5] = ["labels", "annotations", "matchLabels", "selector", "
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) images: Vec<ImageReference>,
-    pub(super) unpinned: Vec<Unpinned>,
-    pub(super) objects: u64,
-    pub(super) without_images: BTreeMap<String, u64>,
+    pub(super) inventory: Inventory,
 }
 
 /// Everything that was read so far.
@@ -76,13 +73,13 @@ impl Objects {
 
     /// What was found in all files.
     pub(super) fn found(mut self) -> Result<Found, DocumentError> {
-        if self.found.objects == 0 {
+        if self.found.inventory.objects == 0 {
             let last = self.last.unwrap_or_else(|| Source::new("-", ""));
             return Err(last.error_at_start("holds no object: nothing to deploy is never a pass"));
         }
         for (workload, unpinned) in self.referring {
             if !self.running.contains(&workload) {
-                self.found.unpinned.push(unpinned);
+                self.found.inventory.unpinned.push(unpinned);
             }
         }
         Ok(self.found)
@@ -114,14 +111,14 @@ impl Objects {
         let namespace = named(&["metadata", "namespace"]);
         let name = named(&["metadata", "name"]);
         let title = format!("{}/{name}", shortened(kind));
-        let before = (self.named, self.found.unpinned.len());
+        let before = (self.named, self.found.inventory.unpinned.len());
         let mut walk = Walk { objects: self, source, title: &title, pod: pod_spec(node, kind) };
         walk.members(node, &mut Vec::new(), data_of(kind, api))?;
-        self.found.objects += 1;
-        if (self.named, self.found.unpinned.len()) != before {
+        self.found.inventory.objects += 1;
+        if (self.named, self.found.inventory.unpinned.len()) != before {
             self.running.insert((namespace.clone(), kind.to_owned(), name));
         } else if node.at(&["spec", "workloadRef"]).is_none() {
-            *self.found.without_images.entry(shortened(kind)).or_default() += 1;
+            *self.found.inventory.without_images.entry(shortened(kind)).or_default() += 1;
         }
         self.refers(source, node, namespace, title);
         Ok(())
@@ -144,10 +141,10 @@ impl Objects {
                     self.found.images.push(reference);
                 }
             }
-            Err(reason) => self.found.unpinned.push(Unpinned { container, place: place.clone(), reason }),
+            Err(reason) => self.found.inventory.unpinned.push(Unpinned { container, place: place.clone(), reason }),
         }
         self.named += 1;
-        match self.distinct.len().max(self.found.unpinned.len()) > MAX_IMAGES {
+        match self.distinct.len().max(self.found.inventory.unpinned.len()) > MAX_IMAGES {
             true => {
                 let message = format!("more than {MAX_IMAGES} images");
                 Err(DocumentError { place, message, help: None })
@@ -252,7 +249,7 @@ impl Walk<'_> {
                 let name = item.get("name").and_then(Node::text).unwrap_or_default();
                 let container = format!("{} {what} {}", self.title, shortened(name));
                 let (place, reason) = (item.place(self.source), Reason::NoImage);
-                self.objects.found.unpinned.push(Unpinned { container, place, reason });
+                self.objects.found.inventory.unpinned.push(Unpinned { container, place, reason });
             }
             match item.get("name").and_then(Node::text) {
                 Some(name) => self.container(item, what, &shortened(name), path)?,

@@ -19,7 +19,7 @@ fn refused(text: &str) -> String {
 fn told(text: &str) -> (Vec<String>, Vec<String>) {
     let deployed = read(text).unwrap();
     let unpinned =
-        deployed.unpinned.iter().map(|it| format!("{} {}: {}", it.place, it.container, it.reason)).collect();
+        deployed.inventory.unpinned.iter().map(|it| format!("{} {}: {}", it.place, it.container, it.reason)).collect();
     (deployed.images.iter().map(|(repository, digest)| format!("{repository}@{digest}")).collect(), unpinned)
 }
 
@@ -161,9 +161,9 @@ fn takes_labels_and_data_for_what_they_are() {
     assert_eq!(told(text), (vec![], vec![]));
     let deployed = read(text).unwrap();
     let kinds: Vec<_> =
-        deployed.without_images().iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        deployed.inventory.without_images.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     assert_eq!(kinds, ["ConfigMap 1", "CustomResourceDefinition 1", "Service 1"]);
-    assert_eq!(deployed.objects(), 3);
+    assert_eq!(deployed.inventory.objects, 3);
     // Data is that of a ConfigMap alone, and a label's name hides no list of containers.
     for text in [
         "apiVersion: acme.test/v1\nkind: ConfigMap\ndata: {image: nginx}\n",
