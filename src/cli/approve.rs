@@ -36,6 +36,9 @@ struct Record {
     /// The release to judge; every field is shown before it is signed
     #[arg(long, value_name = "FILE", required_unless_present = "blind")]
     release: Option<PathBuf>,
+    /// An image that is deployed beside the release's artifacts, as `deploy` is given it (repeatable)
+    #[arg(long, value_name = "REF@sha256:…", conflicts_with = "blind")]
+    image: Vec<String>,
     /// Sign a bare release digest without seeing the release; needs --environment
     #[arg(long, value_name = "DIGEST", conflicts_with = "release", requires = "environment")]
     blind: Option<ClaimedDigest>,
@@ -84,7 +87,10 @@ impl Record {
         if self.break_glass {
             return Err(load::not_built_yet("--break-glass"));
         }
-        let release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
+        let mut release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
+        if let Some(release) = &mut release {
+            load::add_images(release, &self.image)?;
+        }
         let (digest, environment) = self.subject(release.as_ref())?;
         let record = self.record(decision, environment, session)?;
         let signer = self.signer.signer(session)?;
