@@ -151,6 +151,7 @@ pub(super) fn artifact(name: &str) -> ArtifactFacts {
         read: true,
         signatures: Vec::new(),
         provenances: Vec::new(),
+        contradicted: Vec::new(),
     }
 }
 
@@ -171,7 +172,14 @@ pub(super) fn provenance() -> ProvenanceFact {
         repository: Some(REPOSITORY.to_owned()),
         commit: Some(COMMIT.to_owned()),
         r#ref: Some("refs/tags/v2.4.0".to_owned()),
+        workflow: Some(format!("{REPOSITORY}/.github/workflows/release.yml@refs/tags/v2.4.0")),
+        trigger: Some("push".to_owned()),
         hosted: Some(true),
+        run_id: Some(format!("{REPOSITORY}/actions/runs/7/attempts/1")),
+        finished_on: Some(now() - hours(1)),
+        external_parameters: [("/workflow/path".to_owned(), ".github/workflows/release.yml".to_owned())]
+            .into(),
+        dependencies: [format!("git+{REPOSITORY}@refs/tags/v2.4.0"), "pkg:docker/alpine@3".to_owned()].into(),
         time: None,
         evidence: digest("provenance"),
         leaves: Vec::new(),

@@ -4,7 +4,7 @@
 //! "Facts" (with `config`, which `artifacts: {byDigest}` judges too, and with `leaves`, which says
 //! by which piece each platform of an image index is vouched for when the index itself is not).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -67,6 +67,9 @@ pub struct ArtifactFacts {
     pub signatures: Vec<SignatureFact>,
     /// Provenances of it, by (signer, builder, evidence).
     pub provenances: Vec<ProvenanceFact>,
+    /// Provenances of it that their own certificates contradict, and which count for nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contradicted: Vec<ContradictionFact>,
 }
 
 /// One configuration.
@@ -126,9 +129,28 @@ pub struct ProvenanceFact {
     /// The ref, when it names one.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub r#ref: Option<String>,
+    /// The workflow that was started, when it names one: `REPOSITORY/PATH@REF` where a certificate
+    /// or the builder says as much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// The event that started it, when it names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
     /// Whether a hosted runner built it, when that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hosted: Option<bool>,
+    /// The run, when it names one: the certificate's URI of it, else what the builder calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// When the build ended, by the builder's word.
+    #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
+    pub finished_on: Option<Timestamp>,
+    /// Parameters that the build's caller set, text by JSON pointer; bounded.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub external_parameters: BTreeMap<String, String>,
+    /// URIs of what it took in that a digest pins; bounded.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub dependencies: BTreeSet<String>,
     /// Its trusted time, if any.
     #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
@@ -137,6 +159,22 @@ pub struct ProvenanceFact {
     /// Of an image index that is vouched for platform by platform, each one's evidence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<LeafEvidence>,
+}
+
+/// A provenance of which the signing certificate says otherwise than the predicate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContradictionFact {
+    /// The signer's name in trust.
+    pub signer: String,
+    /// What they disagree on: `repository`, `commit`, `ref`, `workflow`, `trigger`, `run`, `runner`.
+    pub member: String,
+    /// What the certificate says.
+    pub certificate: String,
+    /// What the predicate says.
+    pub predicate: String,
+    /// The evidence.
+    pub evidence: Digest,
 }
 
 /// A person's latest record on this release and environment, in date at `now`.
@@ -230,7 +268,8 @@ pub(super) fn verify_on(
     let mut heard = Heard::of(&gathered, &judged);
     let spoken = &heard.spoken;
     let (signatures, unsigned) = signatures::bind(spoken, &wanted, &trust.signers);
-    let (builds, unbuilt) = provenance::bind(&spoken.provenances, &wanted, &trust.signers, &trust.builders);
+    let built = provenance::bind(&spoken.provenances, &wanted, &trust.signers, &trust.builders);
+    let provenance::Bound { builds, contradicted, set_aside: unbuilt } = built;
     let (approvals, unapproved) = approvals::bind(&spoken.approvals, &wanted, &trust.people, now);
     let built = Built::of(&builds, &spoken.provenances);
     let (separation, unseparated) =
@@ -246,7 +285,7 @@ pub(super) fn verify_on(
         release: release.digest(),
         now: whole_seconds(now),
         trust_digest: trust.digest(),
-        artifacts: artifact_facts(release, signatures, provenances),
+        artifacts: artifact_facts(release, signatures, provenances, contradicted),
         config: release.config().iter().map(config_facts).collect(),
         approvals,
         separation,
@@ -294,14 +333,17 @@ fn artifact_facts(
     release: &ResolvedRelease,
     signatures: Vec<(usize, SignatureFact)>,
     provenances: Vec<(usize, ProvenanceFact)>,
+    contradicted: Vec<(usize, ContradictionFact)>,
 ) -> Vec<ArtifactFacts> {
     let (mut signatures, mut provenances) = (by_artifact(signatures), by_artifact(provenances));
+    let mut contradicted = by_artifact(contradicted);
     let facts = release.artifacts().iter().enumerate().map(|(at, artifact)| ArtifactFacts {
         name: artifact.name().to_owned(),
         digest: artifact.digest(),
         read: was_read(artifact),
         signatures: sorted(signatures.remove(&at).unwrap_or_default()),
         provenances: sorted_provenances(provenances.remove(&at).unwrap_or_default()),
+        contradicted: sorted(contradicted.remove(&at).unwrap_or_default()),
     });
     facts.collect()
 }
