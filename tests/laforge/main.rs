@@ -16,6 +16,7 @@ mod fixtures;
 mod mutations;
 mod pages;
 mod parsers;
+mod registry;
 mod rooms;
 mod seals;
 
