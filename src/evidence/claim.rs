@@ -12,7 +12,6 @@ use super::simple_signing::SimpleSigning;
 use super::statement::{self, Statement};
 use super::{Content, Evidence, Unreadable};
 use crate::release::resolved::{self, ResolvedArtifact, ResolvedRelease};
-use crate::release::shape;
 
 /// What is signed, by the evidence's own word.
 #[derive(Debug)]
@@ -146,7 +145,7 @@ fn signed_message<'a>(
 /// payload is a signature over an image: neither is taken for what it says.
 fn refuse_traps(artifact: &ResolvedArtifact) -> Result<(), Rejection> {
     let resolved::Content::Read(read) = artifact.content() else { return Ok(()) };
-    let Some(trap) = shape::trap(read.head()) else { return Ok(()) };
+    let Some(trap) = read.trap() else { return Ok(()) };
     let name = quoted(artifact.name());
     Err(Rejection::WrongUse {
         detail: format!("wanted an artifact that is nothing but one, got `{name}`, {}", trap.as_str()),

@@ -13,11 +13,13 @@ mod example;
 mod exits;
 mod faults;
 mod fixtures;
+mod judged;
 mod mutations;
 mod pages;
 mod parsers;
 mod rooms;
 mod seals;
+mod tampering;
 
 /// Says that a test was skipped, past the runner's capture: a skip that nobody sees looks like a pass.
 fn skipped(why: &str) {

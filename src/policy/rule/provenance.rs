@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::release::SourceRevision;
+use crate::release::{SourceRevision, bare_repository};
 use crate::trust::Pattern;
 use crate::verify::facts::{ArtifactFacts, ProvenanceFact};
 use crate::yaml::{DocumentError, Spanned};
@@ -268,8 +268,10 @@ fn runner_failure(hosted: Option<bool>) -> Option<Failure> {
 impl Wanted {
     fn matches(&self, got: &str, source: &SourceRevision) -> bool {
         match self {
+            // Facts name repositories barely; whoever writes one out means the same.
+            Self::Text(Pattern::Exact(text)) => bare_repository(text) == bare_repository(got),
             Self::Text(pattern) => pattern.matches(got),
-            Self::Release => got == source.repository,
+            Self::Release => source.is_repository(got),
         }
     }
 
