@@ -194,7 +194,15 @@ mod tests {
         ] {
             assert_eq!(trap(payload), Some(Trap::SimpleSigning), "{}", String::from_utf8_lossy(payload));
         }
-        for artifact in [&b"DSSEv1"[..], b"", b"{}", br#"{"critical": {"type": "other"}}"#, b"\x1f\x8b\x08", b"[1]", b"{\"critical\": [1, -1, 0.5, true, null]}"] {
+        for artifact in [
+            &b"DSSEv1"[..],
+            b"",
+            b"{}",
+            br#"{"critical": {"type": "other"}}"#,
+            b"\x1f\x8b\x08",
+            b"[1]",
+            b"{\"critical\": [1, -1, 0.5, true, null]}",
+        ] {
             assert_eq!(trap(artifact), None);
         }
     }

@@ -14,7 +14,9 @@ use laforge::gate::{World, judge};
 use laforge::plan::Mode;
 use laforge::plan::request::RolloutFlags;
 use laforge::policy::account::Action;
-use laforge::policy::{Actor, ActorType, Caller, DecisionReport, Flags, PolicySet, PolicySets, Request, Standard};
+use laforge::policy::{
+    Actor, ActorType, Caller, DecisionReport, Flags, PolicySet, PolicySets, Request, Standard,
+};
 use laforge::release::Release;
 use laforge::source::directory::{EvidenceFolders, Files, read_policy_set};
 use laforge::trust::TrustRoot;
@@ -46,27 +48,32 @@ impl Bench {
     /// The fixtures that are expected to be allowed, by name.
     pub fn allowing() -> Vec<Self> {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-        let mut folders: Vec<PathBuf> = fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut folders: Vec<PathBuf> =
+            fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()).collect();
         folders.sort();
-        let is_allowed = |folder: &&PathBuf| folder.file_name().unwrap().to_str().unwrap().starts_with("allows-");
+        let is_allowed =
+            |folder: &&PathBuf| folder.file_name().unwrap().to_str().unwrap().starts_with("allows-");
         folders.iter().filter(is_allowed).filter_map(|folder| Self::of(folder)).collect()
     }
 
     /// A fixture; none where what it asks for is not read from its own folders alone.
     fn of(folder: &Path) -> Option<Self> {
         let source = |name: &str| Source::new(name, &fs::read_to_string(folder.join(name)).unwrap());
-        let expected: Value = serde_yaml::from_str(&fs::read_to_string(folder.join("expect.yaml")).unwrap()).unwrap();
+        let expected: Value =
+            serde_yaml::from_str(&fs::read_to_string(folder.join("expect.yaml")).unwrap()).unwrap();
         let config = Config::read(&source("laforge.yaml"), folder).ok()?;
         if config.evidence.len() != 1 || config.evidence[0].path != folder.join("evidence/") {
             return None;
         }
         let mut read = |path: &Path| -> io::Result<Vec<u8>> { fs::read(path) };
         let trust = TrustRoot::load(&source("trust.yaml"), &mut read, folder).ok()?;
-        let sets = config.policies.iter().map(|policy| {
-            PolicySet::load(read_policy_set(&policy.path.path).unwrap(), &trust).unwrap()
-        });
+        let sets = config
+            .policies
+            .iter()
+            .map(|policy| PolicySet::load(read_policy_set(&policy.path.path).unwrap(), &trust).unwrap());
         let policies = PolicySets::new(sets.collect(), Flags::default(), &trust).ok()?;
-        let actor = Actor { id: "unknown".to_owned(), issuer: None, r#type: ActorType::Unknown, verified: false };
+        let actor =
+            Actor { id: "unknown".to_owned(), issuer: None, r#type: ActorType::Unknown, verified: false };
         Some(Self {
             name: folder.file_name()?.to_str()?.to_owned(),
             folder: folder.to_owned(),
@@ -90,7 +97,12 @@ impl Bench {
         let inputs = decision.inputs().iter().map(|input| input.digest.to_string()).collect();
         let (idem, has_core) = (decision.idem(), decision.core().is_some());
         let report = decision.into_report();
-        assert_eq!(has_core, report.action == Action::Allow, "{}: a plan without an allow, or none with it", self.name);
+        assert_eq!(
+            has_core,
+            report.action == Action::Allow,
+            "{}: a plan without an allow, or none with it",
+            self.name
+        );
         let facts = report.facts.as_ref().map_or(Value::Null, |facts| json!(facts));
         let plan = report.plan.as_ref().map(|plan| plan.digest.to_string());
         let whole = format!("{facts}\n{:?}\n{:?}\n{plan:?}\n{idem}", report.findings, report.set_aside);

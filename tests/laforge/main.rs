@@ -7,7 +7,6 @@
 
 mod action;
 mod attacks;
-mod attacks_more;
 mod corpus;
 mod example;
 mod exits;

@@ -111,8 +111,7 @@ pub fn image(bytes: &[u8]) -> bool {
     let digest = Digest::of_bytes(bytes);
     let location = Location::Layout { folder: "layout".into(), repository: "registry.test/image".to_owned() };
     let image = Artifact { name: "image".to_owned(), digest: digest.claim(), location };
-    let source =
-        SourceRevision { repository: String::new(), commit: String::new(), r#ref: String::new() };
+    let source = SourceRevision { repository: String::new(), commit: String::new(), r#ref: String::new() };
     let release = Release {
         name: "image".to_owned(),
         version: "1".to_owned(),
@@ -131,14 +130,25 @@ struct Layout<'a> {
     bytes: &'a [u8],
 }
 
-const BLOBS: [&[u8]; 3] = [MANIFEST, include_bytes!("../../fixtures/allows-image-in-layout/artifacts/image/blobs/sha256/bd142c05f2e0bb28d438c399bc882d03125948891c20880466f2f0ecf4660658"), include_bytes!("../../fixtures/allows-image-in-layout/artifacts/image/blobs/sha256/d5e5f6d6551cbe4d912c55a7edadad0506614847b522062b86d74b53997b7a00")];
+const BLOBS: [&[u8]; 3] = [
+    MANIFEST,
+    include_bytes!(
+        "../../fixtures/allows-image-in-layout/artifacts/image/blobs/sha256/bd142c05f2e0bb28d438c399bc882d03125948891c20880466f2f0ecf4660658"
+    ),
+    include_bytes!(
+        "../../fixtures/allows-image-in-layout/artifacts/image/blobs/sha256/d5e5f6d6551cbe4d912c55a7edadad0506614847b522062b86d74b53997b7a00"
+    ),
+];
 /// The fixture's manifest, which an index under test may list.
-pub const MANIFEST: &[u8] = include_bytes!("../../fixtures/allows-image-in-layout/artifacts/image/blobs/sha256/823f720f303d3e29aaa3f2f00618d9702cd922b5b098202f8634daf772706337");
+pub const MANIFEST: &[u8] = include_bytes!(
+    "../../fixtures/allows-image-in-layout/artifacts/image/blobs/sha256/823f720f303d3e29aaa3f2f00618d9702cd922b5b098202f8634daf772706337"
+);
 
 impl ArtifactFiles for Layout<'_> {
     fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let known = || BLOBS.iter().find(|blob| Digest::of_bytes(blob).hex() == name).map(|blob| blob.to_vec());
+        let known =
+            || BLOBS.iter().find(|blob| Digest::of_bytes(blob).hex() == name).map(|blob| blob.to_vec());
         let bytes = match name {
             "oci-layout" => Some(br#"{"imageLayoutVersion": "1.0.0"}"#.to_vec()),
             own if own == self.digest => Some(self.bytes.to_vec()),

@@ -228,10 +228,14 @@ fn no_file_of_evidence_that_is_cut_doubled_or_emptied_gives_a_false_allow() {
 fn no_file_of_evidence_that_is_removed_gives_a_false_allow() {
     let benches = Bench::allowing();
     let tally = Tally::default();
-    let all: Vec<_> = benches.iter().flat_map(|bench| bench.evidence().into_iter().map(move |file| (bench, file))).collect();
+    let all: Vec<_> = benches
+        .iter()
+        .flat_map(|bench| bench.evidence().into_iter().map(move |file| (bench, file)))
+        .collect();
     over(&all, |(bench, file)| {
         let subject = Subject::of(bench, file);
-        let earned = subject.without.allows.then(|| is_part_of(&subject.without.facts, &subject.untouched.facts));
+        let earned =
+            subject.without.allows.then(|| is_part_of(&subject.without.facts, &subject.untouched.facts));
         tally.count(earned, || subject.shown());
     });
     tally.holds("removals", all.len());
@@ -257,7 +261,12 @@ fn no_evidence_of_another_fixture_gives_a_false_allow() {
     let benches = Bench::allowing();
     let pool: BTreeSet<Vec<u8>> = benches
         .iter()
-        .flat_map(|bench| bench.evidence().into_iter().map(|file| fs::read(bench.folder.join("evidence").join(file)).unwrap()))
+        .flat_map(|bench| {
+            bench
+                .evidence()
+                .into_iter()
+                .map(|file| fs::read(bench.folder.join("evidence").join(file)).unwrap())
+        })
         .collect();
     let pool: Vec<Vec<u8>> = pool.into_iter().collect();
     let subjects = subjects(&benches);
@@ -282,7 +291,9 @@ fn unsigned(facts: &Value) -> Value {
         Value::Array(items) => items.iter().map(unsigned).collect(),
         Value::Object(members) => members
             .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "evidence" | "time" | "timeKind" | "expiresAt" | "leaves"))
+            .filter(|(name, _)| {
+                !matches!(name.as_str(), "evidence" | "time" | "timeKind" | "expiresAt" | "leaves")
+            })
             .map(|(name, value)| (name.clone(), unsigned(value)))
             .collect(),
         other => other.clone(),
@@ -353,7 +364,9 @@ fn too_late(bench: &Bench, judged: &Judged, at: DateTime<Utc>) -> Option<String>
 
 fn facts_of<'a>(facts: &'a Value, list: &'a str) -> impl Iterator<Item = &'a Value> {
     let artifacts = facts["artifacts"].as_array().map(Vec::as_slice).unwrap_or_default();
-    artifacts.iter().flat_map(move |artifact| artifact[list].as_array().map(Vec::as_slice).unwrap_or_default())
+    artifacts
+        .iter()
+        .flat_map(move |artifact| artifact[list].as_array().map(Vec::as_slice).unwrap_or_default())
 }
 
 #[test]
@@ -381,7 +394,11 @@ fn no_fixture_with_approvals_is_allowed_once_all_of_them_have_ended() {
     for bench in Bench::allowing() {
         let evidence = bench.folder.join("evidence");
         let judged = bench.judge(&evidence, bench.now);
-        let ends = judged.facts["approvals"].as_array().unwrap().iter().map(|fact| fact["expiresAt"].as_str().unwrap());
+        let ends = judged.facts["approvals"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|fact| fact["expiresAt"].as_str().unwrap());
         if let Some(last) = ends.max() {
             let last = laforge::time::parse(last).unwrap();
             assert!(!bench.judge(&evidence, last).allows, "{} at {last}", bench.name);

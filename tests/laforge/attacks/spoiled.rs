@@ -26,7 +26,8 @@ impl Spoiled {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(case);
         let folder = tempfile::tempdir().unwrap();
         copy(&from, folder.path());
-        let expected: Value = serde_yaml::from_str(&fs::read_to_string(from.join("expect.yaml")).unwrap()).unwrap();
+        let expected: Value =
+            serde_yaml::from_str(&fs::read_to_string(from.join("expect.yaml")).unwrap()).unwrap();
         Self { folder, now: expected["now"].as_str().unwrap().to_owned() }
     }
 

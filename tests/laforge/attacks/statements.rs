@@ -20,7 +20,8 @@ const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// The statement inside a piece of the example's evidence.
 fn statement(example: &Example, file: &str) -> Value {
     let bundle: Value = serde_json::from_str(&example.read(file)).unwrap();
-    serde_json::from_slice(&STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap()).unwrap()
+    serde_json::from_slice(&STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap())
+        .unwrap()
 }
 
 /// Whether the example is allowed with this payload, signed by the builder, as the provenance of its artifact.
@@ -50,30 +51,66 @@ fn statements_of_every_other_type_offered_as_provenance() {
     let good = statement(&example, PROVENANCE);
     assert!(allows(&example, IN_TOTO, good.to_string().as_bytes()));
     for kind in [
-        "https://cyclonedx.org/bom", "https://spdx.dev/Document", "https://spdx.dev/Document/v2.3",
-        "https://slsa.dev/verification_summary/v1", "https://in-toto.io/attestation/vulns",
-        "https://in-toto.io/attestation/test-result/v0.1", "https://in-toto.io/attestation/svr/v0.1",
-        "https://in-toto.io/attestation/release/v0.1", "https://openvex.dev/ns", "https://sigstore.dev/cosign/sign/v1",
-        "https://laforge.dev/attestation/approval/v1", "https://laforge.dev/attestation/source/v1",
-        "https://slsa.dev/provenance/v1.1", "https://slsa.dev/provenance/v2", "https://slsa.dev/provenance/v1/",
-        "https://slsa.dev/provenance/v1?", "https://slsa.dev/provenance/v1 ", " https://slsa.dev/provenance/v1",
-        "https://SLSA.dev/provenance/v1", "HTTPS://slsa.dev/provenance/v1", "http://slsa.dev/provenance/v1",
-        "slsa.dev/provenance/v1", "https://slsa.dev/provenance", "https://slsa.dev/provenance/", "",
+        "https://cyclonedx.org/bom",
+        "https://spdx.dev/Document",
+        "https://spdx.dev/Document/v2.3",
+        "https://slsa.dev/verification_summary/v1",
+        "https://in-toto.io/attestation/vulns",
+        "https://in-toto.io/attestation/test-result/v0.1",
+        "https://in-toto.io/attestation/svr/v0.1",
+        "https://in-toto.io/attestation/release/v0.1",
+        "https://openvex.dev/ns",
+        "https://sigstore.dev/cosign/sign/v1",
+        "https://laforge.dev/attestation/approval/v1",
+        "https://laforge.dev/attestation/source/v1",
+        "https://slsa.dev/provenance/v1.1",
+        "https://slsa.dev/provenance/v2",
+        "https://slsa.dev/provenance/v1/",
+        "https://slsa.dev/provenance/v1?",
+        "https://slsa.dev/provenance/v1 ",
+        " https://slsa.dev/provenance/v1",
+        "https://SLSA.dev/provenance/v1",
+        "HTTPS://slsa.dev/provenance/v1",
+        "http://slsa.dev/provenance/v1",
+        "slsa.dev/provenance/v1",
+        "https://slsa.dev/provenance",
+        "https://slsa.dev/provenance/",
+        "",
     ] {
-        assert!(!allows(&example, IN_TOTO, changed(&good, "/predicateType", json!(kind)).to_string().as_bytes()), "{kind}");
+        assert!(
+            !allows(&example, IN_TOTO, changed(&good, "/predicateType", json!(kind)).to_string().as_bytes()),
+            "{kind}"
+        );
     }
     for value in [json!(null), json!(1), json!(["https://slsa.dev/provenance/v1"]), json!({})] {
-        assert!(!allows(&example, IN_TOTO, changed(&good, "/predicateType", value.clone()).to_string().as_bytes()), "{value}");
+        assert!(
+            !allows(
+                &example,
+                IN_TOTO,
+                changed(&good, "/predicateType", value.clone()).to_string().as_bytes()
+            ),
+            "{value}"
+        );
     }
     for member in ["_type", "predicateType", "subject", "predicate"] {
         let mut without = good.clone();
         without.as_object_mut().unwrap().remove(member);
         assert!(!allows(&example, IN_TOTO, without.to_string().as_bytes()), "without {member}");
     }
-    for kind in ["https://in-toto.io/Statement/v2", "https://in-toto.io/Statement", "https://in-toto.io/statement/v1", "Statement"] {
-        assert!(!allows(&example, IN_TOTO, changed(&good, "/_type", json!(kind)).to_string().as_bytes()), "{kind}");
+    for kind in [
+        "https://in-toto.io/Statement/v2",
+        "https://in-toto.io/Statement",
+        "https://in-toto.io/statement/v1",
+        "Statement",
+    ] {
+        assert!(
+            !allows(&example, IN_TOTO, changed(&good, "/_type", json!(kind)).to_string().as_bytes()),
+            "{kind}"
+        );
     }
-    for kind in ["application/json", "text/plain", "application/vnd.in-toto", "application/vnd.in-toto+json;v=1", ""] {
+    for kind in
+        ["application/json", "text/plain", "application/vnd.in-toto", "application/vnd.in-toto+json;v=1", ""]
+    {
         assert!(!allows(&example, kind, good.to_string().as_bytes()), "{kind}");
     }
     for payload in ["", "null", "[]", "\"\"", "{", "{}", "not JSON"] {
@@ -122,7 +159,9 @@ fn a_subject_list_of_others_counts_for_ours_alone() {
     let own = good["subject"][0].clone();
     let other = json!({"name": own["name"], "digest": {"sha256": "0".repeat(64)}});
     let with = |subjects: Value| changed(&good, "/subject", subjects).to_string().into_bytes();
-    for subjects in [json!([]), json!([other]), json!([other, other]), json!([{"name": own["name"]}]), json!({"0": own})] {
+    for subjects in
+        [json!([]), json!([other]), json!([other, other]), json!([{"name": own["name"]}]), json!({"0": own})]
+    {
         assert!(!allows(&example, IN_TOTO, &with(subjects.clone())), "{subjects}");
     }
     assert!(allows(&example, IN_TOTO, &with(json!([other, own]))));
@@ -169,24 +208,44 @@ fn names_that_begin_or_end_like_the_right_ones_or_differ_in_case() {
     let good = statement(&example, PROVENANCE);
     let builder = "/predicate/runDetails/builder/id";
     for id in [
-        "https://ci.acme.example/builders/release@v1-evil", "https://ci.acme.example/builders/release@v1/",
-        "https://ci.acme.example/builders/release@v11", "https://ci.acme.example/builders/release",
-        "https://ci.acme.example/builders/RELEASE@v1", "HTTPS://ci.acme.example/builders/release@v1",
-        "http://ci.acme.example/builders/release@v1", "xhttps://ci.acme.example/builders/release@v1",
-        "https://ci.acme.example/builders/release@v1?", "https://ci.acme.example/builders/release@v1#x",
-        "https://ci.acme.example/builders/../builders/release@v1", "https://ci.acme.example/builders/release%40v1",
-        "https://evil.example/?u=https://ci.acme.example/builders/release@v1", "",
+        "https://ci.acme.example/builders/release@v1-evil",
+        "https://ci.acme.example/builders/release@v1/",
+        "https://ci.acme.example/builders/release@v11",
+        "https://ci.acme.example/builders/release",
+        "https://ci.acme.example/builders/RELEASE@v1",
+        "HTTPS://ci.acme.example/builders/release@v1",
+        "http://ci.acme.example/builders/release@v1",
+        "xhttps://ci.acme.example/builders/release@v1",
+        "https://ci.acme.example/builders/release@v1?",
+        "https://ci.acme.example/builders/release@v1#x",
+        "https://ci.acme.example/builders/../builders/release@v1",
+        "https://ci.acme.example/builders/release%40v1",
+        "https://evil.example/?u=https://ci.acme.example/builders/release@v1",
+        "",
     ] {
-        assert!(!allows(&example, IN_TOTO, changed(&good, builder, json!(id)).to_string().as_bytes()), "{id}");
+        assert!(
+            !allows(&example, IN_TOTO, changed(&good, builder, json!(id)).to_string().as_bytes()),
+            "{id}"
+        );
     }
     for repository in [
-        "https://github.com/acme/payments-evil", "https://github.com/acme/payment", "https://github.com/acme/Payments",
-        "HTTPS://github.com/acme/payments", "hTTps://github.com/acme/payments", "https://GitHub.com/acme/payments",
-        "http://github.com/acme/payments", "https://githubXcom/acme/payments", "https://github.com.evil.example/acme/payments",
-        "https://github.com/evil/x?u=https://github.com/acme/payments", "https://user@github.com/acme/payments",
-        "https://github.com:443/acme/payments", "https://github.com//acme/payments", "https://github.com/acme/payments/evil",
+        "https://github.com/acme/payments-evil",
+        "https://github.com/acme/payment",
+        "https://github.com/acme/Payments",
+        "HTTPS://github.com/acme/payments",
+        "hTTps://github.com/acme/payments",
+        "https://GitHub.com/acme/payments",
+        "http://github.com/acme/payments",
+        "https://githubXcom/acme/payments",
+        "https://github.com.evil.example/acme/payments",
+        "https://github.com/evil/x?u=https://github.com/acme/payments",
+        "https://user@github.com/acme/payments",
+        "https://github.com:443/acme/payments",
+        "https://github.com//acme/payments",
+        "https://github.com/acme/payments/evil",
     ] {
-        let mut build = changed(&good, "/predicate/buildDefinition/externalParameters/repository", json!(repository));
+        let mut build =
+            changed(&good, "/predicate/buildDefinition/externalParameters/repository", json!(repository));
         build["predicate"]["buildDefinition"]["resolvedDependencies"][0]["uri"] =
             json!(format!("git+{repository}@refs/tags/v2.4.0"));
         assert!(!allows(&example, IN_TOTO, build.to_string().as_bytes()), "{repository}");
@@ -205,7 +264,11 @@ fn names_that_begin_or_end_like_the_right_ones_or_differ_in_case() {
 fn good_and_bad_of_one_type_in_both_orders() {
     let example = Example::new();
     let good = statement(&example, PROVENANCE);
-    let bad = changed(&good, "/predicate/buildDefinition/resolvedDependencies/0/digest/gitCommit", json!("1".repeat(40)));
+    let bad = changed(
+        &good,
+        "/predicate/buildDefinition/resolvedDependencies/0/digest/gitCommit",
+        json!("1".repeat(40)),
+    );
     let before = Sha256::digest(example.read(PROVENANCE));
     let outcome = |key: &str, is_first: bool| {
         let key = SecretKey::from_pem(&example.read(key), || None).unwrap();
@@ -234,7 +297,9 @@ fn each_attestation_of_a_set_tampered_with_in_turn() {
         }
         let payload = STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap();
         let text = String::from_utf8(payload).unwrap();
-        for other in [format!("{text} "), text.replace("2.4.0", "2.4.1"), text.replace(':', ": "), String::new()] {
+        for other in
+            [format!("{text} "), text.replace("2.4.0", "2.4.1"), text.replace(':', ": "), String::new()]
+        {
             let mut tampered = bundle.clone();
             tampered["dsseEnvelope"]["payload"] = json!(STANDARD.encode(&other));
             if other != text {
@@ -249,13 +314,14 @@ fn each_attestation_of_a_set_tampered_with_in_turn() {
 
 /// The texts of a value in which one member of one object is there twice.
 fn with_a_member_twice(value: &Value) -> Vec<String> {
-    (0..).map_while(|nth| {
-        let mut left = nth;
-        let mut text = String::new();
-        write_twice(value, &mut left, &mut text);
-        (left < 0).then_some(text)
-    })
-    .collect()
+    (0..)
+        .map_while(|nth| {
+            let mut left = nth;
+            let mut text = String::new();
+            write_twice(value, &mut left, &mut text);
+            (left < 0).then_some(text)
+        })
+        .collect()
 }
 
 fn write_twice(value: &Value, left: &mut i64, out: &mut String) {
@@ -312,7 +378,11 @@ fn a_member_twice_at_every_depth_of_any_evidence() {
         for file in listed.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
             let Ok(value) = serde_json::from_slice::<Value>(&fs::read(&file).unwrap()) else { continue };
             for text in with_a_member_twice(&value) {
-                assert!(Evidence::parse("twice", text.clone().into_bytes()).is_err(), "{}: {text}", file.display());
+                assert!(
+                    Evidence::parse("twice", text.clone().into_bytes()).is_err(),
+                    "{}: {text}",
+                    file.display()
+                );
                 tried += 1;
             }
         }
@@ -324,14 +394,33 @@ fn a_member_twice_at_every_depth_of_any_evidence() {
 fn payloads_that_strict_and_lenient_readers_read_differently() {
     let example = Example::new();
     let good = statement(&example, PROVENANCE).to_string();
-    let in_predicate = |more: &str| good.replacen("\"buildDefinition\":", &format!("{more},\"buildDefinition\":"), 1);
+    let in_predicate =
+        |more: &str| good.replacen("\"buildDefinition\":", &format!("{more},\"buildDefinition\":"), 1);
     for text in [
-        format!("\u{feff}{good}"), format!("{good}{{}}"), format!("{good}\0"), format!("{good},"), format!("{good}]"),
-        format!("{good}\n{good}"), format!("// a comment\n{good}"), format!("{good}/* a comment */"), format!("[{good}]"),
-        in_predicate("\"x\":NaN"), in_predicate("\"x\":Infinity"), in_predicate("\"x\":-Infinity"), in_predicate("\"x\":01"),
-        in_predicate("\"x\":+1"), in_predicate("\"x\":.5"), in_predicate("\"x\":0x10"), in_predicate("\"x\":1e999"),
-        in_predicate("\"x\":\"\\ud800\""), in_predicate("'x':1"), in_predicate("x:1"), in_predicate("\"x\":\"\t\""),
-        in_predicate("\"x\":True"), in_predicate("\"x\":undefined"), good.replacen('}', ",}", 1),
+        format!("\u{feff}{good}"),
+        format!("{good}{{}}"),
+        format!("{good}\0"),
+        format!("{good},"),
+        format!("{good}]"),
+        format!("{good}\n{good}"),
+        format!("// a comment\n{good}"),
+        format!("{good}/* a comment */"),
+        format!("[{good}]"),
+        in_predicate("\"x\":NaN"),
+        in_predicate("\"x\":Infinity"),
+        in_predicate("\"x\":-Infinity"),
+        in_predicate("\"x\":01"),
+        in_predicate("\"x\":+1"),
+        in_predicate("\"x\":.5"),
+        in_predicate("\"x\":0x10"),
+        in_predicate("\"x\":1e999"),
+        in_predicate("\"x\":\"\\ud800\""),
+        in_predicate("'x':1"),
+        in_predicate("x:1"),
+        in_predicate("\"x\":\"\t\""),
+        in_predicate("\"x\":True"),
+        in_predicate("\"x\":undefined"),
+        good.replacen('}', ",}", 1),
     ] {
         assert_ne!(text, good);
         assert!(!allows(&example, IN_TOTO, text.as_bytes()), "{text}");
@@ -340,7 +429,10 @@ fn payloads_that_strict_and_lenient_readers_read_differently() {
     let at = broken.iter().position(|byte| *byte == b'?').unwrap();
     broken[at] = 0xff;
     assert!(!allows(&example, IN_TOTO, &broken), "bytes that are not UTF-8");
-    assert!(allows(&example, IN_TOTO, format!(" \r\n\t{good} \n").as_bytes()), "white space is no trailing data");
+    assert!(
+        allows(&example, IN_TOTO, format!(" \r\n\t{good} \n").as_bytes()),
+        "white space is no trailing data"
+    );
 }
 
 /// Whatever is missing, the gate neither passes nor prints a plan.
@@ -349,8 +441,11 @@ fn every_kind_of_evidence_missing_under_every_flag() {
     for missing in 1..8 {
         let example = Example::new();
         let kinds = ["signature", "provenance", "approval"].iter().enumerate();
-        let gone: Vec<&str> = kinds.filter(|(at, _)| missing & (1 << at) != 0).map(|(_, kind)| *kind).collect();
-        for file in example.list("evidence").iter().filter(|file| gone.iter().any(|kind| file.starts_with(kind))) {
+        let gone: Vec<&str> =
+            kinds.filter(|(at, _)| missing & (1 << at) != 0).map(|(_, kind)| *kind).collect();
+        for file in
+            example.list("evidence").iter().filter(|file| gone.iter().any(|kind| file.starts_with(kind)))
+        {
             example.remove(&format!("evidence/{file}"));
         }
         for flags in [&[][..], &REQUIRED[..1], &REQUIRED[1..2], &REQUIRED[2..], &REQUIRED[..]] {

@@ -18,8 +18,12 @@ use crate::judged::Bench;
 
 const ENTRIES: &str = "/verificationMaterial/tlogEntries";
 const ENVELOPE: &str = "/verificationMaterial/tlogEntries/0/inclusionProof/checkpoint/envelope";
-const LOGGED: [&str; 4] =
-    ["allows-keyless-logged", "allows-keyless-logged-in-tiles", "allows-bundle-v0.2", "allows-managed-key-logged"];
+const LOGGED: [&str; 4] = [
+    "allows-keyless-logged",
+    "allows-keyless-logged-in-tiles",
+    "allows-bundle-v0.2",
+    "allows-managed-key-logged",
+];
 
 /// Every log entry of all fixtures and of the corpus, where there is one.
 fn all_entries() -> Vec<Value> {
@@ -36,7 +40,9 @@ fn all_entries() -> Vec<Value> {
             }
             let Ok(bundle) = serde_json::from_slice::<Value>(&fs::read(&path).unwrap()) else { continue };
             let entries = bundle.pointer(ENTRIES).and_then(Value::as_array);
-            found.extend(entries.into_iter().flatten().filter(|entry| seen.insert(entry.to_string())).cloned());
+            found.extend(
+                entries.into_iter().flatten().filter(|entry| seen.insert(entry.to_string())).cloned(),
+            );
         }
     }
     found
@@ -57,7 +63,8 @@ fn every_log_entry_of_every_other_bundle_spliced_in() {
             let Ok(bundle) = serde_json::from_slice::<Value>(&bytes) else { continue };
             let Some(own) = bundle.pointer(ENTRIES).and_then(Value::as_array) else { continue };
             // The same body under the same key is an entry of the same signature.
-            let other = |entry: &&Value| own.iter().all(|it| it["canonicalizedBody"] != entry["canonicalizedBody"]);
+            let other =
+                |entry: &&Value| own.iter().all(|it| it["canonicalizedBody"] != entry["canonicalizedBody"]);
             for entry in all.iter().filter(other) {
                 for entries in [vec![entry.clone()], vec![own[0].clone(), entry.clone()]] {
                     let mut spliced = bundle.clone();
@@ -85,7 +92,9 @@ fn refuses(case: &str, what: &str, change: impl FnOnce(&mut Value)) {
     change(&mut bundle);
     assert_ne!(bundle, before, "{case}: {what} changes nothing");
     spoiled.put("signature", &bundle);
-    spoiled.judge().is_denied_as(&["bad-log-entry", "unreadable", "no-trusted-time"], &format!("{case}: {what}"));
+    spoiled
+        .judge()
+        .is_denied_as(&["bad-log-entry", "unreadable", "no-trusted-time"], &format!("{case}: {what}"));
 }
 
 #[test]
@@ -163,23 +172,32 @@ fn one_log_or_one_time_stamp_counted_twice() {
 
 #[test]
 fn more_log_entries_or_time_stamps_than_are_taken() {
-    for (list, member) in
-        [(ENTRIES, "logIndex"), ("/verificationMaterial/timestampVerificationData/rfc3161Timestamps", "signedTimestamp")]
-    {
+    for (list, member) in [
+        (ENTRIES, "logIndex"),
+        ("/verificationMaterial/timestampVerificationData/rfc3161Timestamps", "signedTimestamp"),
+    ] {
         let spoiled = Spoiled::of("allows-keyless-logged-in-tiles");
         let mut bundle = spoiled.bundle("signature");
         let items = bundle.pointer_mut(list).unwrap().as_array_mut().unwrap();
         let one = items[0].clone();
         for at in 0..32 {
             let mut another = one.clone();
-            another[member] = if member == "logIndex" { json!((1000 + at).to_string()) } else { json!(STANDARD.encode([at; 9])) };
+            another[member] = if member == "logIndex" {
+                json!((1000 + at).to_string())
+            } else {
+                json!(STANDARD.encode([at; 9]))
+            };
             items.push(another);
         }
         assert_eq!(items.len(), 33);
         spoiled.put("signature", &bundle);
         let verdict = spoiled.judge();
         verdict.is_denied_as(&["unreadable"], list);
-        assert!(verdict.report["setAside"].to_string().contains("wanted at most 32, got 33"), "{}", verdict.report);
+        assert!(
+            verdict.report["setAside"].to_string().contains("wanted at most 32, got 33"),
+            "{}",
+            verdict.report
+        );
     }
 }
 
@@ -190,9 +208,15 @@ fn a_bundle_of_no_signature_of_two_or_of_one_repeated() {
         let bundle = spoiled.bundle(file);
         let one = bundle["dsseEnvelope"]["signatures"][0].clone();
         let other = spoiled.bundle("approval-bob")["dsseEnvelope"]["signatures"][0].clone();
-        for signatures in
-            [json!([]), json!([one, one]), json!([one, other]), json!([other, one]), json!(null), json!(one), json!([{}])]
-        {
+        for signatures in [
+            json!([]),
+            json!([one, one]),
+            json!([one, other]),
+            json!([other, one]),
+            json!(null),
+            json!(one),
+            json!([{}]),
+        ] {
             let mut changed = bundle.clone();
             changed["dsseEnvelope"]["signatures"] = signatures.clone();
             spoiled.put(file, &changed);
@@ -241,8 +265,8 @@ fn a_bundle_that_carries_its_own_key_or_authority() {
 
 /// The order of Ed25519's group, little-endian.
 const ORDER: [u8; 32] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
 /// The same signature with S + L, which a lenient verifier takes for one.
