@@ -11,12 +11,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::plan::LimitedBy;
+use crate::time::duration;
 use crate::time::{Timestamp, whole_seconds};
 use crate::verify::facts::{ApprovalDecision, ApprovalFact, Facts, Party, TimeKind};
 use crate::yaml::{DocumentError, Spanned};
 
 use super::{Counted, Cure, Outcome, Reading, Scope, denial, matching};
-use crate::policy::document::duration;
 use crate::policy::finding::{Finding, Origin, RuleId};
 
 /// People who approved.
