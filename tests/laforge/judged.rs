@@ -23,6 +23,8 @@ use laforge::trust::TrustRoot;
 use laforge::yaml::Source;
 use serde_json::{Value, json};
 
+use crate::parsers::NoImages;
+
 /// A fixture, ready to be judged again and again.
 pub struct Bench {
     pub name: String,
@@ -92,7 +94,7 @@ impl Bench {
     pub fn judge(&self, evidence: &Path, now: DateTime<Utc>) -> Judged {
         let evidence = EvidenceFolders::read(&[evidence.to_owned()]);
         let artifacts = Files::new(evidence.algorithms());
-        let world = World { artifacts: &artifacts, evidence: &evidence };
+        let world = World { artifacts: &artifacts, images: &NoImages, evidence: &evidence };
         let decision = judge(self.release.clone(), &self.request, world, &self.standard, now).unwrap();
         let inputs = decision.inputs().iter().map(|input| input.digest.to_string()).collect();
         let (idem, has_core) = (decision.idem(), decision.core().is_some());

@@ -22,8 +22,8 @@ use laforge::evidence::predicate::provenance::Provenance;
 use laforge::evidence::predicate::source;
 use laforge::evidence::statement::Statement;
 use laforge::policy::{PolicyFile, PolicySet};
-use laforge::release::digest::{Algorithms, Digest};
-use laforge::release::resolved::ArtifactFiles;
+use laforge::release::digest::{Algorithms, ClaimedDigest, Digest};
+use laforge::release::resolved::{ArtifactFiles, ImageManifests, Unfetched};
 use laforge::release::{Artifact, Location, Release, SourceRevision};
 use laforge::rollout::{Envelope, LogPolicy};
 use laforge::trust::TrustRoot;
@@ -121,7 +121,16 @@ pub fn image(bytes: &[u8]) -> bool {
         config: Vec::new(),
         replaces: None,
     };
-    release.resolve(&Layout { digest: digest.hex(), bytes }).is_ok()
+    release.resolve(&Layout { digest: digest.hex(), bytes }, &NoImages).is_ok()
+}
+
+/// Where no registry is.
+pub struct NoImages;
+
+impl ImageManifests for NoImages {
+    fn manifest(&self, _: &str, _: &ClaimedDigest) -> Result<Vec<u8>, Unfetched> {
+        Err(Unfetched::Absent)
+    }
 }
 
 /// The blobs of an image: those of the fixture, and the document under test.
