@@ -13,7 +13,6 @@ use super::statement::{self, Statement};
 use super::{Content, Evidence, Unreadable};
 use crate::release::digest::ArtifactDigest;
 use crate::release::resolved::{self, ResolvedArtifact, ResolvedRelease};
-use crate::release::shape;
 
 /// What is signed, by the evidence's own word.
 #[derive(Debug)]
@@ -166,7 +165,7 @@ fn signed_message<'a>(
 /// A signature over a file whose bytes are a PAE is a DSSE signature, and one over a simple-signing
 /// payload is a signature over an image: neither is taken for what it says.
 fn refuse_traps(name: &str, read: &ArtifactDigest) -> Result<(), Rejection> {
-    let Some(trap) = shape::trap(read.head()) else { return Ok(()) };
+    let Some(trap) = read.trap() else { return Ok(()) };
     let name = quoted(name);
     Err(Rejection::WrongUse {
         detail: format!("wanted an artifact that is nothing but one, got `{name}`, {}", trap.as_str()),

@@ -15,6 +15,7 @@ use laforge::release::Release;
 use laforge::release::digest::{Algorithms, ArtifactDigest, Digest};
 use laforge::release::resolved::{Resolution, ResolvedRelease};
 use laforge::source::directory::{EvidenceFolders, Files};
+use laforge::source::oci::Registries;
 use laforge::trust::TrustRoot;
 use laforge::yaml::Source;
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ fn release(folder: &Path) -> ResolvedRelease {
         "ab".repeat(20)
     );
     let release = Release::parse(&Source::new("release.yaml", &text), folder).unwrap();
-    match release.resolve(&Files::new(Algorithms::Sha256)).unwrap() {
+    match release.resolve(&Files::new(Algorithms::Sha256), &Registries::offline()).unwrap() {
         Resolution::Matches(release) => release,
         Resolution::Differs(_) => unreachable!("it was just hashed"),
     }

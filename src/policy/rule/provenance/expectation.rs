@@ -7,7 +7,7 @@ use chrono::Duration;
 
 use crate::policy::finding::RuleId;
 use crate::policy::rule::Scope;
-use crate::release::SourceRevision;
+use crate::release::{SourceRevision, bare_repository};
 use crate::time::duration;
 use crate::time::{Timestamp, to_seconds};
 use crate::trust::Pattern;
@@ -152,8 +152,10 @@ fn runner_failure(hosted: Option<bool>) -> Option<Failure> {
 impl Wanted {
     fn matches(&self, got: &str, source: &SourceRevision) -> bool {
         match self {
+            // Facts name repositories barely; whoever writes one out means the same.
+            Self::Text(Pattern::Exact(text)) => bare_repository(text) == bare_repository(got),
             Self::Text(pattern) => pattern.matches(got),
-            Self::Release => got == source.repository,
+            Self::Release => source.is_repository(got),
         }
     }
 
