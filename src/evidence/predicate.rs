@@ -7,6 +7,8 @@
 pub mod approval;
 pub mod provenance;
 pub mod source;
+pub mod svr;
+pub mod test_result;
 pub mod vsa;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
@@ -54,4 +56,16 @@ fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
 /// For `#[serde(default, deserialize_with)]`: a text that is there or absent, never null.
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     String::deserialize(from).map(Some)
+}
+
+/// For `#[serde(default, deserialize_with)]`: an [`instant`] that is there, absent or null.
+fn optional_instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    instant(serde::de::value::StringDeserializer::<D::Error>::new(text)).map(Some)
+}
+
+/// For `#[serde(default, deserialize_with)]`: a list that is there, absent or null, as protobuf's
+/// JSON writes an empty one.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }

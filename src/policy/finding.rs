@@ -46,6 +46,12 @@ pub enum RuleId {
     ProvenanceCommit,
     /// Not built on a hosted runner.
     ProvenanceRunner,
+    /// Too few attestations of a type that is asked for.
+    AttestationMissing,
+    /// An attestation that doesn't say what it has to.
+    AttestationFailed,
+    /// What counted is not of one run or commit.
+    CorrelationMismatch,
     /// A frozen window.
     Freeze,
     /// A strategy that the policy does not allow.
@@ -82,6 +88,9 @@ impl RuleId {
             Self::ProvenanceRef => "provenance-ref",
             Self::ProvenanceCommit => "provenance-commit",
             Self::ProvenanceRunner => "provenance-runner",
+            Self::AttestationMissing => "attestation-missing",
+            Self::AttestationFailed => "attestation-failed",
+            Self::CorrelationMismatch => "correlation-mismatch",
             Self::Freeze => "freeze",
             Self::RolloutStrategy => "rollout-strategy",
             Self::RolloutFirstStep => "rollout-first-step",
@@ -93,7 +102,7 @@ impl RuleId {
     }
 
     /// All of them, for documentation and its test.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::ArtifactDigest,
         Self::ArtifactNotRead,
         Self::ArtifactShape,
@@ -110,6 +119,9 @@ impl RuleId {
         Self::ProvenanceRef,
         Self::ProvenanceCommit,
         Self::ProvenanceRunner,
+        Self::AttestationMissing,
+        Self::AttestationFailed,
+        Self::CorrelationMismatch,
         Self::Freeze,
         Self::RolloutStrategy,
         Self::RolloutFirstStep,

@@ -8,15 +8,18 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::separation::Built;
+use super::separation::{Built, Separated};
 use super::set_aside::SetAside;
 use super::spoken::Spoken;
 use super::subjects::Wanted;
-use super::{Input, InputRole, Verified, approvals, provenance, separation, signatures, workers};
+use super::{
+    Input, InputRole, Verified, approvals, attestations, provenance, separation, signatures, workers,
+};
 use crate::evidence::attestation::{Authenticated, Authenticator, Rejection};
+pub use crate::evidence::predicate::test_result::Ending;
 use crate::evidence::{Evidence, Gathered, UnreadableFile};
 use crate::release::digest::{ClaimedDigest, Digest};
-use crate::release::resolved::{Content, ResolvedArtifact, ResolvedRelease};
+use crate::release::resolved::{Content, Leaf, ResolvedArtifact, ResolvedRelease};
 use crate::time::{Timestamp, whole_seconds};
 use crate::trust::TrustRoot;
 
@@ -47,8 +50,11 @@ pub struct Facts {
     pub artifacts: Vec<ArtifactFacts>,
     /// Configurations, by name.
     pub config: Vec<ConfigFacts>,
-    /// Each person's latest record that is in date, by person.
+    /// Each person's latest record that is in date, by person: their own, and one for each signer that
+    /// passes on what they said elsewhere.
     pub approvals: Vec<ApprovalFact>,
+    /// Statements of who wrote the source, by (signer, evidence).
+    pub sources: Vec<SourceFact>,
     /// Parties of separation of duties that could be looked at, by party.
     pub separation: Vec<SeparationFact>,
 }
@@ -67,6 +73,20 @@ pub struct ArtifactFacts {
     pub signatures: Vec<SignatureFact>,
     /// Provenances of it, by (signer, builder, evidence).
     pub provenances: Vec<ProvenanceFact>,
+    /// Other attestations about it, by (signer, predicate type, evidence).
+    pub attestations: Vec<AttestationFact>,
+    /// The platforms of an image index, which a fact about leaves refers to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<PlatformFact>,
+}
+
+/// One platform of an image index.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PlatformFact {
+    /// `os/architecture[/variant]`.
+    pub platform: String,
+    /// The digest of its manifest.
+    pub digest: ClaimedDigest,
 }
 
 /// One configuration.
@@ -129,6 +149,9 @@ pub struct ProvenanceFact {
     /// Whether a hosted runner built it, when that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hosted: Option<bool>,
+    /// The run that built it, when it names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
     /// Its trusted time, if any.
     #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
@@ -137,6 +160,87 @@ pub struct ProvenanceFact {
     /// Of an image index that is vouched for platform by platform, each one's evidence.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<LeafEvidence>,
+}
+
+/// One attestation about an artifact that is neither a signature nor provenance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttestationFact {
+    /// The signer's name in trust.
+    pub signer: String,
+    /// What the predicate is.
+    pub predicate_type: String,
+    /// The evidence.
+    pub evidence: Digest,
+    /// What it says, of the predicates that a policy has conditions for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub says: Option<Says>,
+    /// Its trusted time, if any.
+    #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// When it was made by its own word, if it says so.
+    #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// The run that signed it, when its certificate names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// The source commit of the run that signed it, when its certificate names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Of an image index, the manifests of the platforms that it is about; empty when it is about
+    /// the artifact itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<ClaimedDigest>,
+}
+
+/// What a predicate says that policies have conditions for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Says {
+    /// A SLSA verification summary.
+    Summary {
+        /// Who verified.
+        verifier: String,
+        /// What the artifact was verified as.
+        resource_uri: String,
+        /// Whether the verifier's policy was met.
+        passed: bool,
+        /// The levels that were met.
+        verified_levels: Vec<String>,
+        /// The SHA-256 of the verifier's policy, when it names one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        policy: Option<ClaimedDigest>,
+        /// Of which version of SLSA the levels are.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slsa_version: Option<String>,
+    },
+    /// An in-toto simple verification result.
+    Results {
+        /// Who verified.
+        verifier: String,
+        /// What was found.
+        properties: Vec<String>,
+    },
+    /// An in-toto test result.
+    Tests {
+        /// How the run ended.
+        result: Ending,
+    },
+}
+
+/// A statement of who wrote the source, that counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceFact {
+    /// The signer's name in trust.
+    pub signer: String,
+    /// The evidence.
+    pub evidence: Digest,
+    /// The commit that it is about.
+    pub commit: String,
+    /// The run that signed it, when its certificate names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
 }
 
 /// A person's latest record on this release and environment, in date at `now`.
@@ -159,6 +263,9 @@ pub struct ApprovalFact {
     pub expires_at: Timestamp,
     /// The evidence.
     pub evidence: Digest,
+    /// The signer that passes on what the person said elsewhere; none: the person's own word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attested_by: Option<String>,
 }
 
 /// Yes or no.
@@ -231,24 +338,30 @@ pub(super) fn verify_on(
     let spoken = &heard.spoken;
     let (signatures, unsigned) = signatures::bind(spoken, &wanted, &trust.signers);
     let (builds, unbuilt) = provenance::bind(&spoken.provenances, &wanted, &trust.signers, &trust.builders);
-    let (approvals, unapproved) = approvals::bind(&spoken.approvals, &wanted, &trust.people, now);
+    let (attestations, unattested) = attestations::bind(&spoken.others, &wanted, &trust.signers, now);
+    let (approvals, unapproved) =
+        approvals::bind(&spoken.approvals, &wanted, &trust.signers, &trust.people, now);
     let built = Built::of(&builds, &spoken.provenances);
-    let (separation, unseparated) =
+    let Separated { facts: separation, sources, set_aside: unseparated } =
         separation::bind(&spoken.sources, &built, &wanted, &trust.signers, &trust.people);
-    let unread = spoken.unread(&trust.signers);
 
-    for list in [unsigned, unbuilt, unapproved, unseparated, unread] {
+    for list in [unsigned, unbuilt, unattested, unapproved, unseparated] {
         heard.set_aside.extend(list);
     }
-    let provenances = builds.into_iter().map(|build| (build.artifact, build.fact)).collect();
+    let bound = Bound {
+        signatures: by_artifact(signatures),
+        provenances: by_artifact(builds.into_iter().map(|build| (build.artifact, build.fact)).collect()),
+        attestations: by_artifact(attestations),
+    };
     let facts = Facts {
         r#type: TYPE,
         release: release.digest(),
         now: whole_seconds(now),
         trust_digest: trust.digest(),
-        artifacts: artifact_facts(release, signatures, provenances),
+        artifacts: artifact_facts(release, bound),
         config: release.config().iter().map(config_facts).collect(),
         approvals,
+        sources: sorted(sources),
         separation,
     };
     let Heard { set_aside, roles, .. } = heard;
@@ -290,20 +403,31 @@ impl<'a> Heard<'a> {
     }
 }
 
-fn artifact_facts(
-    release: &ResolvedRelease,
-    signatures: Vec<(usize, SignatureFact)>,
-    provenances: Vec<(usize, ProvenanceFact)>,
-) -> Vec<ArtifactFacts> {
-    let (mut signatures, mut provenances) = (by_artifact(signatures), by_artifact(provenances));
+/// What was bound, by artifact's position.
+struct Bound {
+    signatures: BTreeMap<usize, Vec<SignatureFact>>,
+    provenances: BTreeMap<usize, Vec<ProvenanceFact>>,
+    attestations: BTreeMap<usize, Vec<AttestationFact>>,
+}
+
+fn artifact_facts(release: &ResolvedRelease, mut bound: Bound) -> Vec<ArtifactFacts> {
     let facts = release.artifacts().iter().enumerate().map(|(at, artifact)| ArtifactFacts {
         name: artifact.name().to_owned(),
         digest: artifact.digest(),
         read: was_read(artifact),
-        signatures: sorted(signatures.remove(&at).unwrap_or_default()),
-        provenances: sorted_provenances(provenances.remove(&at).unwrap_or_default()),
+        signatures: sorted(bound.signatures.remove(&at).unwrap_or_default()),
+        provenances: sorted_provenances(bound.provenances.remove(&at).unwrap_or_default()),
+        attestations: sorted(bound.attestations.remove(&at).unwrap_or_default()),
+        platforms: platforms(artifact),
     });
     facts.collect()
+}
+
+fn platforms(artifact: &ResolvedArtifact) -> Vec<PlatformFact> {
+    let leaves = artifact.image().map_or(&[][..], |image| &image.leaves);
+    let platform =
+        |leaf: &Leaf| PlatformFact { platform: leaf.platform.clone(), digest: leaf.digest.digest().claim() };
+    leaves.iter().map(platform).collect()
 }
 
 fn by_artifact<F>(facts: Vec<(usize, F)>) -> BTreeMap<usize, Vec<F>> {

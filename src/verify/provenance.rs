@@ -68,6 +68,7 @@ pub(super) fn bind(
             commit: it.says.commit,
             r#ref: it.says.r#ref,
             hosted: it.says.hosted,
+            run_id: None,
             time: it.time,
             evidence: it.evidence,
             leaves: it.leaves,

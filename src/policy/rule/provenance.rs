@@ -154,6 +154,16 @@ impl Provenance {
         }
     }
 
+    /// The provenances that meet every expectation, with what they are of: what `correlate` ties
+    /// together.
+    pub(super) fn counted<'a>(&self, scope: &Scope<'a>) -> Vec<(&'a ArtifactFacts, &'a ProvenanceFact)> {
+        let source = &scope.release.source;
+        let artifacts = self.each.select(scope.facts).into_iter();
+        let facts =
+            artifacts.flat_map(|artifact| artifact.provenances.iter().map(move |fact| (artifact, fact)));
+        facts.filter(|(_, fact)| self.first_failure(fact, source).is_none()).collect()
+    }
+
     /// The reason why an artifact fails, if it does.
     fn judge(&self, artifact: &ArtifactFacts, source: &SourceRevision) -> Option<Finding> {
         let mut furthest: Option<(usize, Failure, &ProvenanceFact)> = None;
