@@ -14,6 +14,7 @@ mod approvals;
 pub(crate) mod attestations;
 mod coverage;
 mod people;
+mod proved;
 mod provenance;
 mod separation;
 mod signatures;

@@ -5,6 +5,7 @@
 //! are kept and ignored (`formats.md`, rules for all), and what is read must have its shape.
 
 pub mod approval;
+pub mod npm;
 pub mod provenance;
 pub mod source;
 pub mod svr;

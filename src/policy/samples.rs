@@ -156,6 +156,7 @@ pub(super) fn artifact(name: &str) -> ArtifactFacts {
         read: true,
         signatures: Vec::new(),
         provenances: Vec::new(),
+        contradicted: Vec::new(),
         attestations: Vec::new(),
         platforms: Vec::new(),
     }
@@ -178,8 +179,14 @@ pub(super) fn provenance() -> ProvenanceFact {
         repository: Some(REPOSITORY.to_owned()),
         commit: Some(COMMIT.to_owned()),
         r#ref: Some("refs/tags/v2.4.0".to_owned()),
+        workflow: Some(format!("{REPOSITORY}/.github/workflows/release.yml@refs/tags/v2.4.0")),
+        trigger: Some("push".to_owned()),
         hosted: Some(true),
-        run_id: Some("https://ci.example/acme/payments/actions/runs/1/attempts/2".to_owned()),
+        run_id: Some(format!("{REPOSITORY}/actions/runs/7/attempts/1")),
+        finished_on: Some(now() - hours(1)),
+        external_parameters: [("/workflow/path".to_owned(), ".github/workflows/release.yml".to_owned())]
+            .into(),
+        dependencies: [format!("git+{REPOSITORY}@refs/tags/v2.4.0"), "pkg:docker/alpine@3".to_owned()].into(),
         time: None,
         evidence: digest("provenance"),
         leaves: Vec::new(),
@@ -221,7 +228,7 @@ pub(super) fn attestation(predicate_type: &str, evidence: &str) -> AttestationFa
         says: None,
         time: Some(now() - hours(1)),
         created: None,
-        run_id: Some("https://ci.example/acme/payments/actions/runs/1/attempts/1".to_owned()),
+        run_id: Some(format!("{REPOSITORY}/actions/runs/7/attempts/2")),
         commit: Some(COMMIT.to_owned()),
         leaves: Vec::new(),
     }

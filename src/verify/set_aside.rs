@@ -177,6 +177,11 @@ impl Quoted {
         }
         Self(shown)
     }
+
+    /// The text as it is shown, without its backticks.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for Quoted {

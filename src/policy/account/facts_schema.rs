@@ -1,6 +1,8 @@
 //! What the facts look like in JSON, for the report's schema. The facts themselves are written by
 //! `verify`, which needs no schema; a test holds one to the other.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 
 use super::wire::{Time, TimeKindWord};
@@ -34,6 +36,8 @@ struct ArtifactMember {
     read: bool,
     signatures: Vec<SignatureMember>,
     provenances: Vec<ProvenanceMember>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    contradicted: Vec<ContradictionMember>,
     attestations: Vec<AttestationMember>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     platforms: Vec<PlatformMember>,
@@ -46,6 +50,18 @@ struct ArtifactMember {
 struct PlatformMember {
     platform: String,
     digest: ClaimedDigest,
+}
+
+/// A provenance that its own certificate contradicts.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct ContradictionMember {
+    signer: String,
+    member: String,
+    certificate: String,
+    predicate: String,
+    evidence: ClaimedDigest,
 }
 
 #[derive(JsonSchema)]
@@ -97,8 +113,24 @@ struct ProvenanceMember {
     #[schemars(with = "String")]
     r#ref: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    workflow: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    trigger: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     hosted: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    run_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    finished_on: Option<Time>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    external_parameters: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dependencies: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     time: Option<Time>,

@@ -8,7 +8,7 @@ use crate::verify::facts::{AttestationFact, Facts, SourceFact};
 use super::*;
 
 const SCAN: &str = "https://in-toto.io/attestation/vulns";
-const RUN: &str = "https://ci.example/acme/payments/actions/runs/1/attempts/1";
+const RUN: &str = "https://github.com/acme/payments/actions/runs/7/attempts/1";
 
 fn asking(keys: &str) -> PolicySet {
     loaded(&format!(
@@ -41,15 +41,15 @@ fn passes_what_is_of_one_run_and_one_commit_whatever_its_attempts() {
 
 #[test]
 fn denies_a_scan_of_another_run_and_names_who_says_what() {
-    let other = "https://ci.example/acme/payments/actions/runs/2/attempts/1";
+    let other = "https://github.com/acme/payments/actions/runs/8/attempts/1";
     let scan = AttestationFact { run_id: Some(other.to_owned()), ..attestation(SCAN, "scan") };
     let judged = outcome(&asking("run-id"), &given(scan, Some(RUN)));
-    let run = |number| format!("`https://ci.example/acme/payments/actions/runs/{number}`");
+    let run = |number| format!("`https://github.com/acme/payments/actions/runs/{number}`");
     let expected = format!(
         "wanted one run id, got {} by provenance of `payments` by `slsa` and 1 more; \
          {} by `{SCAN}` of `payments` by `scanner`",
-        run(1),
-        run(2)
+        run(7),
+        run(8)
     );
     assert_eq!(messages(&judged), [expected]);
     assert_eq!(judged.findings[0].cure, Cure::None);
