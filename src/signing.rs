@@ -8,6 +8,7 @@
 //! <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>.
 
 pub mod statement;
+pub mod vsa;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
