@@ -34,7 +34,7 @@ pub mod tree;
 pub mod verify;
 
 pub use error::{AppendError, AuditError, Damage, ExitClass, Problem};
-pub use identity::{Identity, Pin, Pinned, is_origin};
+pub use identity::{Identity, Pin, Pinned};
 pub use inception::{Created, NewLog, Unless};
 pub use log::{AuditLog, LogConfig, Warning};
 pub use memory::Fork;

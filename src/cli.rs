@@ -28,6 +28,7 @@ mod reports;
 mod schema;
 mod session;
 mod sign;
+mod signer;
 mod verify;
 mod verify_bundle;
 
@@ -89,7 +90,7 @@ enum Verb {
     Approve(approve::Approve),
     /// Reject a release: sign a rejection record for its digest
     Reject(approve::Reject),
-    /// Sign artifacts with a local key
+    /// Sign artifacts, with a local key or keyless
     Sign(sign::Sign),
     /// Sign an attestation (provenance or any predicate) about artifacts
     Attest(attest::Attest),

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::key::{is_origin, not_an_origin};
 use crate::plan::request::{RolloutFlags, RolloutSection};
 use crate::plan::{RolloutError, RolloutRequest, exact};
 use crate::release::digest::ClaimedDigest;
@@ -279,12 +280,10 @@ impl Reader<'_> {
     /// An origin is a key name of a signed note (<https://c2sp.org/signed-note>).
     fn origin(&self, member: &Spanned<String>) -> Result<String, DocumentError> {
         let origin = &member.value;
-        let apart = |c: char| c.is_whitespace() || c.is_control() || c == '+';
-        if origin.is_empty() || origin.len() > 255 || origin.contains(apart) {
-            let message = format!("`{origin}` is not an origin: 1 to 255 bytes without white space or `+`");
-            return Err(self.source.error_at(member, message));
+        match is_origin(origin) {
+            true => Ok(origin.clone()),
+            false => Err(self.source.error_at(member, not_an_origin(origin))),
         }
-        Ok(origin.clone())
     }
 
     fn key(&self, member: &Spanned<String>) -> Result<KeySource, DocumentError> {

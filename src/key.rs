@@ -28,6 +28,25 @@ const P384: &[u8] = &[
 ];
 const ED25519_SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
+/// The longest origin.
+pub const MAX_ORIGIN: usize = 255;
+
+/// Whether a text may name a key on a signed note (<https://c2sp.org/signed-note>).
+pub fn is_key_name(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
+}
+
+/// Whether a text may be a log's origin: the name of its key, and schema-less
+/// (<https://c2sp.org/tlog-checkpoint>). One rule for what is configured, pinned and written.
+pub fn is_origin(text: &str) -> bool {
+    is_key_name(text) && text.len() <= MAX_ORIGIN && !text.contains("://")
+}
+
+/// Why a text is no origin, for documents and flags alike.
+pub fn not_an_origin(text: &str) -> String {
+    format!("`{text}` is not an origin: 1 to {MAX_ORIGIN} bytes without scheme, white space or `+`")
+}
+
 /// What a key signs with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -3,6 +3,8 @@
 //! Formats are RFC 3339 (<https://www.rfc-editor.org/rfc/rfc3339>); hashed objects carry whole
 //! seconds, audit entries microseconds (`formats.md`, `audit-log.md` 1.5).
 
+pub mod duration;
+
 use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Utc};
 
 /// An instant in UTC.

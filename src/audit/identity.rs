@@ -5,21 +5,18 @@
 
 use serde::Serialize;
 
-use crate::key::PublicKey;
+use crate::key::{PublicKey, is_origin};
 use crate::release::digest::ClaimedDigest;
 
 use super::entry::{Body, Entry, MAX_LINE, Place};
 use super::error::{AuditError, Damage, Problem};
 use super::lines;
-use super::note::{VerifierKey, is_key_name};
+use super::note::VerifierKey;
 use super::store::Folder;
 use super::tree::{Hash, leaf_hash};
 
 /// How many lines a segment has, unless entry 0 says less: 256 tiles.
 pub const SEGMENT: u64 = 65_536;
-
-/// The longest origin.
-pub const MAX_ORIGIN: usize = 255;
 
 /// The file that repeats the identity for people and tools.
 pub(super) const FILE: &str = "log.json";
@@ -157,9 +154,4 @@ pub enum Pinned {
     Here,
     /// No pin is about it.
     Nowhere,
-}
-
-/// Whether a text may be a log's origin.
-pub fn is_origin(text: &str) -> bool {
-    is_key_name(text) && text.len() <= MAX_ORIGIN
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs as sys;
 
+use crate::key::is_origin;
 use crate::key::secret::SecretKey;
 use crate::policy::Caller;
 use crate::release::digest::ClaimedDigest;
@@ -19,7 +20,7 @@ use super::blob::Blobs;
 use super::entry::event::{Actor, Created as CreatedMembers, Tool};
 use super::entry::{Body, Event, Place};
 use super::error::{AuditError, io as failed};
-use super::identity::{self, Identity, Pin, SEGMENT, is_origin};
+use super::identity::{self, Identity, Pin, SEGMENT};
 use super::journal::Record;
 use super::lines::{Position, segment_name};
 use super::log::CHECKPOINT;

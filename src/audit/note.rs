@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use crate::key::secret::SecretKey;
-use crate::key::{Algorithm, KeyError, PublicKey};
+use crate::key::{Algorithm, KeyError, PublicKey, is_key_name};
 
 /// Lines that a reader takes at most: the spec's floor is 16.
 const MAX_SIGNATURES: usize = 100;
@@ -65,11 +65,6 @@ pub struct VerifierKey {
     key: PublicKey,
 }
 
-/// Whether a text may name a key.
-pub fn is_key_name(name: &str) -> bool {
-    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
-}
-
 impl VerifierKey {
     /// The key under this name.
     ///
@@ -82,7 +77,7 @@ impl VerifierKey {
         if key.algorithm() != Algorithm::Ed25519 {
             return Err(NoteError::NotEd25519);
         }
-        Ok(Self { name: name.to_owned(), id: key_id(name, key.raw()), key: key.clone() })
+        Ok(Self { name: name.to_owned(), id: key_id(name, ED25519, key.raw()), key: key.clone() })
     }
 
     /// Its name.
@@ -102,9 +97,21 @@ impl VerifierKey {
 }
 
 /// The first four bytes of SHA-256 over name, line feed, type and key.
-fn key_id(name: &str, raw: &[u8]) -> [u8; 4] {
-    let hash = Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(raw).finalize();
+fn key_id(name: &str, kind: u8, raw: &[u8]) -> [u8; 4] {
+    let hash = Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(raw).finalize();
     hash.first_chunk().copied().unwrap_or_default()
+}
+
+/// Takes `name+id+base64(type, key)` apart: the Ed25519 key of a signature type, a log's or a
+/// witness's. `None` for another type, a name that can't be one, or an id that isn't the key's.
+pub fn key_of_type(text: &str, kind: u8) -> Option<(&str, [u8; 4], PublicKey)> {
+    let mut parts = text.splitn(3, '+');
+    let (name, id, packed) = (parts.next()?, parts.next()?, parts.next()?);
+    let typed = STANDARD.decode(packed).ok()?;
+    let raw: &[u8; 32] = typed.strip_prefix(&[kind])?.try_into().ok()?;
+    let computed = key_id(name, kind, raw);
+    let sound = is_key_name(name) && hex::encode(computed) == id;
+    sound.then(|| (name, computed, PublicKey::from_ed25519(raw)))
 }
 
 impl fmt::Display for VerifierKey {
@@ -124,16 +131,9 @@ impl FromStr for VerifierKey {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, NoteError> {
-        let refuse = || NoteError::VerifierKey(text.to_owned());
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(refuse());
-        };
-        let typed = STANDARD.decode(key).map_err(|_| refuse())?;
-        let Some((&ED25519, raw)) = typed.split_first() else { return Err(refuse()) };
-        let raw: &[u8; 32] = raw.try_into().map_err(|_| refuse())?;
-        let vkey = Self::new(name, &PublicKey::from_ed25519(raw))?;
-        if hex::encode(vkey.id) == id { Ok(vkey) } else { Err(refuse()) }
+        let (name, id, key) =
+            key_of_type(text, ED25519).ok_or_else(|| NoteError::VerifierKey(text.to_owned()))?;
+        Ok(Self { name: name.to_owned(), id, key })
     }
 }
 

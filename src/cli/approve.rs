@@ -1,6 +1,5 @@
 //! `laforge approve` and `laforge reject`: a person's word on a release digest.
 
-use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
@@ -10,12 +9,12 @@ use clap::Args;
 use crate::evidence::predicate::approval::{Approval, Word};
 use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
-use crate::report::paint::printable;
-use crate::signing::{self, statement};
+use crate::signing::statement;
 use crate::time;
 
-use super::load;
+use super::load::{self, Signing};
 use super::sign::bundle_name;
+use super::signer::{self, SignerFlags};
 use super::{Exit, Failure, Session};
 
 /// Approve a release: sign an approval record for its release digest and environment.
@@ -37,15 +36,17 @@ struct Record {
     /// The release to judge; every field is shown before it is signed
     #[arg(long, value_name = "FILE", required_unless_present = "blind")]
     release: Option<PathBuf>,
+    /// An image that is deployed beside the release's artifacts, as `deploy` is given it (repeatable)
+    #[arg(long, value_name = "REF@sha256:…", conflicts_with = "blind")]
+    image: Vec<String>,
     /// Sign a bare release digest without seeing the release; needs --environment
     #[arg(long, value_name = "DIGEST", conflicts_with = "release", requires = "environment")]
     blind: Option<ClaimedDigest>,
     /// The environment, with --blind
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    /// Your secret key: a PEM file, file:PATH or env:NAME
-    #[arg(long, value_name = "SOURCE")]
-    key: String,
+    #[command(flatten)]
+    signer: SignerFlags,
     /// How long the record counts, such as 24h or 7d
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     expires: String,
@@ -86,24 +87,23 @@ impl Record {
         if self.break_glass {
             return Err(load::not_built_yet("--break-glass"));
         }
-        let release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
+        let mut release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
+        if let Some(release) = &mut release {
+            load::add_images(release, &self.image)?;
+        }
         let (digest, environment) = self.subject(release.as_ref())?;
         let record = self.record(decision, environment, session)?;
-        let key = session.secret_key_of(&self.key)?;
-        load::warn_of_stranger(key.public(), load::Signing::Approval, session);
-        session.tell(&shown(&record, &digest, release.as_ref(), &key.public().id().to_string()));
+        let signer = self.signer.signer(session)?;
+        signer.warn_of_stranger(Signing::Approval, session);
+        let rows = shown(&record, &digest, release.as_ref()).into_iter().chain(signer.described());
+        session.tell(&signer::table(rows));
         if !self.yes && !confirmed(session) {
             return Err(Failure::new(Exit::Denied, "not signed"));
         }
-        let bundle = signing::statement_bundle(&statement::approval(&digest, &record), &key)
-            .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+        let statement = statement::approval(&digest, &record);
+        let bundle = signer.statement(&statement, &digest, Signing::Approval, session)?;
         let kind = if decision == Word::Approved { "approval" } else { "rejection" };
-        let key_id = key.public().id().hex();
-        let name = format!(
-            "{}-{}",
-            &digest.hex().get(..12).unwrap_or_default(),
-            key_id.get(..8).unwrap_or_default()
-        );
+        let name = format!("{}-{}", digest.hex().get(..12).unwrap_or_default(), signer.short_name());
         let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &name)));
         session.create(&target, &bundle, false)?;
         session.say(&format!("signed the {kind}: {}\n", target.display()));
@@ -144,37 +144,31 @@ impl Record {
 }
 
 /// Every field of what is about to be signed.
-fn shown(record: &Approval, digest: &ClaimedDigest, release: Option<&Release>, key: &str) -> String {
-    let mut out = String::from("about to sign:\n");
-    let mut row = |label: &str, text: &str| {
-        let _ = writeln!(out, "  {label:>12} {}", printable(text));
-    };
-    row("decision", if record.decision == Word::Approved { "approved" } else { "rejected" });
-    row("release", &digest.to_string());
+fn shown(
+    record: &Approval,
+    digest: &ClaimedDigest,
+    release: Option<&Release>,
+) -> Vec<(&'static str, String)> {
+    let decision = if record.decision == Word::Approved { "approved" } else { "rejected" };
+    let mut rows = vec![("decision", decision.to_owned()), ("release", digest.to_string())];
     match release {
         Some(release) => {
-            row("", &format!("{} {}", release.name, release.version));
-            row("source", &format!("{} {}", release.source.repository, release.source.r#ref));
-            row("commit", &release.source.commit);
-            for artifact in &release.artifacts {
-                row("artifact", &format!("{} {}", artifact.name, artifact.digest));
-            }
-            for config in &release.config {
-                row("config", &format!("{} {}", config.name, config.digest));
-            }
+            rows.push(("", format!("{} {}", release.name, release.version)));
+            rows.push(("source", format!("{} {}", release.source.repository, release.source.r#ref)));
+            rows.push(("commit", release.source.commit.clone()));
+            let listed =
+                |label| move |name: &str, digest: &ClaimedDigest| (label, format!("{name} {digest}"));
+            rows.extend(release.artifacts.iter().map(|it| listed("artifact")(&it.name, &it.digest)));
+            rows.extend(release.config.iter().map(|it| listed("config")(&it.name, &it.digest)));
         }
-        None => row("", "BLIND: the release behind this digest was not shown"),
+        None => rows.push(("", "BLIND: the release behind this digest was not shown".to_owned())),
     }
-    row("environment", &record.environment);
-    row("created", &time::to_seconds(record.created_at));
-    row("expires", &time::to_seconds(record.expires_at));
-    for (label, text) in [("reason", &record.reason), ("ticket", &record.ticket), ("role", &record.role)] {
-        if let Some(text) = text {
-            row(label, text);
-        }
-    }
-    row("key", key);
-    out
+    rows.push(("environment", record.environment.clone()));
+    rows.push(("created", time::to_seconds(record.created_at)));
+    rows.push(("expires", time::to_seconds(record.expires_at)));
+    let optional = [("reason", &record.reason), ("ticket", &record.ticket), ("role", &record.role)];
+    rows.extend(optional.into_iter().filter_map(|(label, text)| Some((label, text.clone()?))));
+    rows
 }
 
 /// On a terminal a person says yes; elsewhere the command line is the word.

@@ -15,6 +15,7 @@ use crate::report::inspection::Inspection;
 use crate::report::paint::printable;
 use crate::rollout::Plan;
 use crate::source::directory::{EvidenceFolders, Files};
+use crate::source::oci::RegistryEvidence;
 
 use super::error::{NO_DECISION, NOT_RECORDED, NOT_WRITTEN};
 use super::flags::GateFlags;
@@ -95,13 +96,17 @@ impl Deploy {
         };
         let standard = Standard { trust, policies };
         let request = Request { rollout, mode, caller: caller::of(session) };
-        let evidence = EvidenceFolders::read(&evidence);
+        let folders = EvidenceFolders::read(&evidence);
         let progress = Progress::on(session);
         let artifacts =
-            Files::new(evidence.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
-        let world = World { artifacts: &artifacts, evidence: &evidence };
+            Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
+        let registries = load::registries(&self.gate.evidence, session)
+            .with_progress(|host, requests| progress.asked(host, requests));
+        let evidence = RegistryEvidence::beside(&folders, &registries);
+        let world = World { artifacts: &artifacts, images: &registries, evidence: &evidence };
         let outcome = gate::preflight(release, request, world, &standard, &mut log, now, clock);
         progress.clear();
+        load::tell_requests(&registries, session);
         for warning in log.take_warnings() {
             session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
         }

@@ -9,9 +9,9 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::audit::{AuditLog, NewLog, is_origin};
-use crate::key::Algorithm;
+use crate::audit::{AuditLog, NewLog};
 use crate::key::secret::SecretKey;
+use crate::key::{Algorithm, is_origin};
 use crate::plan::request::is_target;
 
 use super::caller;

@@ -19,6 +19,7 @@ use crate::key::Algorithm;
 use crate::key::secret::SecretKey;
 use crate::release::Release;
 use crate::release::digest::{Algorithms, Digest};
+use crate::release::resolved::tests::NoImages;
 use crate::release::resolved::{ArtifactFiles, Resolution, ResolvedRelease};
 use crate::time::{self, Timestamp};
 use crate::trust::TrustRoot;
@@ -65,7 +66,7 @@ impl Files {
              path: {artifact}, digest: '{digest}'}}]\n"
         );
         let release = Release::parse(&Source::new("release.yaml", &text), Path::new("")).unwrap();
-        match release.resolve(self).unwrap() {
+        match release.resolve(self, &NoImages).unwrap() {
             Resolution::Matches(release) => release,
             Resolution::Differs(mismatch) => panic!("{mismatch:?}"),
         }

@@ -1,9 +1,7 @@
-//! Exact numbers out of text: fractions, whole numbers, durations. Nothing is ever rounded.
+//! Exact numbers out of text: fractions and whole numbers. Nothing is ever rounded.
 //!
 //! In: what a person wrote, in a flag or a document. Out: integers, or nothing when the text is
 //! not exactly one of the accepted forms (`rollout.md` section 3: "budgets are read as text").
-
-use chrono::Duration;
 
 /// The largest integer that every JSON reader holds exactly (RFC 8785, 3.2.2.3).
 pub const MAX_SAFE: u64 = (1 << 53) - 1;
@@ -37,35 +35,6 @@ pub fn decimal(text: &str, places: usize) -> Option<u64> {
 /// A whole number, as [`decimal`] without a point.
 pub fn whole(text: &str) -> Option<u64> {
     decimal(text, 0)
-}
-
-/// A duration such as `4h`, `90s`, `7d` or `1h30m`: numbers with units, larger units first.
-pub fn duration(text: &str) -> Option<Duration> {
-    let mut seconds = 0_u64;
-    let mut smallest = u64::MAX;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, after) = rest.split_at_checked(end)?;
-        let (unit, tail) = after.split_at_checked(1)?;
-        let length = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => return None,
-        };
-        if length >= smallest {
-            return None;
-        }
-        smallest = length;
-        seconds = seconds.checked_add(whole(number)?.checked_mul(length)?)?;
-        rest = tail;
-    }
-    if seconds == 0 {
-        return None;
-    }
-    Duration::try_seconds(i64::try_from(seconds).ok()?)
 }
 
 /// Milliseconds as the seconds of a Prometheus `le` label: 450 is `0.45`, 1000 is `1`.
@@ -113,17 +82,6 @@ mod tests {
             assert_eq!(fraction(wrong, 6), None, "{wrong}");
         }
         assert_eq!(fraction("0.9999", 3), None);
-    }
-
-    #[test]
-    fn reads_durations_larger_units_first() {
-        for (text, seconds) in [("4h", 14_400), ("24h", 86_400), ("90s", 90), ("1h30m", 5400), ("1d", 86_400)]
-        {
-            assert_eq!(duration(text), Duration::try_seconds(seconds), "{text}");
-        }
-        for wrong in ["", "4", "h", "0s", "4H", "30m1h", "1h1h", "-4h", "4.5h", "4 h", "99999999999999999d"] {
-            assert_eq!(duration(wrong), None, "{wrong}");
-        }
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! is refused everywhere. Format: `policy.md`; the JSON Schemas come from the same types.
 
 mod check;
-pub(in crate::policy) mod duration;
 mod tree;
 
 use schemars::JsonSchema;

@@ -16,10 +16,14 @@ use crate::yaml::Place;
 pub enum RuleId {
     /// An artifact's bytes are not what the release claims.
     ArtifactDigest,
+    /// An image that its registry does not have.
+    ArtifactMissing,
     /// An artifact was named by digest and never read.
     ArtifactNotRead,
     /// An artifact's bytes are a PAE or a simple-signing payload.
     ArtifactShape,
+    /// An image whose registry could not be asked, or gave no answer that can be used.
+    ArtifactUnreachable,
     /// No rule was selected for this release.
     NoRule,
     /// Too few signatures over an artifact.
@@ -85,8 +89,10 @@ impl RuleId {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ArtifactDigest => "artifact-digest",
+            Self::ArtifactMissing => "artifact-missing",
             Self::ArtifactNotRead => "artifact-not-read",
             Self::ArtifactShape => "artifact-shape",
+            Self::ArtifactUnreachable => "artifact-unreachable",
             Self::NoRule => "no-rule",
             Self::SignatureMissing => "signature-missing",
             Self::ApprovalThreshold => "approval-threshold",
@@ -120,10 +126,12 @@ impl RuleId {
     }
 
     /// All of them, for documentation and its test.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::ArtifactDigest,
+        Self::ArtifactMissing,
         Self::ArtifactNotRead,
         Self::ArtifactShape,
+        Self::ArtifactUnreachable,
         Self::NoRule,
         Self::SignatureMissing,
         Self::ApprovalThreshold,

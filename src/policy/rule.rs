@@ -26,13 +26,12 @@ use serde::Deserialize;
 use crate::plan::LimitedBy;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::document::RESERVED_NAME;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, duration};
 use crate::trust::TrustRoot;
 use crate::verify::facts::{ArtifactFacts, Facts};
 use crate::yaml::{DocumentError, Source, Spanned};
 
 use super::account::ReleaseSummary;
-use super::document;
 use super::finding::{Finding, Origin, RuleId, Severity};
 use proposal::Proposal;
 
@@ -200,11 +199,11 @@ impl Reading<'_> {
 
     /// Reads `24h`, `7d`, `90m`.
     pub(super) fn duration(&self, text: &Spanned<String>) -> Result<Duration, DocumentError> {
-        document::duration::parse(&text.value).ok_or_else(|| {
+        duration::parse(&text.value).ok_or_else(|| {
             self.refuse(
                 text,
                 format!("`{}` is not a duration", text.value),
-                "write a whole number and one unit of s, m, h or d, such as `24h`",
+                "write whole numbers with the units d, h, m and s, larger ones first, such as `24h` or `1h30m`",
             )
         })
     }

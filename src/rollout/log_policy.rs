@@ -7,11 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest as _, Sha256};
-
-use crate::audit::note::{SignedNote, VerifierKey};
+use crate::audit::note::{self, SignedNote, VerifierKey};
 use crate::key::PublicKey;
 
 /// The signature type of a witness's timestamped Ed25519 key.
@@ -246,7 +242,9 @@ impl Reader {
     }
 
     fn witness(&mut self, name: &str, text: &str) -> Step {
-        let witness = witness_key(text).ok_or_else(|| LogPolicyProblem::Key { key: text.to_owned() })?;
+        let (key_name, id, key) =
+            note::key_of_type(text, WITNESS).ok_or_else(|| LogPolicyProblem::Key { key: text.to_owned() })?;
+        let witness = Witness { name: key_name.to_owned(), id, key };
         if self.witnesses.iter().any(|other| other.key == witness.key) {
             return Err(LogPolicyProblem::KeyTwice { key: text.to_owned() });
         }
@@ -298,21 +296,12 @@ impl Reader {
     }
 }
 
-/// A witness's key in its text form `name+id+base64(type, key)`.
-fn witness_key(text: &str) -> Option<Witness> {
-    let mut parts = text.splitn(3, '+');
-    let (name, id, packed) = (parts.next()?, parts.next()?, parts.next()?);
-    let typed = STANDARD.decode(packed).ok()?;
-    let (&kind, raw) = typed.split_first()?;
-    let raw: &[u8; 32] = raw.try_into().ok()?;
-    let hash = Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(raw).finalize();
-    let computed: [u8; 4] = hash.first_chunk().copied()?;
-    let sound = kind == WITNESS && crate::audit::note::is_key_name(name) && hex::encode(computed) == id;
-    sound.then(|| Witness { name: name.to_owned(), id: computed, key: PublicKey::from_ed25519(raw) })
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
     use crate::audit::checkpoint::Checkpoint;
     use crate::audit::tree::{Head, empty_root};

@@ -757,9 +757,21 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
         };
         for (from, to, reason) in [
             ("a.pub", "p256.pub", "key `p256.pub` is not an Ed25519 key, which a log needs"),
-            ("o.example/p", "https://o", "origin `https://o` has a scheme; an origin has none"),
-            ("o.example/p", "'o p'", "origin `o p` holds white space or `+`"),
-            ("o.example/p", "o+p", "origin `o+p` holds white space or `+`"),
+            (
+                "o.example/p",
+                "https://o",
+                "`https://o` is not an origin: 1 to 255 bytes without scheme, white space or `+`",
+            ),
+            (
+                "o.example/p",
+                "'o p'",
+                "`o p` is not an origin: 1 to 255 bytes without scheme, white space or `+`",
+            ),
+            (
+                "o.example/p",
+                "o+p",
+                "`o+p` is not an origin: 1 to 255 bytes without scheme, white space or `+`",
+            ),
             ("o.example/p", "''", "`` is empty"),
             (
                 "sha256:ba",

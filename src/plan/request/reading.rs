@@ -10,6 +10,7 @@ use super::{Deadlines, Migration, PlannedStep, Readiness, RolloutRequest, Watch,
 use crate::plan::exact;
 use crate::plan::members::{FastBurn, MigrationClass, RatioMetric, StrategyType};
 use crate::plan::objectives::{self, ErrorBudget, LatencyBudget};
+use crate::time::duration;
 use crate::yaml::{Source, Spanned};
 
 /// A month: no phase of a rollout lasts longer, and no deadline overflows.
@@ -299,7 +300,7 @@ impl Settings<'_> {
 
     fn ttl(&self) -> Read<Duration> {
         let written = self.text(("--ttl", &self.flags.ttl), &self.section.ttl, ("ttl", "4h"));
-        exact::duration(&written.value)
+        duration::parse(&written.value)
             .filter(|ttl| *ttl <= Duration::hours(MAX_TTL_HOURS))
             .ok_or_else(|| written.refuse(Problem::Ttl { text: written.value.clone() }))
     }

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::plan::LimitedBy;
+use crate::time::duration;
 use crate::time::{Timestamp, whole_seconds};
 use crate::verify::attestations::APPROVAL;
 use crate::verify::facts::{ApprovalDecision, ApprovalFact, Facts, Party, TimeKind};
@@ -21,7 +22,6 @@ use crate::yaml::{DocumentError, Spanned};
 
 use super::attestations::signer;
 use super::{Counted, Cure, Outcome, Reading, Scope, denial, matching};
-use crate::policy::document::duration;
 use crate::policy::finding::{Finding, Origin, RuleId};
 
 /// People who approved.

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use crate::plan::LimitedBy;
 use crate::plan::members::{self, StrategyType};
+use crate::time::duration;
 use crate::yaml::{DocumentError, Spanned};
 
 use super::{Cure, Outcome, Reading, Scope, denial};
-use crate::policy::document::duration;
 use crate::policy::finding::{Finding, Origin, RuleId};
 
 /// Bounds of the rollout.

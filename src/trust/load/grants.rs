@@ -6,9 +6,9 @@ use super::super::document::{BuilderEntry, GateEntry, RevokedEntry};
 use super::super::uses::Owner;
 use super::super::{Builder, Gate, Revocation, Revoked, Signer, Use};
 use super::{Loaded, Loader};
-use crate::key::{Algorithm, PublicKey};
+use crate::key::{Algorithm, MAX_ORIGIN, PublicKey, is_origin, not_an_origin};
 use crate::release::digest::ClaimedDigest;
-use crate::release::name::{self, MAX_NAME};
+use crate::release::name;
 use crate::yaml::Spanned;
 
 /// The highest level for a builder whose signer could also have shaped the artifact: artifact bytes
@@ -101,14 +101,11 @@ impl Loader<'_, '_> {
 
     /// <https://c2sp.org/tlog-checkpoint>: schema-less, and the name of the key that signs notes.
     fn origin(&self, at: &Spanned<String>) -> Loaded<String> {
-        let origin = name::read(self.source, at, MAX_NAME)?;
-        if origin.contains("://") {
-            return self.refuse(at, format!("origin `{origin}` has a scheme; an origin has none"));
+        let origin = name::read(self.source, at, MAX_ORIGIN)?;
+        match is_origin(&origin) {
+            true => Ok(origin),
+            false => self.refuse(at, not_an_origin(&origin)),
         }
-        if origin.contains(|c: char| c.is_whitespace() || c == '+') {
-            return self.refuse(at, format!("origin `{origin}` holds white space or `+`"));
-        }
-        Ok(origin)
     }
 
     fn pins(&self, list: Option<&Spanned<Vec<Spanned<String>>>>) -> Loaded<Option<Vec<ClaimedDigest>>> {
