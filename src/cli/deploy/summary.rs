@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 
 use crate::audit::Approved;
 use crate::config::KeySource;
@@ -22,7 +21,8 @@ use crate::evidence::predicate::{svr, vsa};
 use crate::json;
 use crate::key::PublicKey;
 use crate::key::secret::SecretKey;
-use crate::policy::{DecisionReport, ReleaseSummary};
+use crate::policy::DecisionReport;
+use crate::policy::account::ReleaseSummary;
 use crate::release::digest::ClaimedDigest;
 use crate::release::document::RESERVED_NAME;
 use crate::signing::vsa::{Summary, resource_uri};

@@ -23,8 +23,8 @@ use crate::verify::facts::{ArtifactFacts, AttestationFact, Ending};
 use crate::yaml::{DocumentError, Spanned};
 
 use super::{Cure, Each, Outcome, Reading, Scope, denial};
-use crate::policy::document::duration;
 use crate::policy::finding::{Finding, Origin, RuleId};
+use crate::time::duration;
 use condition::{Condition, Failure, Part};
 use hearing::{Hearing, as_old};
 

@@ -20,8 +20,8 @@ use crate::yaml::{DocumentError, Spanned};
 
 use super::approvals::Required;
 use super::{Cure, Each, Judged, Outcome, Reading, Scope, denial};
-use crate::policy::document::duration::{self, PATTERN};
 use crate::policy::finding::{Finding, Origin, RuleId, Severity};
+use crate::time::duration::{self, PATTERN};
 
 /// Where artifacts were built, and from what.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -174,11 +174,10 @@ impl Provenance {
     /// The provenances that meet every expectation, with what they are of: what `correlate` ties
     /// together.
     pub(super) fn counted<'a>(&self, scope: &Scope<'a>) -> Vec<(&'a ArtifactFacts, &'a ProvenanceFact)> {
-        let source = &scope.release.source;
         let artifacts = self.each.select(scope.facts).into_iter();
         let facts =
             artifacts.flat_map(|artifact| artifact.provenances.iter().map(move |fact| (artifact, fact)));
-        facts.filter(|(_, fact)| self.first_failure(fact, source).is_none()).collect()
+        facts.filter(|(_, fact)| self.first_failure(fact, scope).is_none()).collect()
     }
 
     fn contradicted(&self, artifact: &ArtifactFacts, fact: &ContradictionFact) -> Finding {

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use chrono::Duration;
 
 use super::{ArtifactFacts, AttestationFact, Attestations, Failure, Part};
-use crate::policy::document::duration;
 use crate::policy::rule::matching;
 use crate::release::digest::Digest;
+use crate::time::duration;
 use crate::time::{Timestamp, whole_seconds};
 
 /// What one requirement makes of the attestations of one artifact.
