@@ -28,6 +28,7 @@ use crate::release::resolved::ResolvedRelease;
 use bundle::{Algorithm, Bundle};
 use envelope::Envelope;
 use simple_signing::SimpleSigning;
+pub(crate) use standing::use_for;
 use statement::Statement;
 use wire::problem;
 

@@ -167,7 +167,8 @@ fn whose_use_fits<'a>(signers: &[&'a Signer], claim: &Claim) -> Result<Vec<&'a S
     Ok(fitting)
 }
 
-fn use_for(predicate_type: &str) -> Use {
+/// The use that a signer of this predicate type needs.
+pub(crate) fn use_for(predicate_type: &str) -> Use {
     if predicate_type == COSIGN_SIGN {
         Use::Artifact
     } else if VERIFIED.iter().any(|start| predicate_type.starts_with(start)) {

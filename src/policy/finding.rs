@@ -62,6 +62,12 @@ pub enum RuleId {
     ProvenanceDependency,
     /// A certificate says otherwise than the provenance that it signed.
     ClaimsMismatch,
+    /// Too few attestations of a type that is asked for.
+    AttestationMissing,
+    /// An attestation that doesn't say what it has to.
+    AttestationFailed,
+    /// What counted is not of one run or commit.
+    CorrelationMismatch,
     /// A frozen window.
     Freeze,
     /// A strategy that the policy does not allow.
@@ -106,6 +112,9 @@ impl RuleId {
             Self::ProvenanceAge => "provenance-age",
             Self::ProvenanceDependency => "provenance-dependency",
             Self::ClaimsMismatch => "claims-mismatch",
+            Self::AttestationMissing => "attestation-missing",
+            Self::AttestationFailed => "attestation-failed",
+            Self::CorrelationMismatch => "correlation-mismatch",
             Self::Freeze => "freeze",
             Self::RolloutStrategy => "rollout-strategy",
             Self::RolloutFirstStep => "rollout-first-step",
@@ -142,6 +151,9 @@ impl RuleId {
         Self::ProvenanceAge,
         Self::ProvenanceDependency,
         Self::ClaimsMismatch,
+        Self::AttestationMissing,
+        Self::AttestationFailed,
+        Self::CorrelationMismatch,
         Self::Freeze,
         Self::RolloutStrategy,
         Self::RolloutFirstStep,

@@ -138,6 +138,15 @@ impl Provenance {
         }
     }
 
+    /// The provenances that meet every expectation, with what they are of: what `correlate` ties
+    /// together.
+    pub(super) fn counted<'a>(&self, scope: &Scope<'a>) -> Vec<(&'a ArtifactFacts, &'a ProvenanceFact)> {
+        let artifacts = self.each.select(scope.facts).into_iter();
+        let facts =
+            artifacts.flat_map(|artifact| artifact.provenances.iter().map(move |fact| (artifact, fact)));
+        facts.filter(|(_, fact)| self.first_failure(fact, scope).is_none()).collect()
+    }
+
     fn contradicted(&self, artifact: &ArtifactFacts, fact: &ContradictionFact) -> Finding {
         let ContradictionFact { signer, member, certificate, predicate, evidence } = fact;
         let message = format!(

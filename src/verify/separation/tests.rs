@@ -58,7 +58,7 @@ fn told(said: &[(&Signed, &Statement)]) -> (Vec<SeparationFact>, Vec<&'static st
     let built = Built { builds: &builds, signed: vec![&ci] };
     let said: Vec<Said<'_>> = said.iter().map(|(signed, statement)| Said { signed, statement }).collect();
     let people = [person("alice", &[]), person("bob", &[])];
-    let (mut facts, set_aside) = bind(&said, &built, &wanted, &signers(), &people);
+    let Separated { mut facts, set_aside, .. } = bind(&said, &built, &wanted, &signers(), &people);
     facts.retain(|it| it.party == Party::SourceAuthor);
     (facts, set_aside.into_iter().map(|it| it.kind).collect())
 }

@@ -183,7 +183,7 @@ fn more_log_entries_or_time_stamps_than_are_taken() {
         for at in 0..32 {
             let mut another = one.clone();
             another[member] = if member == "logIndex" {
-                json!((1000 + at).to_string())
+                json!((1000 + u32::from(at)).to_string())
             } else {
                 json!(STANDARD.encode([at; 9]))
             };
