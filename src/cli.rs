@@ -114,18 +114,8 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 10] = [
-    "explain",
-    "waive",
-    "rollout",
-    "render",
-    "trust",
-    "runtime",
-    "studio",
-    "doctor",
-    "completions",
-    "man",
-];
+const LATER: [&str; 10] =
+    ["explain", "waive", "rollout", "render", "trust", "runtime", "studio", "doctor", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {

@@ -426,7 +426,11 @@ mod tests {
         assert!(release.artifacts.is_empty());
         assert_eq!(config.manifests.unwrap().path, Path::new("/repo/deploy/rendered/"));
         for (from, to, reason) in [
-            ("4f1c4f1c, ref", "4f1c, ref", "7:73: `4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c` is not a whole commit"),
+            (
+                "4f1c4f1c, ref",
+                "4f1c, ref",
+                "7:73: `4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c` is not a whole commit",
+            ),
             ("  name: payments\n", "", "missing field `name`"),
             ("  name:", "  nam:", "unknown field `nam`"),
             ("release:\n", "release: [a]\nx:\n", "a path, or a mapping with `name`"),

@@ -12,6 +12,7 @@ mod manifests;
 mod provenance;
 mod rollout;
 mod signatures;
+mod witnesses;
 
 use laforge::policy::finding::RuleId;
 
@@ -66,6 +67,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         artifacts::CASES,
         manifests::CASES,
         signatures::CASES,
+        witnesses::CASES,
         approvals::CASES,
         provenance::CASES,
         rollout::CASES,

@@ -66,7 +66,7 @@ pub(in crate::audit) fn report() -> DecisionReport {
                 r#ref: "refs/tags/v2.4.0".into(),
             },
             artifacts: vec![NamedDigest { name: "api".into(), digest: digest("api").claim() }],
-        manifests: None,
+            manifests: None,
         },
         findings: vec![],
         facts: None,
@@ -120,7 +120,7 @@ pub(in crate::audit) fn largest() -> DecisionReport {
             environment: text.clone(),
             source: SourceRevision { repository: text.clone(), commit: text.clone(), r#ref: text.clone() },
             artifacts: (0..many).map(named).collect(),
-        manifests: None,
+            manifests: None,
             ..small.release
         },
         findings: (0..many).map(finding).collect(),

@@ -52,8 +52,7 @@ impl Bundle {
         let (bundles, paths) = load::bundles(&paths)?;
         let folders = EvidenceFolders::read_with(&paths, &bundles);
         let progress = Progress::on(session);
-        let files =
-            Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
+        let files = Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
         let registries = load::registries(&self.evidence, session)
             .with_progress(|host, requests| progress.asked(host, requests));
         let images = bundles.images(&registries);

@@ -223,8 +223,9 @@ impl Bundles {
         let broken = |file: &str, problem| {
             Err(BundleError::NotWhole { path: path.to_owned(), file: file.to_owned(), problem })
         };
-        let mut wanted: BTreeSet<_> = list.evidence.iter().map(|it| (Part::Evidence, &it.digest)).collect();
-        wanted.extend(list.manifests.iter().map(|it| (Part::Manifest, &it.digest)));
+        let evidence = list.evidence.into_iter().map(|it| (Part::Evidence, it.digest));
+        let manifests = list.manifests.into_iter().map(|it| (Part::Manifest, it.digest));
+        let mut wanted: BTreeSet<_> = evidence.chain(manifests).collect();
         for (file, bytes) in files {
             let digest = Digest::of_bytes(&bytes).claim();
             let part = match file.split_once('/') {
@@ -233,7 +234,7 @@ impl Bundles {
                 Some(("oci", "index.json" | "oci-layout")) => continue,
                 _ => return broken(&file, "is not what its name says"),
             };
-            if !wanted.remove(&(part, &digest)) {
+            if !wanted.remove(&(part, digest.clone())) {
                 return broken(&file, "is not listed");
             }
             match part {
@@ -273,7 +274,8 @@ fn read(path: &Path) -> Result<Option<Files>, BundleError> {
     let file = open_file(path).map_err(unreadable)?;
     // Headers and padding take at most as much again as small files do.
     file.take(2 * MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    let files = archive::read(&bytes).map_err(|source| BundleError::Archive { path: path.to_owned(), source })?;
+    let files =
+        archive::read(&bytes).map_err(|source| BundleError::Archive { path: path.to_owned(), source })?;
     match files.len() > MAX_FILES || bytes.len() as u64 >= 2 * MAX_BYTES {
         true => Err(BundleError::TooLarge { path: path.to_owned() }),
         false => Ok(Some(files)),
@@ -300,7 +302,9 @@ impl Walk<'_> {
         let too_large = || BundleError::TooLarge { path: self.root.to_owned() };
         let unreadable = |source| BundleError::Unreadable { path: folder.path(OsStr::new("")), source };
         let room = MAX_FILES.saturating_sub(self.files.len());
-        let Entries::All(entries) = folder.entries(room).map_err(unreadable)? else { return Err(too_large()) };
+        let Entries::All(entries) = folder.entries(room).map_err(unreadable)? else {
+            return Err(too_large());
+        };
         for (name, kind) in entries {
             let file = format!("{prefix}{}", name.to_string_lossy());
             match kind {

@@ -243,7 +243,10 @@ mod tests {
             "`F/x/a.YAML` ends in capitals: a manifest to some tools, and none to others"
         );
         for name in ["kustomization.yaml", "Kustomization", "sub/Chart.yaml", "main.jsonnet"] {
-            assert!(refused(&["a.yaml", name]).ends_with("not yet the manifests that are deployed"), "{name}");
+            assert!(
+                refused(&["a.yaml", name]).ends_with("not yet the manifests that are deployed"),
+                "{name}"
+            );
         }
         assert_eq!(refused(&["README.md"]), "`F` holds no manifest (`*.yaml`, `*.yml`, `*.json`)");
         let folder = of(&["a.yaml", "elsewhere/b.yaml"]);

@@ -26,7 +26,8 @@ pub(super) const CASES: &[Case] = &[
         "A second container of the manifests names its image by a tag.",
         Denies(&[ImageNotPinned]),
         |scene| {
-            let digest = deployed(scene, "        - {name: sidecar, image: \"registry.acme.test/sidecar:1.4\"}\n");
+            let digest =
+                deployed(scene, "        - {name: sidecar, image: \"registry.acme.test/sidecar:1.4\"}\n");
             signed_image(scene, &digest);
         },
     ),

@@ -39,9 +39,9 @@ pub(in crate::cli) fn release_in_reach(
     add_images(&mut release, &flags.image)?;
     if let Some(path) = manifests {
         let deployed = deployed(path)?;
-        release
-            .deploy(deployed)
-            .map_err(|error| Failure::of(Exit::Usage, &error).because("an image of the manifests is named so"))?;
+        release.deploy(deployed).map_err(|error| {
+            Failure::of(Exit::Usage, &error).because("an image of the manifests is named so")
+        })?;
     }
     match &flags.environment {
         Some(environment) if *environment != release.environment => Err(Failure::usage(format!(
@@ -66,8 +66,9 @@ fn named(
             return Ok(Some(release.as_ref().clone()));
         }
         (None, Some(ConfiguredRelease::Inline(_))) => {
-            return Err(Failure::usage("the release in laforge.yaml has nothing to deliver")
-                .hint("add `manifests:` beside it, --manifests or --image, or name a document that lists artifacts"));
+            return Err(Failure::usage("the release in laforge.yaml has nothing to deliver").hint(
+                "add `manifests:` beside it, --manifests or --image, or name a document that lists artifacts",
+            ));
         }
         (None, None) => return Ok(None),
     };
@@ -90,10 +91,12 @@ fn deployed(path: &Path) -> Result<Deployed, Failure> {
     let files = read_manifests(path, &mut io::stdin().lock()).map_err(|error| {
         let failure = Failure::of(Exit::Usage, &error);
         match error {
-            ManifestsError::Unreadable { .. } => failure.hint("check the path, and the permissions on the way"),
-            ManifestsError::Unrendered { .. } => {
-                failure.hint("render first: `kustomize build DIR | laforge deploy --manifests -`, or `helm template`")
+            ManifestsError::Unreadable { .. } => {
+                failure.hint("check the path, and the permissions on the way")
             }
+            ManifestsError::Unrendered { .. } => failure.hint(
+                "render first: `kustomize build DIR | laforge deploy --manifests -`, or `helm template`",
+            ),
             ManifestsError::Link { .. } | ManifestsError::Capitals { .. } => {
                 failure.hint("put a file with a name in small letters in its place")
             }

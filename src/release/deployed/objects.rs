@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use super::super::reference::ImageReference;
 use super::images::{Reason, Unpinned, pinned, shortened};
 use super::tree::{self, Member, Node, Value};
-use super::{MAX_IMAGES, ManifestFile, agreement, source, text};
+use super::{Inventory, MAX_IMAGES, ManifestFile, agreement, source, text};
 use crate::yaml::{DocumentError, Place, Source};
 
 /// Members that an object is told by.
@@ -141,7 +141,9 @@ impl Objects {
                     self.found.images.push(reference);
                 }
             }
-            Err(reason) => self.found.inventory.unpinned.push(Unpinned { container, place: place.clone(), reason }),
+            Err(reason) => {
+                self.found.inventory.unpinned.push(Unpinned { container, place: place.clone(), reason })
+            }
         }
         self.named += 1;
         match self.distinct.len().max(self.found.inventory.unpinned.len()) > MAX_IMAGES {

@@ -18,8 +18,12 @@ fn refused(text: &str) -> String {
 /// Names of the images, and `container: reason` of those without a digest.
 fn told(text: &str) -> (Vec<String>, Vec<String>) {
     let deployed = read(text).unwrap();
-    let unpinned =
-        deployed.inventory.unpinned.iter().map(|it| format!("{} {}: {}", it.place, it.container, it.reason)).collect();
+    let unpinned = deployed
+        .inventory
+        .unpinned
+        .iter()
+        .map(|it| format!("{} {}: {}", it.place, it.container, it.reason))
+        .collect();
     (deployed.images.iter().map(|(repository, digest)| format!("{repository}@{digest}")).collect(), unpinned)
 }
 

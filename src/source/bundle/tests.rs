@@ -51,7 +51,10 @@ fn reads_a_folder_and_an_archive_alike() {
         let registries = Registries::offline();
         assert_eq!(bundles.images(&registries).manifest("r/a", &image).unwrap(), MANIFEST);
         let other = Digest::of_bytes(b"x").claim();
-        assert!(matches!(bundles.images(&registries).manifest("r/a", &other), Err(Unfetched::Unreachable { .. })));
+        assert!(matches!(
+            bundles.images(&registries).manifest("r/a", &other),
+            Err(Unfetched::Unreachable { .. })
+        ));
     }
     fs::remove_file(tar).unwrap();
 }

@@ -23,8 +23,8 @@ use crate::evidence::{EvidenceSource, Gathered, OverLimit, Unreadable};
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::image::MAX_MANIFEST;
 use crate::release::resolved::{Image, Kept, ResolvedRelease};
-use crate::source::bundle::Bundles;
 use crate::source::attached::{self, Descriptor, Layer};
+use crate::source::bundle::Bundles;
 use crate::source::directory::EvidenceFolders;
 use crate::source::intake::Intake;
 
