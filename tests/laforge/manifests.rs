@@ -25,7 +25,14 @@ fn a_tag_is_denied_at_its_place_and_recorded() {
     let example = Example::new();
     example.write("deploy/app.yaml", BY_TAG);
     approve(&example, &["--manifests", "deploy"]);
-    let run = example.deploy(&["--manifests", "deploy", "--report", "json=report.json", "--report", "human=report.txt"]);
+    let run = example.deploy(&[
+        "--manifests",
+        "deploy",
+        "--report",
+        "json=report.json",
+        "--report",
+        "human=report.txt",
+    ]);
     run.ends(10);
     let decision = example.last_decision();
     assert_eq!(decision["findings"].as_array().unwrap().len(), 1, "{decision}");

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::server::{Manner, Registry, Reply};
 use super::Shipped;
+use super::server::{Manner, Registry, Reply};
 use crate::example::{PROGRAM, at_home, finished};
 
 const OFFLINE: [&str; 4] = ["deploy", "--offline", "--evidence", "bundle.tar"];
@@ -131,7 +131,10 @@ fn offline_opens_no_socket_and_needs_no_interface() {
 /// The network calls of an offline deploy, where `strace` can trace.
 fn traced(folder: &Path) -> Option<String> {
     let strace = |arguments: &[&str]| {
-        at_home("strace", folder).args(["-f", "-qq", "-e", "trace=%network", "-o", "trace"]).args(arguments).output()
+        at_home("strace", folder)
+            .args(["-f", "-qq", "-e", "trace=%network", "-o", "trace"])
+            .args(arguments)
+            .output()
     };
     if !strace(&["true"]).is_ok_and(|output| output.status.success()) {
         unavailable("strace can't trace here");
