@@ -429,7 +429,7 @@ mod tests {
             (
                 "4f1c4f1c, ref",
                 "4f1c, ref",
-                "7:73: `4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c` is not a whole commit",
+                "7:66: `4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c` is not a whole commit",
             ),
             ("  name: payments\n", "", "missing field `name`"),
             ("  name:", "  nam:", "unknown field `nam`"),
