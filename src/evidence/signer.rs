@@ -214,6 +214,6 @@ fn signed<'s>(signature: &'s Signature<'_>) -> Signed<'s> {
     match &signature.over {
         Over::Digest(digest) | Over::Pae(_, Some(digest)) => Signed::Digest(digest),
         Over::Pae(bytes, None) => Signed::Pae(bytes),
-        Over::Bytes(bytes) => Signed::Pae(bytes),
+        Over::Bytes(bytes) => Signed::Bytes(bytes),
     }
 }
