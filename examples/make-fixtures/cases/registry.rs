@@ -78,7 +78,8 @@ fn signed_payload(scene: &mut Scene, change: impl FnOnce(&mut Value)) {
         "type": "cosign container image signature"}, "optional": null})
     .to_string();
     let (now, parts) = (scene.now, Parts::LOGGED.in_format(Format::V01));
-    let bundle = scene.keyless(&workflow(), Content::Message(payload.as_bytes()), now, parts);
+    // What `laforge sign` refuses to sign as a file is what cosign signs.
+    let bundle = scene.keyless(&workflow(), Content::ForbiddenMessage(payload.as_bytes()), now, parts);
     let mut annotations = annotations(&bundle);
     annotations["dev.cosignproject.cosign/signature"] = bundle["messageSignature"]["signature"].clone();
     change(&mut annotations);
