@@ -25,7 +25,10 @@ use super::Unreadable;
 use super::envelope::Envelope;
 use super::limits::quoted;
 use super::rejection::Rejection;
-use super::wire::{fit, problem};
+use super::wire::{Shape, fit, problem};
+
+/// The shape of a bundle within another document.
+pub(super) const SHAPE: Shape = shape::BUNDLE;
 
 /// A strictly parsed bundle.
 #[derive(Debug)]
@@ -117,6 +120,14 @@ impl Bundle {
     /// What its signature is over.
     pub(super) fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// Its signature over bytes that are elsewhere, if it is one.
+    pub(super) fn message(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Message(message) => Some(&message.signature),
+            Content::Envelope(_) => None,
+        }
     }
 
     /// The hint at a managed key; `None` when a certificate came with the bundle.
