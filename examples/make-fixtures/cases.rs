@@ -8,6 +8,7 @@ mod approvals;
 mod artifacts;
 mod documents;
 mod kinds;
+mod manifests;
 mod provenance;
 mod registry;
 mod rollout;
@@ -65,6 +66,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         kinds::CASES,
         artifacts::CASES,
+        manifests::CASES,
         signatures::CASES,
         witnesses::CASES,
         approvals::CASES,

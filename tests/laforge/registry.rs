@@ -3,6 +3,7 @@
 //! What is allowed is allowed by a real signature, found where tools put it; the program asks over a
 //! real connection. Times are cut short through the library, where a test would have to wait.
 
+mod offline;
 mod real;
 mod server;
 
