@@ -6,6 +6,7 @@
 
 mod approvals;
 mod artifacts;
+mod attestations;
 mod documents;
 mod kinds;
 mod provenance;
@@ -65,6 +66,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         artifacts::CASES,
         signatures::CASES,
         approvals::CASES,
+        attestations::CASES,
         provenance::CASES,
         rollout::CASES,
         documents::CASES,
