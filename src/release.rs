@@ -51,6 +51,21 @@ pub struct SourceRevision {
     pub r#ref: String,
 }
 
+impl SourceRevision {
+    /// Whether a text names this repository: whatever says nothing aside, the same one.
+    pub fn is_repository(&self, uri: &str) -> bool {
+        bare_repository(&self.repository) == bare_repository(uri)
+    }
+}
+
+/// A repository's URI without what says nothing: `git+`, a last `/`, `.git`. The rest is compared as it
+/// is written, case included.
+pub fn bare_repository(uri: &str) -> &str {
+    let uri = uri.strip_prefix("git+").unwrap_or(uri);
+    let uri = uri.strip_suffix('/').unwrap_or(uri);
+    uri.strip_suffix(".git").unwrap_or(uri)
+}
+
 /// One artifact or one configuration, with the digest that the release claims.
 #[derive(Debug, Clone)]
 pub struct Artifact {

@@ -12,6 +12,7 @@ mod kinds;
 mod provenance;
 mod rollout;
 mod signatures;
+mod witnesses;
 
 use laforge::policy::finding::RuleId;
 
@@ -65,6 +66,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         kinds::CASES,
         artifacts::CASES,
         signatures::CASES,
+        witnesses::CASES,
         approvals::CASES,
         attestations::CASES,
         provenance::CASES,

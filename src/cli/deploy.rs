@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use crate::audit::{AuditLog, Pinned};
 use crate::gate::{self, GateError, Outcome, World};
 use crate::plan::{Mode, PlanDraft, RolloutRequest};
 use crate::policy::{Request, Standard};
@@ -87,6 +88,7 @@ impl Deploy {
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
         let summary = self.summary.prepare(&trust, place.key.as_ref(), session)?;
         let mut log = place.open(self.audit_init, &trust, &release.environment, session, clock)?;
+        say_whether_pinned(&log, session);
         let recorded = log.last_versions(&release.environment);
         let policies = load::policies(&self.gate.policy, &config, &trust, &recorded)?;
         let (mode, now) = match &self.gate.now {
@@ -216,6 +218,17 @@ impl Deploy {
         }
         Ok(())
     }
+}
+
+/// Whoever reads trust can tell a pinned log from any other, and must know when they can't.
+fn say_whether_pinned(log: &AuditLog, session: &Session) {
+    let origin = printable(log.origin());
+    session.say(&match log.pinned() {
+        Pinned::Here => format!("log: {origin}, pinned by a gate of trust\n"),
+        Pinned::Nowhere => {
+            format!("log: {origin}, pinned by no gate of trust, which any other log could stand in for\n")
+        }
+    });
 }
 
 /// Where the proof of a plan lies: `FILE.tlog-proof`.

@@ -126,7 +126,7 @@ impl RuleId {
     }
 
     /// All of them, for documentation and its test.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: &[Self] = &[
         Self::ArtifactDigest,
         Self::ArtifactMissing,
         Self::ArtifactNotRead,

@@ -306,6 +306,17 @@ struct Reading {
     unread: Vec<Unread>,
 }
 
+/// Bytes of one artifact: twice the largest models and images, and hashed in some minutes. A sparse file
+/// of any size costs whoever makes it nothing, and the gate the time to read it.
+pub const MOST_BYTES: u64 = 256 << 30;
+
+/// What an artifact of more than [`MOST_BYTES`] is refused with.
+pub fn too_large() -> io::Error {
+    let most = MOST_BYTES >> 30;
+    let problem = format!("it has more than {most} GiB, the most that is hashed: deliver it in parts");
+    io::Error::new(io::ErrorKind::FileTooLarge, problem)
+}
+
 /// More readers than this only make a disk seek.
 const MAX_READERS: usize = 8;
 
@@ -393,29 +404,31 @@ fn differing(artifact: &Artifact, content: &Content) -> Option<Differing> {
     (read.digest() != claimed).then(|| Differing { name, claimed, computed: read.digest() })
 }
 
-/// The digest of a file's bytes, in constant memory.
+/// The digest of a file's bytes, in constant memory and within [`MOST_BYTES`].
 pub(super) fn hash_file(
     name: &str,
     path: &Path,
     files: &dyn ArtifactFiles,
 ) -> Result<ArtifactDigest, ResolveError> {
-    let counted = |file| Counted { file, name, files };
+    let counted = |file| Counted { file, name, files, left: MOST_BYTES };
     files
         .open(path)
         .and_then(|file| ArtifactDigest::of_reader(counted(file), files.algorithms()))
         .map_err(|source| ResolveError::Unreadable { name: name.to_owned(), path: path.to_owned(), source })
 }
 
-/// A file that says how much of it was read.
+/// A file that says how much of it was read, and has an end.
 struct Counted<'a> {
     file: Box<dyn Read + Send>,
     name: &'a str,
     files: &'a dyn ArtifactFiles,
+    left: u64,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(too_large)?;
         self.files.progress(self.name, read as u64);
         Ok(read)
     }

@@ -126,10 +126,11 @@ fn authors(
     wanted.source_named(&said.statement.subject)?;
     let source = Source::read(&said.statement.predicate)?;
     let ours = wanted.source;
-    for (member, wanted, got) in
-        [("repository", &ours.repository, &source.repository), ("commit", &ours.commit, &source.commit)]
-    {
-        if wanted != got {
+    for (member, same, wanted, got) in [
+        ("repository", ours.is_repository(&source.repository), &ours.repository, &source.repository),
+        ("commit", ours.commit == source.commit, &ours.commit, &source.commit),
+    ] {
+        if !same {
             return Err(Why::WrongSource { member, wanted: Quoted::new(wanted), got: Quoted::new(got) });
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Message<'a> {
     pub(super) signed: &'a Signed,
     /// All that share the digest that is signed.
     pub(super) artifacts: &'a [String],
+    /// Platforms of image indexes that have it: the index's name, and the platform's.
+    pub(super) leaves: &'a [(String, String)],
 }
 
 /// What a statement claims to be.
@@ -50,7 +52,8 @@ impl<'a> Spoken<'a> {
     pub(super) fn hear(&mut self, authenticated: &'a Authenticated) -> InputRole {
         let said = match authenticated {
             Authenticated::Artifact(signature) => {
-                self.messages.push(Message { signed: signature.signed(), artifacts: signature.artifacts() });
+                let (signed, artifacts) = (signature.signed(), signature.artifacts());
+                self.messages.push(Message { signed, artifacts, leaves: signature.leaves() });
                 return InputRole::Signature;
             }
             Authenticated::Statement(attestation) => {

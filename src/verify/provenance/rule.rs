@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::evidence::predicate::provenance::Provenance;
 use crate::evidence::predicate::source::Alias;
+use crate::release::bare_repository;
 use crate::trust::Pattern;
 use crate::verify::set_aside::{Quoted, Why};
 use crate::yaml::{DocumentError, Source};
@@ -345,11 +346,9 @@ fn split_fragment(uri: &str) -> (String, Option<String>) {
     (repository_of(repository), (!r#ref.is_empty()).then(|| r#ref.to_owned()))
 }
 
-/// A repository's URI without what says nothing: `git+`, a last `/`, `.git`.
+/// A repository's URI as facts name it.
 pub(super) fn repository_of(uri: &str) -> String {
-    let uri = uri.strip_prefix("git+").unwrap_or(uri);
-    let uri = uri.strip_suffix('/').unwrap_or(uri);
-    uri.strip_suffix(".git").unwrap_or(uri).to_owned()
+    bare_repository(uri).to_owned()
 }
 
 #[cfg(test)]
