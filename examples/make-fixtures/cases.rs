@@ -6,6 +6,7 @@
 
 mod approvals;
 mod artifacts;
+mod attestations;
 mod documents;
 mod kinds;
 mod manifests;
@@ -70,6 +71,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         signatures::CASES,
         witnesses::CASES,
         approvals::CASES,
+        attestations::CASES,
         provenance::CASES,
         registry::CASES,
         rollout::CASES,
