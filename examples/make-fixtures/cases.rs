@@ -6,6 +6,7 @@
 
 mod approvals;
 mod artifacts;
+mod builds;
 mod documents;
 mod kinds;
 mod provenance;
@@ -66,6 +67,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         signatures::CASES,
         approvals::CASES,
         provenance::CASES,
+        builds::CASES,
         rollout::CASES,
         documents::CASES,
     ]

@@ -5,10 +5,10 @@
 
 use chrono::Duration;
 
-use crate::policy::document::duration;
 use crate::policy::finding::RuleId;
 use crate::policy::rule::Scope;
 use crate::release::SourceRevision;
+use crate::time::duration;
 use crate::time::{Timestamp, to_seconds};
 use crate::trust::Pattern;
 use crate::verify::facts::ProvenanceFact;
