@@ -7,6 +7,7 @@
 mod approvals;
 mod artifacts;
 mod attestations;
+mod builds;
 mod documents;
 mod kinds;
 mod manifests;
@@ -74,6 +75,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         attestations::CASES,
         provenance::CASES,
         registry::CASES,
+        builds::CASES,
         rollout::CASES,
         documents::CASES,
     ]
