@@ -11,6 +11,7 @@ mod kinds;
 mod provenance;
 mod rollout;
 mod signatures;
+mod witnesses;
 
 use laforge::policy::finding::RuleId;
 
@@ -64,6 +65,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         kinds::CASES,
         artifacts::CASES,
         signatures::CASES,
+        witnesses::CASES,
         approvals::CASES,
         provenance::CASES,
         rollout::CASES,

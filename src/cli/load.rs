@@ -14,8 +14,10 @@ use crate::config::{self, Config};
 use crate::evidence::bundle::instance::Instance;
 use crate::policy::{PolicySet, PolicySets};
 use crate::release::digest::ClaimedDigest;
+use crate::release::reference::{ImageReference, ReferenceError};
 use crate::release::{Location, Release};
 use crate::source::directory;
+use crate::source::oci::{Registries, Settings};
 use crate::time::{self, Timestamp};
 use crate::trust::{Identity, TrustRoot, Use};
 use crate::yaml::Source;
@@ -69,8 +71,16 @@ pub(super) fn release_in_reach(
     session: &Session,
 ) -> Result<Option<Release>, Failure> {
     let configured = config.release.as_ref().map(|release| &release.path);
-    let Some(path) = flags.release.as_ref().or(configured) else { return Ok(None) };
-    let release = release(session, path)?;
+    let Some(path) = flags.release.as_ref().or(configured) else {
+        return match flags.image.first() {
+            None => Ok(None),
+            Some(image) => Err(Failure::usage(format!("--image `{image}` is of no release")).hint(
+                "name, version, environment and source come from `release:` in laforge.yaml or --release",
+            )),
+        };
+    };
+    let mut release = release(session, path)?;
+    add_images(&mut release, &flags.image)?;
     match &flags.environment {
         Some(environment) if *environment != release.environment => Err(Failure::usage(format!(
             "--environment `{environment}` is not the release's, which is for `{}`",
@@ -81,6 +91,24 @@ pub(super) fn release_in_reach(
     }
 }
 
+/// Adds the images of the command line to a release: what is approved and verified is all of them.
+pub(super) fn add_images(release: &mut Release, images: &[String]) -> Result<(), Failure> {
+    for image in images {
+        let failure = |problem: &dyn std::error::Error| {
+            Failure::of(Exit::Usage, problem).because(format!("it is what --image `{image}` says"))
+        };
+        let reference: ImageReference = image.parse().map_err(|error: ReferenceError| failure(&error))?;
+        let digest = reference.digest.ok_or_else(|| {
+            Failure::usage(format!("--image `{image}` has no digest"))
+                .hint("a tag can be moved: write `repository@sha256:…`, the digest that the push printed")
+        })?;
+        release
+            .add_image(&reference.repository, &digest)
+            .map_err(|error| Failure::usage(format!("--image `{image}` {error}")))?;
+    }
+    Ok(())
+}
+
 /// Name and path of each artifact of a release that is a file.
 pub(super) fn release_files(session: &Session, path: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let release = release(session, path)?;
@@ -89,7 +117,7 @@ pub(super) fn release_files(session: &Session, path: &Path) -> Result<Vec<(Strin
         .into_iter()
         .filter_map(|artifact| match artifact.location {
             Location::File(path) => Some((artifact.name, path)),
-            Location::Layout { .. } | Location::DigestOnly => None,
+            Location::Layout { .. } | Location::Registry { .. } | Location::DigestOnly => None,
         })
         .collect();
     match files.is_empty() {
@@ -168,6 +196,23 @@ pub(super) fn evidence_paths(
         }
     }
     Ok(paths)
+}
+
+/// The registries that images are asked of; with `--offline` none, and no client is ever made.
+pub(super) fn registries<'a>(flags: &EvidenceFlags, session: &Session) -> Registries<'a> {
+    if flags.offline {
+        return Registries::offline();
+    }
+    let home = || session.variable("HOME").map(|home| Path::new(&home).join(".docker"));
+    let docker_config = session.variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home);
+    Registries::online(Settings { docker_config, ..Settings::default() })
+}
+
+/// With `-v`, how much was asked.
+pub(super) fn tell_requests(registries: &Registries<'_>, session: &Session) {
+    if session.verbose && registries.requests() > 0 {
+        session.tell(&format!("{} requests to registries\n", registries.requests()));
+    }
 }
 
 /// The configured sets and the flags, none of them older than what the log has recorded.

@@ -4,16 +4,15 @@
 //! only deny. It can't be dropped silently, and the log takes it by value. What the rules say is
 //! `judgement`'s; validity, `idem` and the account are made here (`formats.md` sections 8 and 9).
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::evidence::Unreachable;
 use crate::plan::draft::Verdict;
 use crate::plan::{LimitedBy, Mode, PlanCore, PlanDraft, REQUEST_TYPE, Validity, Verification};
 use crate::release::Artifact;
 use crate::release::digest::Digest;
-use crate::release::resolved::{Differing, Mismatch, ResolvedArtifact, ResolvedRelease};
+use crate::release::resolved::{Differing, Mismatch, ResolvedArtifact, ResolvedRelease, Unfetched, Unread};
 use crate::time::{Timestamp, whole_seconds};
 use crate::verify::facts::Facts;
 use crate::verify::{Input, Verified};
@@ -22,7 +21,7 @@ use super::account::{
     Action, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary, SetSummary,
 };
 use super::finding::{Finding, RuleId, Severity};
-use super::judgement::{self, Judgement};
+use super::judgement::{self, CountedApprovals, Judgement};
 use super::rule::proposal::Proposal;
 use super::rule::{Cure, Outcome, Scope, denial, floor};
 use super::{DecisionReport, PolicySets, Request, Standard};
@@ -93,21 +92,24 @@ pub fn decide(
 }
 
 impl Decision {
-    /// The deny of a release whose bytes are not what it claims. Can't allow.
+    /// The deny of a release whose bytes are not what it claims, or can't be had. Can't allow: where
+    /// nothing is wrong but that a registry didn't answer, it can't tell.
     pub fn refuse(mismatch: Mismatch, standard: &Standard, request: &Request, now: Timestamp) -> Self {
-        let action = action(Verdict::Fail, request.mode);
-        let mut findings: Vec<_> = mismatch.differing.iter().map(differs).collect();
+        let verdict = unresolved(&mismatch);
+        let unread = mismatch.unread.iter().map(unread);
+        let mut findings: Vec<_> = mismatch.differing.iter().map(differs).chain(unread).collect();
         findings.sort_by(|one, other| one.order().cmp(&other.order()));
+        let unreachable = mismatch.unread.iter().filter_map(unreachable).collect();
         let report = DecisionReport {
-            verdict: Verdict::Fail,
-            action,
+            verdict,
+            action: action(verdict, request.mode),
             mode: request.mode,
             release: claimed_summary(mismatch),
             findings,
             approvals: Vec::new(),
             facts: None,
             set_aside: Vec::new(),
-            unreachable: Vec::new(),
+            unreachable,
             ignored: 0,
             policy: in_force(&standard.policies),
             trust: standard.trust.digest(),
@@ -291,14 +293,17 @@ fn idem(
 }
 
 /// Counted ones first, then by person, then by evidence.
-fn approvals(facts: &Facts, counted: &BTreeMap<String, Option<String>>) -> Vec<RecordedApproval> {
-    let recorded = facts.approvals.iter().map(|fact| RecordedApproval {
-        person: fact.person.clone(),
-        role: counted.get(&fact.person).cloned().flatten(),
-        time: fact.time,
-        time_kind: fact.time_kind,
-        evidence: fact.evidence,
-        counted: counted.contains_key(&fact.person),
+fn approvals(facts: &Facts, counted: &CountedApprovals) -> Vec<RecordedApproval> {
+    let recorded = facts.approvals.iter().map(|fact| {
+        let role = counted.get(&(fact.person.clone(), fact.evidence));
+        RecordedApproval {
+            person: fact.person.clone(),
+            role: role.cloned().flatten(),
+            time: fact.time,
+            time_kind: fact.time_kind,
+            evidence: fact.evidence,
+            counted: role.is_some(),
+        }
     });
     let mut approvals: Vec<_> = recorded.collect();
     approvals.sort_by(|one, other| {
@@ -313,6 +318,41 @@ fn differs(one: &Differing) -> Finding {
     let help =
         "deliver the bytes that were released, or release these: approvals and evidence are for the claim";
     denial(RuleId::ArtifactDigest, &one.name, message, help.to_owned())
+}
+
+/// Whether it is certain that the release can't be had as claimed.
+fn unresolved(mismatch: &Mismatch) -> Verdict {
+    let absent = mismatch.unread.iter().any(|one| one.why == Unfetched::Absent);
+    if absent || !mismatch.differing.is_empty() || mismatch.unread.is_empty() {
+        Verdict::Fail
+    } else {
+        Verdict::Error
+    }
+}
+
+fn unread(one: &Unread) -> Finding {
+    let (rule, message, help) = match one.why {
+        Unfetched::Absent => (
+            RuleId::ArtifactMissing,
+            format!("`{}` is not in its registry: there is no `{}`", one.name, one.place),
+            "push the image that was released, or correct the reference: nothing can be verified of one that is nowhere",
+        ),
+        _ => (
+            RuleId::ArtifactUnreachable,
+            format!("`{}` could not be read: `{}` was not to be had", one.name, one.place),
+            "make the registry reachable and run the same command again; its reason stands under `unreachable`",
+        ),
+    };
+    denial(rule, &one.name, message, help.to_owned())
+}
+
+fn unreachable(one: &Unread) -> Option<Unreachable> {
+    match &one.why {
+        Unfetched::Unreachable { cause } => {
+            Some(Unreachable { source: one.place.clone(), cause: cause.clone() })
+        }
+        _ => None,
+    }
 }
 
 fn summary(release: &ResolvedRelease) -> ReleaseSummary {

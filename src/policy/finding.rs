@@ -16,10 +16,14 @@ use crate::yaml::Place;
 pub enum RuleId {
     /// An artifact's bytes are not what the release claims.
     ArtifactDigest,
+    /// An image that its registry does not have.
+    ArtifactMissing,
     /// An artifact was named by digest and never read.
     ArtifactNotRead,
     /// An artifact's bytes are a PAE or a simple-signing payload.
     ArtifactShape,
+    /// An image whose registry could not be asked, or gave no answer that can be used.
+    ArtifactUnreachable,
     /// No rule was selected for this release.
     NoRule,
     /// Too few signatures over an artifact.
@@ -46,6 +50,24 @@ pub enum RuleId {
     ProvenanceCommit,
     /// Not built on a hosted runner.
     ProvenanceRunner,
+    /// Provenance of another workflow.
+    ProvenanceWorkflow,
+    /// Provenance of a build that something else started.
+    ProvenanceTrigger,
+    /// Provenance of a build with another external parameter.
+    ProvenanceParameter,
+    /// The build ended too long ago, or nobody says when.
+    ProvenanceAge,
+    /// The build did not take in what it should have.
+    ProvenanceDependency,
+    /// A certificate says otherwise than the provenance that it signed.
+    ClaimsMismatch,
+    /// Too few attestations of a type that is asked for.
+    AttestationMissing,
+    /// An attestation that doesn't say what it has to.
+    AttestationFailed,
+    /// What counted is not of one run or commit.
+    CorrelationMismatch,
     /// A frozen window.
     Freeze,
     /// A strategy that the policy does not allow.
@@ -67,8 +89,10 @@ impl RuleId {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ArtifactDigest => "artifact-digest",
+            Self::ArtifactMissing => "artifact-missing",
             Self::ArtifactNotRead => "artifact-not-read",
             Self::ArtifactShape => "artifact-shape",
+            Self::ArtifactUnreachable => "artifact-unreachable",
             Self::NoRule => "no-rule",
             Self::SignatureMissing => "signature-missing",
             Self::ApprovalThreshold => "approval-threshold",
@@ -82,6 +106,15 @@ impl RuleId {
             Self::ProvenanceRef => "provenance-ref",
             Self::ProvenanceCommit => "provenance-commit",
             Self::ProvenanceRunner => "provenance-runner",
+            Self::ProvenanceWorkflow => "provenance-workflow",
+            Self::ProvenanceTrigger => "provenance-trigger",
+            Self::ProvenanceParameter => "provenance-parameter",
+            Self::ProvenanceAge => "provenance-age",
+            Self::ProvenanceDependency => "provenance-dependency",
+            Self::ClaimsMismatch => "claims-mismatch",
+            Self::AttestationMissing => "attestation-missing",
+            Self::AttestationFailed => "attestation-failed",
+            Self::CorrelationMismatch => "correlation-mismatch",
             Self::Freeze => "freeze",
             Self::RolloutStrategy => "rollout-strategy",
             Self::RolloutFirstStep => "rollout-first-step",
@@ -93,10 +126,12 @@ impl RuleId {
     }
 
     /// All of them, for documentation and its test.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: &[Self] = &[
         Self::ArtifactDigest,
+        Self::ArtifactMissing,
         Self::ArtifactNotRead,
         Self::ArtifactShape,
+        Self::ArtifactUnreachable,
         Self::NoRule,
         Self::SignatureMissing,
         Self::ApprovalThreshold,
@@ -110,6 +145,15 @@ impl RuleId {
         Self::ProvenanceRef,
         Self::ProvenanceCommit,
         Self::ProvenanceRunner,
+        Self::ProvenanceWorkflow,
+        Self::ProvenanceTrigger,
+        Self::ProvenanceParameter,
+        Self::ProvenanceAge,
+        Self::ProvenanceDependency,
+        Self::ClaimsMismatch,
+        Self::AttestationMissing,
+        Self::AttestationFailed,
+        Self::CorrelationMismatch,
         Self::Freeze,
         Self::RolloutStrategy,
         Self::RolloutFirstStep,

@@ -102,7 +102,8 @@ struct ArtifactEntry {
     /// `sha256:` and 64 lower-case hex digits; for an image it may stand in the reference alone.
     #[schemars(with = "Option<ClaimedDigest>")]
     digest: Option<Spanned<String>>,
-    /// The file, or the folder of the image's OCI layout, relative to this document.
+    /// The file, or the folder of the image's OCI layout, relative to this document; an image without
+    /// one is read from its registry.
     #[schemars(with = "Option<String>")]
     path: Option<Spanned<String>>,
     /// The image, `repository@sha256:…`.
@@ -214,7 +215,7 @@ impl Reader<'_> {
             (Some(reference), Some(folder)) => {
                 Location::Layout { folder: self.path(&folder)?, repository: reference.repository }
             }
-            (Some(_), None) => return Err(self.unfetched(entry.image.as_ref().unwrap_or(&entry.name))),
+            (Some(reference), None) => Location::Registry { repository: reference.repository },
         };
         Ok(Artifact { name: self.unique(entry.name, names)?, digest, location })
     }
@@ -249,11 +250,6 @@ impl Reader<'_> {
                 ),
             }),
         }
-    }
-
-    fn unfetched(&self, image: &Spanned<String>) -> DocumentError {
-        self.source
-            .error_at(image, "reading images from a registry is not built yet; give `path:` of an OCI layout")
     }
 
     fn config(&self, entry: ConfigEntry, names: &mut Names) -> Result<Artifact, DocumentError> {
@@ -359,7 +355,8 @@ mod tests {
     fn reads_the_release_of_the_page() {
         let artifacts = format!(
             "{{name: a.tgz, path: dist/a.tgz, digest: '{A}'}}, \
-             {{name: image, image: 'registry.example/payments:v2@{B}', path: ../layout}}, {{name: sbom, digest: '{A}'}}"
+             {{name: image, image: 'registry.example/payments:v2@{B}', path: ../layout}}, \
+             {{name: remote, image: 'registry.example/payments@{A}'}}, {{name: sbom, digest: '{A}'}}"
         );
         let rest = format!(
             "  config: [{{name: conf, path: conf.yaml, digest: '{B}'}}]\n  \
@@ -372,7 +369,9 @@ mod tests {
             folder: "folder/../layout".into(),
             repository: "registry.example/payments".into(),
         };
-        assert_eq!(locations, [Location::File("folder/dist/a.tgz".into()), layout, Location::DigestOnly]);
+        let registry = Location::Registry { repository: "registry.example/payments".into() };
+        let file = Location::File("folder/dist/a.tgz".into());
+        assert_eq!(locations, [file, layout, registry, Location::DigestOnly]);
         assert_eq!(release.artifacts[1].digest.to_string(), B);
         assert_eq!(release.config[0].location, Location::File("folder/conf.yaml".into()));
         let replaces = release.replaces.unwrap();
@@ -414,10 +413,7 @@ mod tests {
                 &format!("{{name: a, image: 'r/a@{B}', digest: '{A}', path: l}}"),
                 "is not the digest in `image`",
             ),
-            (
-                &format!("{{name: a, image: 'r/a@{B}'}}"),
-                "reading images from a registry is not built yet; give `path:` of an OCI layout",
-            ),
+            ("{name: a, image: 'r/a:v1'}", "image `r/a:v1` has no digest; a tag can be moved"),
             (&format!("{{name: a, image: 'a b@{B}', path: l}}"), "is not an image reference"),
             (&format!("{{name: a, digest: '{A}', size: 1}}"), "unknown field `size`"),
         ] {

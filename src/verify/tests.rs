@@ -16,6 +16,7 @@ use crate::evidence::statement::PAYLOAD_TYPE;
 use crate::evidence::{Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile};
 use crate::key::secret::SecretKey;
 use crate::release::digest::{Algorithms, Digest};
+use crate::release::resolved::tests::NoImages;
 use crate::release::resolved::{ArtifactFiles, Resolution, ResolvedRelease};
 use crate::release::{Artifact, Location, Release, SourceRevision};
 use crate::time::Timestamp;
@@ -90,7 +91,7 @@ fn release() -> ResolvedRelease {
         replaces: None,
     };
     let files = ["a", "b"].map(|name| (name.into(), name.as_bytes().to_vec()));
-    match release.resolve(&Files(files.into())).unwrap() {
+    match release.resolve(&Files(files.into()), &NoImages).unwrap() {
         Resolution::Matches(release) => release,
         Resolution::Differs(mismatch) => panic!("{mismatch:?}"),
     }

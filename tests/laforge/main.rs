@@ -7,17 +7,19 @@
 
 mod action;
 mod attacks;
-mod attacks_more;
 mod corpus;
 mod example;
 mod exits;
 mod faults;
 mod fixtures;
+mod judged;
 mod mutations;
 mod pages;
 mod parsers;
+mod registry;
 mod rooms;
 mod seals;
+mod tampering;
 
 /// Says that a test was skipped, past the runner's capture: a skip that nobody sees looks like a pass.
 fn skipped(why: &str) {

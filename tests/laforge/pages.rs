@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::example::Example;
 
 #[track_caller]
-fn page_is(name: &str, made: &str) {
+pub fn page_is(name: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("UPDATE_PAGES").is_some() {
         fs::write(&path, made).unwrap();

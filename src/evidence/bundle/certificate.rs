@@ -11,10 +11,16 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName,
+    SubjectKeyIdentifier,
+};
 
 /// Fulcio's other name for a user of a domain: `name!domain`.
 const FULCIO_USERNAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
+
+/// `id-kp-codeSigning`.
+const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
 
 /// An identity as a certificate states it.
 #[derive(Debug)]
@@ -81,6 +87,34 @@ fn claims(claims: &FulcioCiClaims) -> BTreeMap<&'static str, String> {
     .into_iter()
     .filter_map(|(name, value)| Some((name, value.clone()?)))
     .collect()
+}
+
+/// Whether a certificate may issue others: it says so, critically, and its key may sign
+/// certificates (<https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9>).
+pub(super) fn is_authority(certificate: &DerCertificate) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate.as_bytes()) else { return false };
+    let certificate = &certificate.tbs_certificate;
+    let may_issue = matches!(certificate.get::<BasicConstraints>(), Ok(Some((true, it))) if it.ca);
+    let may_sign = match certificate.get::<KeyUsage>() {
+        Ok(Some((_, usage))) => usage.key_cert_sign(),
+        Ok(None) => true, // then its key is for anything
+        Err(_) => false,
+    };
+    may_issue && may_sign
+}
+
+/// Whether a certificate is one to sign code with, and none to issue others with.
+pub(super) fn is_leaf(certificate: &DerCertificate) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate.as_bytes()) else { return false };
+    let certificate = &certificate.tbs_certificate;
+    let issues = !matches!(
+        certificate.get::<BasicConstraints>(),
+        Ok(None) | Ok(Some((_, BasicConstraints { ca: false, .. })))
+    );
+    let signs = matches!(certificate.get::<KeyUsage>(), Ok(Some((_, usage))) if usage.digital_signature());
+    let code =
+        matches!(certificate.get::<ExtendedKeyUsage>(), Ok(Some((_, it))) if it.0.contains(&CODE_SIGNING));
+    !issues && signs && code
 }
 
 /// A certificate's identifier for its own key.

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use crate::plan::members::MigrationClass;
 use crate::release::digest::ClaimedDigest;
 use crate::release::resolved::{Content, ResolvedRelease};
-use crate::release::shape;
 use crate::yaml::Spanned;
 
 use super::proposal::Migration;
@@ -117,7 +116,7 @@ fn contract_lacks(migration: &Migration) -> Vec<(&'static str, &'static str)> {
 pub fn deny_shapes(release: &ResolvedRelease, outcome: &mut Outcome) {
     for artifact in release.artifacts().iter().chain(release.config()) {
         let Content::Read(digest) = artifact.content() else { continue };
-        if let Some(trap) = shape::trap(digest.head()) {
+        if let Some(trap) = digest.trap() {
             let message = format!("the bytes of `{}` are {}", artifact.name(), trap.as_str());
             let help = "deliver the artifact itself, not what somebody signs".to_owned();
             outcome.deny(Cure::None, denial(RuleId::ArtifactShape, artifact.name(), message, help));

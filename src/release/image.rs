@@ -1,27 +1,33 @@
-//! Images in OCI layouts: every blob that an image is made of, read and compared with its descriptor.
+//! Images: the documents that an image is made of, read and compared with what names them.
 //!
-//! In: the layout's folder and the digest that the release claims. Out: [`LayoutReading`]: the digest
-//! of the manifest or index read here, its platforms, and each blob that is not what names it.
-//! The claimed digest is looked up under `blobs/`; `index.json` only says where to start, which the
-//! release already does.
+//! In: the digest that the release claims, and where the image is. Out: [`ImageReading`]: the digest of
+//! the manifest or index read here, its platforms, each blob that is not what names it, and each
+//! document that could not be had. The claimed digest alone is looked up; what a tag or `index.json`
+//! says is never asked.
 //!
-//! Specs: <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>, `image-index.md`,
-//! `manifest.md`. A document that is both manifest and index is refused (CVE-2021-41190).
-//! Not checked: what configs and layers say; their bytes alone are compared.
+//! In an OCI layout every blob is read, configs and layers too. From a registry manifests and indexes
+//! alone are: they hold the digests of all the rest, which whoever runs the image compares. There the
+//! walk goes on past what it can't have, so that all of it is reported at once.
+//!
+//! Specs: <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>,
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
+//! Not checked: what configs and layers say.
+
+pub mod document;
 
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use self::document::{Descriptor, Kind, UNSIGNED_STATEMENT};
 use super::digest::{Algorithms, ArtifactDigest, ClaimedDigest};
-use super::resolved::{ArtifactFiles, Differing, Leaf, ResolveError};
+use super::resolved::{ArtifactFiles, Differing, ImageManifests, Leaf, ResolveError, Unfetched, Unread};
 use crate::json;
 
 /// The largest manifest that registries take, and so the largest that there is.
-const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
+pub const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
 
 /// An index of indexes is enough for every known tool; each level costs a read.
 const MAX_NESTING: usize = 4;
@@ -33,168 +39,164 @@ const MAX_DOCUMENTS: u64 = 1024;
 const MAX_DOCUMENT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What reading one image gives.
-pub(super) struct LayoutReading {
-    /// The manifest or index that the release names.
-    pub(super) digest: ArtifactDigest,
+#[derive(Debug)]
+pub(super) struct ImageReading {
+    /// The manifest or index that the release names, if it could be had.
+    pub(super) digest: Option<ArtifactDigest>,
     /// The platforms of an index, in its order.
     pub(super) leaves: Vec<Leaf>,
+    /// Statements that BuildKit put beside the platforms, signed by nobody.
+    pub(super) unsigned: u64,
     /// Blobs whose bytes are not what their descriptor says.
     pub(super) differing: Vec<Differing>,
+    /// Documents that could not be had.
+    pub(super) unread: Vec<Unread>,
+}
+
+/// Where the documents of an image are.
+#[derive(Clone, Copy)]
+pub(super) enum Store<'a> {
+    /// In a folder, as blobs, with all that they name.
+    Layout { folder: &'a Path, files: &'a dyn ArtifactFiles },
+    /// With whoever gives manifests by digest.
+    Registry { repository: &'a str, images: &'a dyn ImageManifests },
 }
 
 /// Reads an image whole.
 ///
 /// # Errors
-/// [`ResolveError`] when a blob can't be read or the layout is not one.
+/// [`ResolveError`] when a blob of a layout can't be read, or a document is not one.
 pub(super) fn read(
     name: &str,
-    folder: &Path,
     claim: &ClaimedDigest,
-    files: &dyn ArtifactFiles,
-) -> Result<LayoutReading, ResolveError> {
+    store: Store<'_>,
+) -> Result<ImageReading, ResolveError> {
     let mut walk = Walk {
         name,
-        folder,
-        files,
+        store,
         seen: BTreeSet::new(),
         leaves: Vec::new(),
+        unsigned: 0,
         differing: Vec::new(),
+        unread: Vec::new(),
         documents: 0,
         bytes: 0,
     };
-    walk.check_version()?;
     let digest = walk.image(claim)?;
-    Ok(LayoutReading { digest, leaves: walk.leaves, differing: walk.differing })
+    let Walk { leaves, unsigned, differing, unread, .. } = walk;
+    Ok(ImageReading { digest, leaves, unsigned, differing, unread })
 }
 
 struct Walk<'a> {
     name: &'a str,
-    folder: &'a Path,
-    files: &'a dyn ArtifactFiles,
+    store: Store<'a>,
     /// Blobs read already: platforms share layers.
     seen: BTreeSet<ClaimedDigest>,
     leaves: Vec<Leaf>,
+    unsigned: u64,
     differing: Vec<Differing>,
+    unread: Vec<Unread>,
     /// Manifests and indexes read, and their bytes.
     documents: u64,
     bytes: u64,
 }
 
-/// A manifest or an index, as far as it names other blobs.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "an image manifest or index")]
-struct Document {
-    schema_version: u64,
-    media_type: Option<String>,
-    config: Option<Descriptor>,
-    layers: Option<Vec<Descriptor>>,
-    manifests: Option<Vec<Descriptor>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a descriptor")]
-struct Descriptor {
-    media_type: String,
-    digest: String,
-    size: u64,
-    platform: Option<Platform>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "a platform")]
-struct Platform {
-    os: String,
-    architecture: String,
-    variant: Option<String>,
-}
-
-/// What a document is, once it is known to be one thing only.
-enum Kind {
-    Manifest(Vec<Descriptor>),
-    Index(Vec<Descriptor>),
-}
-
-const MANIFESTS: [&str; 2] =
-    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
-const INDEXES: [&str; 2] =
-    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
-
 impl Walk<'_> {
-    fn check_version(&mut self) -> Result<(), ResolveError> {
-        let path = self.folder.join("oci-layout");
-        let bytes = self.document(&path)?;
-        let version = json::parse(&bytes).ok();
-        let version =
-            version.as_ref().and_then(|value| value.get("imageLayoutVersion")).and_then(Value::as_str);
-        if version == Some("1.0.0") {
-            Ok(())
-        } else {
-            Err(self.bad(path, "does not say `imageLayoutVersion` 1.0.0"))
-        }
-    }
-
     /// The document that the release names, and everything below it.
-    fn image(&mut self, claim: &ClaimedDigest) -> Result<ArtifactDigest, ResolveError> {
-        let path = self.blob(claim);
-        let bytes = self.document(&path)?;
+    fn image(&mut self, claim: &ClaimedDigest) -> Result<Option<ArtifactDigest>, ResolveError> {
+        self.check_layout()?;
+        let Some(bytes) = self.document(claim, None)? else { return Ok(None) };
         let digest = self.digest(&bytes);
         self.seen.insert(claim.clone());
         // Bytes that are not the claimed ones say nothing: the mismatch is reported, and no more is read.
         if digest.digest() == *claim {
-            match self.kind(&bytes, &path)? {
-                Kind::Manifest(blobs) => self.blobs(&blobs, "", &path)?,
-                Kind::Index(manifests) => self.index(&manifests, 1, &path)?,
+            match self.kind(&bytes, claim)? {
+                Kind::Manifest(blobs) => self.blobs(&blobs, "", claim)?,
+                Kind::Index(manifests) => self.index(&manifests, 1, claim)?,
             }
         }
-        Ok(digest)
+        Ok(Some(digest))
     }
 
-    fn index(&mut self, manifests: &[Descriptor], depth: usize, index: &Path) -> Result<(), ResolveError> {
+    fn check_layout(&mut self) -> Result<(), ResolveError> {
+        let Store::Layout { folder, files } = self.store else { return Ok(()) };
+        let path = folder.join("oci-layout");
+        let bytes = self.file(&path, files)?;
+        let version = json::parse(&bytes).ok();
+        let version =
+            version.as_ref().and_then(|value| value.get("imageLayoutVersion")).and_then(Value::as_str);
+        if version == Some("1.0.0") {
+            return Ok(());
+        }
+        let place = path.display().to_string();
+        let problem = "does not say `imageLayoutVersion` 1.0.0";
+        Err(ResolveError::Image { name: self.name.to_owned(), place, problem })
+    }
+
+    fn index(
+        &mut self,
+        manifests: &[Descriptor],
+        depth: usize,
+        index: &ClaimedDigest,
+    ) -> Result<(), ResolveError> {
         if depth > MAX_NESTING {
-            return Err(self.bad(index.to_owned(), "lies deeper in indexes than images do"));
+            return Err(self.bad(index, "lies deeper in indexes than images do"));
         }
         manifests.iter().try_for_each(|descriptor| self.listed(descriptor, depth, index))
     }
 
     /// One manifest, or index, that an index lists.
-    fn listed(&mut self, descriptor: &Descriptor, depth: usize, index: &Path) -> Result<(), ResolveError> {
+    fn listed(
+        &mut self,
+        descriptor: &Descriptor,
+        depth: usize,
+        index: &ClaimedDigest,
+    ) -> Result<(), ResolveError> {
         let claim = self.claim(descriptor, index)?;
-        let path = self.blob(&claim);
-        let bytes = self.document(&path)?;
+        let platform = descriptor.platform();
+        let part = format!("manifest of {platform}");
+        let Some(bytes) = self.document(&claim, Some(&part))? else { return Ok(()) };
         let digest = self.digest(&bytes);
-        let platform = platform_text(descriptor);
         let first = self.seen.insert(claim.clone());
         if digest.digest() != claim {
-            self.differs(first, &format!("manifest of {platform}"), claim, &digest);
+            self.differs(first, &part, claim, &digest);
             return Ok(());
         }
-        self.check_size(descriptor, digest.size(), &path)?;
-        match self.kind(&bytes, &path)? {
-            _ if !MANIFESTS.iter().chain(&INDEXES).any(|known| *known == descriptor.media_type) => {
-                Err(self.bad(index.to_owned(), "lists something that is neither manifest nor index"))
+        self.check_size(descriptor, digest.size(), &claim)?;
+        match self.kind(&bytes, &claim)? {
+            _ if !descriptor.is_image() => {
+                Err(self.bad(index, "lists something that is neither manifest nor index"))
             }
-            Kind::Index(inner) if first => self.index(&inner, depth + 1, &path),
+            Kind::Index(inner) if first => self.index(&inner, depth + 1, &claim),
             Kind::Index(_) => Ok(()),
             Kind::Manifest(blobs) => {
-                self.blobs(&blobs, &format!(" of {platform}"), &path)?;
-                self.leaves.push(Leaf { platform, digest });
+                self.blobs(&blobs, &format!(" of {platform}"), &claim)?;
+                match descriptor.is_attestation() {
+                    true => self.unsigned += unsigned(&blobs),
+                    false => self.leaves.push(Leaf { platform, digest }),
+                }
                 Ok(())
             }
         }
     }
 
-    /// Config and layers of one manifest.
-    fn blobs(&mut self, blobs: &[Descriptor], owner: &str, manifest: &Path) -> Result<(), ResolveError> {
+    /// Config and layers of one manifest. A registry's are not fetched, but their names must be digests.
+    fn blobs(
+        &mut self,
+        blobs: &[Descriptor],
+        owner: &str,
+        manifest: &ClaimedDigest,
+    ) -> Result<(), ResolveError> {
         for (at, descriptor) in blobs.iter().enumerate() {
             let claim = self.claim(descriptor, manifest)?;
+            let Store::Layout { folder, files } = self.store else { continue };
             if !self.seen.insert(claim.clone()) {
                 continue;
             }
-            let path = self.blob(&claim);
-            let digest = self.hash(&path)?;
+            let digest = super::resolved::hash_file(self.name, &blob(folder, &claim), files)?;
             let part = if at == 0 { format!("config{owner}") } else { format!("layer {at}{owner}") };
             if digest.digest() == claim {
-                self.check_size(descriptor, digest.size(), &path)?;
+                self.check_size(descriptor, digest.size(), &claim)?;
             } else {
                 self.differs(true, &part, claim, &digest);
             }
@@ -202,102 +204,125 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn kind(&self, bytes: &[u8], path: &Path) -> Result<Kind, ResolveError> {
-        let document: Document = json::decode(bytes)
-            .map_err(|_| self.bad(path.to_owned(), "is not an image manifest or index"))?;
-        let says = |known: [&str; 2]| document.media_type.as_deref().is_none_or(|said| known.contains(&said));
-        let (manifest, index) = (says(MANIFESTS), says(INDEXES));
-        match (document.config, document.layers, document.manifests) {
-            _ if document.schema_version != 2 => {
-                Err(self.bad(path.to_owned(), "does not say `schemaVersion` 2"))
-            }
-            (Some(config), Some(layers), None) if manifest => {
-                Ok(Kind::Manifest([vec![config], layers].into_iter().flatten().collect()))
-            }
-            (None, None, Some(manifests)) if index && manifests.is_empty() => {
-                Err(self.bad(path.to_owned(), "is an index that lists no manifest"))
-            }
-            (None, None, Some(manifests)) if index => Ok(Kind::Index(manifests)),
-            _ => Err(self.bad(path.to_owned(), "is not clearly one image manifest or one index")),
-        }
+    fn kind(&self, bytes: &[u8], claim: &ClaimedDigest) -> Result<Kind, ResolveError> {
+        document::kind(bytes).map_err(|problem| self.bad(claim, problem))
     }
 
-    fn claim(&self, descriptor: &Descriptor, named_in: &Path) -> Result<ClaimedDigest, ResolveError> {
-        let refuse =
-            |_| self.bad(named_in.to_owned(), "names a blob by something else than a SHA-256 digest");
+    fn claim(
+        &self,
+        descriptor: &Descriptor,
+        named_in: &ClaimedDigest,
+    ) -> Result<ClaimedDigest, ResolveError> {
+        let refuse = |_| self.bad(named_in, "names a blob by something else than a SHA-256 digest");
         descriptor.digest.parse().map_err(refuse)
     }
 
-    fn check_size(&self, descriptor: &Descriptor, size: u64, path: &Path) -> Result<(), ResolveError> {
+    fn check_size(
+        &self,
+        descriptor: &Descriptor,
+        size: u64,
+        claim: &ClaimedDigest,
+    ) -> Result<(), ResolveError> {
         if descriptor.size == size {
             return Ok(());
         }
-        Err(self.bad(path.to_owned(), "has another size than its descriptor says"))
+        Err(self.bad(claim, "has another size than its descriptor says"))
     }
 
     fn differs(&mut self, first: bool, part: &str, claimed: ClaimedDigest, read: &ArtifactDigest) {
         if first {
-            let name = format!("{} ({part})", self.name);
+            let name = self.part(Some(part));
             self.differing.push(Differing { name, claimed, computed: read.digest() });
         }
     }
 
-    fn blob(&self, claim: &ClaimedDigest) -> PathBuf {
-        self.folder.join("blobs").join("sha256").join(claim.hex())
+    /// What a part of the image is called; the image itself without one.
+    fn part(&self, part: Option<&str>) -> String {
+        part.map_or_else(|| self.name.to_owned(), |part| format!("{} ({part})", self.name))
     }
 
+    /// A registry's manifests are small, and evidence that names their SHA-512 may come later.
     fn digest(&self, bytes: &[u8]) -> ArtifactDigest {
-        self.files.progress(self.name, bytes.len() as u64);
-        ArtifactDigest::of(bytes, self.algorithms())
+        match self.store {
+            Store::Layout { files, .. } => {
+                files.progress(self.name, bytes.len() as u64);
+                ArtifactDigest::of(bytes, files.algorithms())
+            }
+            Store::Registry { .. } => ArtifactDigest::of(bytes, Algorithms::Sha256AndSha512),
+        }
     }
 
-    fn algorithms(&self) -> Algorithms {
-        self.files.algorithms()
-    }
-
-    fn hash(&self, path: &Path) -> Result<ArtifactDigest, ResolveError> {
-        super::resolved::hash_file(self.name, path, self.files)
-    }
-
-    /// The bytes of a JSON document.
-    fn document(&mut self, path: &Path) -> Result<Vec<u8>, ResolveError> {
-        let unreadable =
-            |source| ResolveError::Unreadable { name: self.name.to_owned(), path: path.to_owned(), source };
-        let mut bytes = Vec::new();
-        let file = self.files.open(path).map_err(unreadable)?;
-        file.take(MAX_MANIFEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    /// The bytes of a manifest or index; none, and a note of it, when a registry doesn't give it.
+    fn document(
+        &mut self,
+        claim: &ClaimedDigest,
+        part: Option<&str>,
+    ) -> Result<Option<Vec<u8>>, ResolveError> {
+        let bytes = match self.store {
+            Store::Layout { folder, files } => self.file(&blob(folder, claim), files)?,
+            Store::Registry { repository, images } => match images.manifest(repository, claim) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    self.unfetched(claim, part, why);
+                    return Ok(None);
+                }
+            },
+        };
         if bytes.len() as u64 > MAX_MANIFEST {
-            return Err(self.bad(path.to_owned(), "is larger than 4 MiB; no manifest is"));
+            return Err(self.bad(claim, "is larger than 4 MiB; no manifest is"));
         }
         self.documents += 1;
         self.bytes += bytes.len() as u64;
         if self.documents > MAX_DOCUMENTS || self.bytes > MAX_DOCUMENT_BYTES {
-            return Err(self.bad(path.to_owned(), "is one manifest more than images have"));
+            return Err(self.bad(claim, "is one manifest more than images have"));
         }
+        Ok(Some(bytes))
+    }
+
+    fn unfetched(&mut self, claim: &ClaimedDigest, part: Option<&str>, why: Unfetched) {
+        if self.seen.insert(claim.clone()) {
+            let (name, place) = (self.part(part), self.place(claim));
+            self.unread.push(Unread { name, place, why });
+        }
+    }
+
+    /// The bytes of a JSON document on disk.
+    fn file(&self, path: &Path, files: &dyn ArtifactFiles) -> Result<Vec<u8>, ResolveError> {
+        let unreadable =
+            |source| ResolveError::Unreadable { name: self.name.to_owned(), path: path.to_owned(), source };
+        let mut bytes = Vec::new();
+        let file = files.open(path).map_err(unreadable)?;
+        file.take(MAX_MANIFEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         Ok(bytes)
     }
 
-    fn bad(&self, path: PathBuf, problem: &'static str) -> ResolveError {
-        ResolveError::Layout { name: self.name.to_owned(), path, problem }
+    /// Where a document is, as the user would look for it.
+    fn place(&self, claim: &ClaimedDigest) -> String {
+        match self.store {
+            Store::Layout { folder, .. } => blob(folder, claim).display().to_string(),
+            Store::Registry { repository, .. } => format!("{repository}@{claim}"),
+        }
+    }
+
+    fn bad(&self, claim: &ClaimedDigest, problem: &'static str) -> ResolveError {
+        ResolveError::Image { name: self.name.to_owned(), place: self.place(claim), problem }
     }
 }
 
-/// `os/architecture[/variant]`; what names none (attestations beside images) is `unknown/unknown`.
-fn platform_text(descriptor: &Descriptor) -> String {
-    match &descriptor.platform {
-        Some(Platform { os, architecture, variant: Some(variant) }) => {
-            format!("{os}/{architecture}/{variant}")
-        }
-        Some(Platform { os, architecture, variant: None }) => format!("{os}/{architecture}"),
-        None => "unknown/unknown".to_owned(),
-    }
+fn blob(folder: &Path, claim: &ClaimedDigest) -> PathBuf {
+    folder.join("blobs").join("sha256").join(claim.hex())
+}
+
+fn unsigned(blobs: &[Descriptor]) -> u64 {
+    blobs.iter().filter(|layer| layer.media_type == UNSIGNED_STATEMENT).count() as u64
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::resolved::tests::{Memory, claim, release};
+    use super::super::resolved::tests::{Memory, NoImages, claim, release};
     use super::super::resolved::{Resolution, ResolvedRelease};
     use super::super::{Artifact, Location};
+    use super::document::{INDEXES, MANIFESTS};
     use super::*;
 
     /// A layout in memory: blobs by what they say.
@@ -334,7 +359,7 @@ mod tests {
         fn resolve(&self, descriptor: &Value) -> Result<Resolution, ResolveError> {
             let location = Location::Layout { folder: "l".into(), repository: "r/a".into() };
             let digest = descriptor["digest"].as_str().unwrap().parse().unwrap();
-            release(vec![Artifact { name: "image".into(), digest, location }]).resolve(&self.0)
+            release(vec![Artifact { name: "image".into(), digest, location }]).resolve(&self.0, &NoImages)
         }
 
         fn resolved(&self, descriptor: &Value) -> ResolvedRelease {
