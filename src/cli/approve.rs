@@ -57,8 +57,6 @@ struct Record {
     /// The environment, with --blind
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    #[command(flatten)]
-    signer: SignerFlags,
     /// How long the record counts, such as 24h or 7d
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     expires: String,
@@ -80,6 +78,8 @@ struct Record {
     /// The record of an override
     #[arg(long, hide = true)]
     break_glass: bool,
+    #[command(flatten)]
+    signer: SignerFlags,
 }
 
 impl Approve {
