@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::{files, gets_no_plan, sha256};
-use crate::example::{Example, REQUIRED, copy};
+use crate::example::{Example, REQUIRED};
 
 #[test]
 fn one_byte_of_an_artifact() {

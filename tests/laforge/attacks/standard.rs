@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::{ends_in_time, fifo, log_is_sound};
-use crate::example::{Example, REQUIRED, command};
+use crate::example::{Example, REQUIRED};
 
 /// A trust file of the attacker's own people, which keeps the gate of the reviewed one.
 fn loosen_trust(example: &Example) {
