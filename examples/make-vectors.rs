@@ -27,6 +27,7 @@ use laforge::release::Release;
 use laforge::release::digest::{ClaimedDigest, Digest};
 use laforge::rollout::Plan;
 use laforge::source::directory::{EvidenceFolders, Files, read_policy_set};
+use laforge::source::oci::Registries;
 use laforge::time::{self, Timestamp};
 use laforge::trust::TrustRoot;
 use laforge::yaml::Source;
@@ -174,7 +175,8 @@ impl Case {
         let paths: Vec<PathBuf> = self.config.evidence.iter().map(|path| path.path.clone()).collect();
         let evidence = EvidenceFolders::read(&paths);
         let artifacts = Files::new(evidence.algorithms());
-        let world = World { artifacts: &artifacts, evidence: &evidence };
+        let images = Registries::offline();
+        let world = World { artifacts: &artifacts, images: &images, evidence: &evidence };
         let rollout = self.config.rollout(&RolloutFlags::default())?;
         let request = Request { rollout, mode, caller: Caller::unknown() };
         let (release, standard) = (self.release.clone(), &self.standard);

@@ -10,6 +10,7 @@
 
 pub mod keyless;
 pub mod statement;
+pub mod vsa;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,7 @@
 //! `laforge approve` and `laforge reject`: a person's word on a release digest.
 
+mod github;
+
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,7 @@ use clap::Args;
 use crate::evidence::predicate::approval::{Approval, Word};
 use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
+use crate::report::paint::printable;
 use crate::signing::statement;
 use crate::time;
 
@@ -16,12 +19,16 @@ use super::load::{self, Signing};
 use super::sign::bundle_name;
 use super::signer::{self, SignerFlags};
 use super::{Exit, Failure, Session};
+use github::{Heard, Said};
 
 /// Approve a release: sign an approval record for its release digest and environment.
 #[derive(Debug, Args)]
 pub(super) struct Approve {
     #[command(flatten)]
     record: Record,
+    /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals
+    #[arg(long, value_name = "FILE", conflicts_with = "blind")]
+    from_github: Option<PathBuf>,
 }
 
 /// Reject a release: sign a rejection record; it blocks while it is in date.
@@ -72,7 +79,10 @@ struct Record {
 
 impl Approve {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        self.record.sign(Word::Approved, session)
+        match &self.from_github {
+            Some(export) => self.record.pass_on(export, session),
+            None => self.record.sign(Word::Approved, session),
+        }
     }
 }
 
@@ -87,10 +97,7 @@ impl Record {
         if self.break_glass {
             return Err(load::not_built_yet("--break-glass"));
         }
-        let mut release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
-        if let Some(release) = &mut release {
-            load::add_images(release, &self.image)?;
-        }
+        let release = self.release(session)?;
         let (digest, environment) = self.subject(release.as_ref())?;
         let record = self.record(decision, environment, session)?;
         let signer = self.signer.signer(session)?;
@@ -102,12 +109,97 @@ impl Record {
         }
         let statement = statement::approval(&digest, &record);
         let bundle = signer.statement(&statement, &digest, Signing::Approval, session)?;
-        let kind = if decision == Word::Approved { "approval" } else { "rejection" };
+        let kind = kind_of(decision);
         let name = format!("{}-{}", digest.hex().get(..12).unwrap_or_default(), signer.short_name());
         let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &name)));
         session.create(&target, &bundle, false)?;
         session.say(&format!("signed the {kind}: {}\n", target.display()));
         Ok(Exit::Holds)
+    }
+
+    fn release(&self, session: &Session) -> Result<Option<Release>, Failure> {
+        let mut release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
+        if let Some(release) = &mut release {
+            load::add_images(release, &self.image)?;
+        }
+        Ok(release)
+    }
+
+    /// Signs what each person said on GitHub, or says why it is not passed on.
+    fn pass_on(self, export: &Path, session: &Session) -> Result<Exit, Failure> {
+        let release = self.release(session)?;
+        let (digest, environment) = self.subject(release.as_ref())?;
+        let release = release.ok_or_else(|| Failure::usage("--from-github needs --release FILE"))?;
+        let heard = github::read(&session.read(export, Exit::Usage)?, &release).map_err(|error| {
+            Failure::of(Exit::Usage, &error)
+                .hint("save the answer of GitHub's API as it is; pages may stand in one list")
+        })?;
+        let mut records = Vec::new();
+        for Heard { login, said } in heard {
+            match said {
+                Ok(said) => {
+                    records.push((self.passed_on(&login, &said, environment.clone(), session)?, login))
+                }
+                Err(why) => session.tell(&format!(
+                    "not passed on: github:{}: {}\n",
+                    printable(&login),
+                    printable(&why)
+                )),
+            }
+        }
+        if records.is_empty() {
+            return Err(Failure::new(
+                Exit::Denied,
+                "nothing was signed: nobody in the export spoke of this release",
+            ));
+        }
+        let signer = self.signer.signer(session)?;
+        signer.warn_of_stranger(Signing::Attestation, session);
+        for (record, _) in &records {
+            session.tell(&signer::table(
+                shown(record, &digest, Some(&release)).into_iter().chain(signer.described()),
+            ));
+        }
+        if !self.yes && !confirmed(session) {
+            return Err(Failure::new(Exit::Denied, "not signed"));
+        }
+        let alone = records.len() == 1;
+        for (record, login) in records {
+            let statement = statement::approval(&digest, &record);
+            let bundle = signer.statement(&statement, &digest, Signing::Attestation, session)?;
+            let target = self.target(&record, &digest, &login, alone);
+            session.create(&target, &bundle, false)?;
+            session.say(&format!("passed on what github:{} said: {}\n", printable(&login), target.display()));
+        }
+        Ok(Exit::Holds)
+    }
+
+    /// Where one record goes: the file of a single one, else a file of its own in the folder.
+    fn target(&self, record: &Approval, digest: &ClaimedDigest, login: &str, alone: bool) -> PathBuf {
+        let name = format!("{}-github-{login}", digest.hex().get(..12).unwrap_or_default());
+        let name = bundle_name(kind_of(record.decision), &name);
+        match &self.output {
+            Some(output) if alone && output.extension().is_some() => output.clone(),
+            Some(folder) => folder.join(name),
+            None => Path::new("evidence").join(name),
+        }
+    }
+
+    /// The record of what one person said: as old as their word, and in date from now.
+    fn passed_on(
+        &self,
+        login: &str,
+        said: &Said,
+        environment: String,
+        session: &Session,
+    ) -> Result<Approval, Failure> {
+        let record = self.record(said.decision, environment, session)?;
+        Ok(Approval {
+            created_at: said.at.map_or(record.created_at, time::whole_seconds),
+            ticket: record.ticket.or_else(|| Some(said.link.clone())),
+            on_behalf_of: Some(format!("github:{login}")),
+            ..record
+        })
     }
 
     fn subject(&self, release: Option<&Release>) -> Result<(ClaimedDigest, String), Failure> {
@@ -143,6 +235,13 @@ impl Record {
     }
 }
 
+fn kind_of(decision: Word) -> &'static str {
+    match decision {
+        Word::Approved => "approval",
+        Word::Rejected => "rejection",
+    }
+}
+
 /// Every field of what is about to be signed.
 fn shown(
     record: &Approval,
@@ -166,7 +265,12 @@ fn shown(
     rows.push(("environment", record.environment.clone()));
     rows.push(("created", time::to_seconds(record.created_at)));
     rows.push(("expires", time::to_seconds(record.expires_at)));
-    let optional = [("reason", &record.reason), ("ticket", &record.ticket), ("role", &record.role)];
+    let optional = [
+        ("reason", &record.reason),
+        ("ticket", &record.ticket),
+        ("role", &record.role),
+        ("on behalf of", &record.on_behalf_of),
+    ];
     rows.extend(optional.into_iter().filter_map(|(label, text)| Some((label, text.clone()?))));
     rows
 }

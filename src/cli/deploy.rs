@@ -1,5 +1,7 @@
 //! `laforge deploy`: the gate, and what it says when it is through.
 
+mod summary;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -23,6 +25,7 @@ use super::load::{self, LogPlace};
 use super::progress::Progress;
 use super::reports::{Reports, Telling};
 use super::{Exit, Failure, Session, caller};
+use summary::{Prepared, SummaryFlags};
 
 /// The gate: verify, decide, record, and emit the plan.
 #[derive(Debug, Args)]
@@ -41,6 +44,8 @@ pub(super) struct Deploy {
     /// Write the plan to FILE (and its proof to FILE.tlog-proof) instead of stdout
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    summary: SummaryFlags,
     /// Evaluate and record as `action: none`; the exit code is the verdict's, and no plan comes out
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
@@ -65,6 +70,7 @@ impl Deploy {
         let reports = Reports::parse(&self.gate.reports)?;
         self.refuse_outputs_in_a_log(&reports, session)?;
         self.clear_output(session)?;
+        self.summary.clear(session)?;
         reports.prepare(session)?;
         if let Some(flag) = self.gate.refused.first() {
             return Err(load::not_built_yet(flag));
@@ -80,6 +86,7 @@ impl Deploy {
         let clock = session.now();
         load::refuse_other_log(self.audit_log.as_deref(), &config)?;
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
+        let summary = self.summary.prepare(&trust, place.key.as_ref(), session)?;
         let mut log = place.open(self.audit_init, &trust, &release.environment, session, clock)?;
         say_whether_pinned(&log, session);
         let recorded = log.last_versions(&release.environment);
@@ -105,12 +112,20 @@ impl Deploy {
         for warning in log.take_warnings() {
             session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
         }
-        self.say(outcome, &Telling { reports: &reports, started, session })
+        self.say(outcome, summary.as_ref(), &Telling { reports: &reports, started, session })
     }
 
     /// What is written at the end must not hit the log: found out before anything is decided.
     fn refuse_outputs_in_a_log(&self, reports: &Reports, session: &Session) -> Result<(), Failure> {
-        let outputs = self.output.iter().map(PathBuf::as_path).chain(reports.files());
+        if let (Some(plan), Some(summary)) = (&self.output, self.summary.file())
+            && plan == summary
+        {
+            return Err(
+                Failure::usage("--output and --vsa name one file").hint("give each a file of its own")
+            );
+        }
+        let outputs = self.output.iter().map(PathBuf::as_path).chain(self.summary.file());
+        let outputs = outputs.chain(reports.files());
         outputs.into_iter().try_for_each(|path| session.refuse_log(path))?;
         github::files(session).iter().try_for_each(|path| session.refuse_log(path))
     }
@@ -131,9 +146,14 @@ impl Deploy {
         Ok(Exit::Holds)
     }
 
-    fn say(&self, outcome: Result<Outcome, GateError>, telling: &Telling<'_>) -> Result<Exit, Failure> {
+    fn say(
+        &self,
+        outcome: Result<Outcome, GateError>,
+        summary: Option<&Prepared<'_>>,
+        telling: &Telling<'_>,
+    ) -> Result<Exit, Failure> {
         match outcome {
-            Ok(Outcome::Approved(plan)) => self.approved(&plan, telling),
+            Ok(Outcome::Approved(plan)) => self.approved(&plan, summary, telling),
             Ok(Outcome::Refused(refused)) => {
                 telling.tell(refused.report(), Recording::Entry(refused.reference()), None)
             }
@@ -148,9 +168,14 @@ impl Deploy {
         }
     }
 
-    /// Allowed and recorded: the reports, and last of all the plan, so that whatever fails before
-    /// leaves none. The same command gives it again.
-    fn approved(&self, plan: &Plan, telling: &Telling<'_>) -> Result<Exit, Failure> {
+    /// Allowed and recorded: the reports, the summary, and last of all the plan, so that whatever
+    /// fails before leaves none. The same command gives it again.
+    fn approved(
+        &self,
+        plan: &Plan,
+        summary: Option<&Prepared<'_>>,
+        telling: &Telling<'_>,
+    ) -> Result<Exit, Failure> {
         let approved = plan.approved();
         let recording = match approved.again() {
             true => Recording::Again(approved.reference()),
@@ -159,6 +184,7 @@ impl Deploy {
         let session = telling.session;
         let told = telling.tell(approved.report(), recording, self.output.as_deref());
         let written = told.and_then(|exit| {
+            summary.map_or(Ok(()), |summary| summary.write(approved, session))?;
             match &self.output {
                 Some(path) => session
                     .replace(&proof_of(path), approved.proof().as_bytes())

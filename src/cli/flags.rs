@@ -170,10 +170,6 @@ pub(super) struct NotBuiltYet {
     reason: Option<String>,
     #[arg(long, value_name = "ID", hide = true)]
     ticket: Option<String>,
-    #[arg(long, value_name = "FILE", hide = true)]
-    vsa: Option<PathBuf>,
-    #[arg(long, value_name = "SOURCE", hide = true)]
-    vsa_key: Option<String>,
 }
 
 impl NotBuiltYet {
@@ -184,8 +180,6 @@ impl NotBuiltYet {
             (self.break_glass, "--break-glass"),
             (self.reason.is_some(), "--reason"),
             (self.ticket.is_some(), "--ticket"),
-            (self.vsa.is_some(), "--vsa"),
-            (self.vsa_key.is_some(), "--vsa-key"),
         ]
         .into_iter()
         .find_map(|(given, flag)| given.then_some(flag))

@@ -4,8 +4,6 @@
 //! only deny. It can't be dropped silently, and the log takes it by value. What the rules say is
 //! `judgement`'s; validity, `idem` and the account are made here (`formats.md` sections 8 and 9).
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,7 +21,7 @@ use super::account::{
     Action, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary, SetSummary,
 };
 use super::finding::{Finding, RuleId, Severity};
-use super::judgement::{self, Judgement};
+use super::judgement::{self, CountedApprovals, Judgement};
 use super::rule::proposal::Proposal;
 use super::rule::{Cure, Outcome, Scope, denial, floor};
 use super::{DecisionReport, PolicySets, Request, Standard};
@@ -295,14 +293,17 @@ fn idem(
 }
 
 /// Counted ones first, then by person, then by evidence.
-fn approvals(facts: &Facts, counted: &BTreeMap<String, Option<String>>) -> Vec<RecordedApproval> {
-    let recorded = facts.approvals.iter().map(|fact| RecordedApproval {
-        person: fact.person.clone(),
-        role: counted.get(&fact.person).cloned().flatten(),
-        time: fact.time,
-        time_kind: fact.time_kind,
-        evidence: fact.evidence,
-        counted: counted.contains_key(&fact.person),
+fn approvals(facts: &Facts, counted: &CountedApprovals) -> Vec<RecordedApproval> {
+    let recorded = facts.approvals.iter().map(|fact| {
+        let role = counted.get(&(fact.person.clone(), fact.evidence));
+        RecordedApproval {
+            person: fact.person.clone(),
+            role: role.cloned().flatten(),
+            time: fact.time,
+            time_kind: fact.time_kind,
+            evidence: fact.evidence,
+            counted: role.is_some(),
+        }
     });
     let mut approvals: Vec<_> = recorded.collect();
     approvals.sort_by(|one, other| {

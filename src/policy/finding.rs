@@ -50,6 +50,24 @@ pub enum RuleId {
     ProvenanceCommit,
     /// Not built on a hosted runner.
     ProvenanceRunner,
+    /// Provenance of another workflow.
+    ProvenanceWorkflow,
+    /// Provenance of a build that something else started.
+    ProvenanceTrigger,
+    /// Provenance of a build with another external parameter.
+    ProvenanceParameter,
+    /// The build ended too long ago, or nobody says when.
+    ProvenanceAge,
+    /// The build did not take in what it should have.
+    ProvenanceDependency,
+    /// A certificate says otherwise than the provenance that it signed.
+    ClaimsMismatch,
+    /// Too few attestations of a type that is asked for.
+    AttestationMissing,
+    /// An attestation that doesn't say what it has to.
+    AttestationFailed,
+    /// What counted is not of one run or commit.
+    CorrelationMismatch,
     /// A frozen window.
     Freeze,
     /// A strategy that the policy does not allow.
@@ -88,6 +106,15 @@ impl RuleId {
             Self::ProvenanceRef => "provenance-ref",
             Self::ProvenanceCommit => "provenance-commit",
             Self::ProvenanceRunner => "provenance-runner",
+            Self::ProvenanceWorkflow => "provenance-workflow",
+            Self::ProvenanceTrigger => "provenance-trigger",
+            Self::ProvenanceParameter => "provenance-parameter",
+            Self::ProvenanceAge => "provenance-age",
+            Self::ProvenanceDependency => "provenance-dependency",
+            Self::ClaimsMismatch => "claims-mismatch",
+            Self::AttestationMissing => "attestation-missing",
+            Self::AttestationFailed => "attestation-failed",
+            Self::CorrelationMismatch => "correlation-mismatch",
             Self::Freeze => "freeze",
             Self::RolloutStrategy => "rollout-strategy",
             Self::RolloutFirstStep => "rollout-first-step",
@@ -99,7 +126,7 @@ impl RuleId {
     }
 
     /// All of them, for documentation and its test.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: &[Self] = &[
         Self::ArtifactDigest,
         Self::ArtifactMissing,
         Self::ArtifactNotRead,
@@ -118,6 +145,15 @@ impl RuleId {
         Self::ProvenanceRef,
         Self::ProvenanceCommit,
         Self::ProvenanceRunner,
+        Self::ProvenanceWorkflow,
+        Self::ProvenanceTrigger,
+        Self::ProvenanceParameter,
+        Self::ProvenanceAge,
+        Self::ProvenanceDependency,
+        Self::ClaimsMismatch,
+        Self::AttestationMissing,
+        Self::AttestationFailed,
+        Self::CorrelationMismatch,
         Self::Freeze,
         Self::RolloutStrategy,
         Self::RolloutFirstStep,

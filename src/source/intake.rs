@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::evidence::limits::{DOCUMENT_BYTES, PIECES, TOTAL_BYTES};
-use crate::evidence::{Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile};
+use crate::evidence::{Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile, pack};
 use crate::release::digest::{Algorithms, Digest};
 
 /// What intake takes at most.
@@ -82,8 +82,24 @@ impl Intake {
         gathered
     }
 
-    /// Takes one document, while there are not too many.
+    /// Takes one document, or each piece of a pack.
     pub(super) fn take(&mut self, source: &str, bytes: Vec<u8>, problem: Option<Unreadable>) {
+        let pieces = if problem.is_none() { pack::unpack(&bytes) } else { None };
+        let Some(pieces) = pieces else { return self.take_piece(source, bytes, problem) };
+        let mut problem = None;
+        for (at, piece) in pieces.into_iter().enumerate() {
+            match piece {
+                Ok(piece) => self.take_piece(&format!("{source}[{at}]"), piece, None),
+                Err(first) => problem = problem.or(Some(first)),
+            }
+        }
+        if problem.is_some() {
+            self.take_piece(source, bytes, problem); // the pack itself, for its first piece that is none
+        }
+    }
+
+    /// Takes one document, while there are not too many.
+    fn take_piece(&mut self, source: &str, bytes: Vec<u8>, problem: Option<Unreadable>) {
         if self.is_over() {
             return;
         }

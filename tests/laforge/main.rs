@@ -16,6 +16,7 @@ mod judged;
 mod mutations;
 mod pages;
 mod parsers;
+mod registry;
 mod rooms;
 mod seals;
 mod tampering;

@@ -11,7 +11,10 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, ExtendedKeyUsage, SubjectAltName, SubjectKeyIdentifier};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName,
+    SubjectKeyIdentifier,
+};
 use x509_cert::time::Time;
 
 use crate::time::Timestamp;
@@ -22,6 +25,9 @@ const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.
 
 /// Fulcio's other name for a user of a domain: `name!domain`.
 const FULCIO_USERNAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
+
+/// `id-kp-codeSigning`.
+const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
 
 /// An identity as a certificate states it.
 #[derive(Debug)]
@@ -130,6 +136,34 @@ pub(super) fn is_for_stamps_alone(certificate: &DerCertificate) -> bool {
     let usage = certificate.tbs_certificate.get::<ExtendedKeyUsage>();
     matches!(usage, Ok(Some((true, ExtendedKeyUsage(usages)))) if usages == [TIME_STAMPING])
 }
+
+/// Whether a certificate may issue others: it says so, critically, and its key may sign
+/// certificates (<https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9>).
+pub(super) fn is_authority(certificate: &DerCertificate) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate.as_bytes()) else { return false };
+    let certificate = &certificate.tbs_certificate;
+    let may_issue = matches!(certificate.get::<BasicConstraints>(), Ok(Some((true, it))) if it.ca);
+    let may_sign = match certificate.get::<KeyUsage>() {
+        Ok(Some((_, usage))) => usage.key_cert_sign(),
+        Ok(None) => true, // then its key is for anything
+        Err(_) => false,
+    };
+    may_issue && may_sign
+}
+
+/// Whether a certificate is one to sign code with, and none to issue others with.
+pub(super) fn is_leaf(certificate: &DerCertificate) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate.as_bytes()) else { return false };
+    let certificate = &certificate.tbs_certificate;
+    let issues = !matches!(
+        certificate.get::<BasicConstraints>(),
+        Ok(None) | Ok(Some((_, BasicConstraints { ca: false, .. })))
+    );
+    let signs = matches!(certificate.get::<KeyUsage>(), Ok(Some((_, usage))) if usage.digital_signature());
+    let code =
+        matches!(certificate.get::<ExtendedKeyUsage>(), Ok(Some((_, it))) if it.0.contains(&CODE_SIGNING));
+    !issues && signs && code
+}}
 
 /// A certificate's identifier for the key that signed it.
 pub(super) fn issuer_key_id(certificate: &DerCertificate) -> Option<Vec<u8>> {

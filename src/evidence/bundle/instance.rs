@@ -32,6 +32,9 @@ const ROOT_MEDIA_TYPES: [&str; 2] = [
     "application/vnd.dev.sigstore.trustedroot.v0.1+json",
 ];
 
+/// What a client is configured with (`ClientTrustConfig`): its trusted root and where to sign.
+const CONFIG_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json";
+
 /// One trusted root, ready to verify.
 pub struct Instance {
     verifier: Verifier,
@@ -102,21 +105,27 @@ pub(super) enum Over<'a> {
 }
 
 impl Instance {
-    /// Reads and prepares a trusted root.
+    /// Reads and prepares a trusted root, or the one that a client's configuration holds.
     ///
     /// # Errors
     /// [`RootError`] when any part of it cannot be used.
     pub fn prepare(root: &[u8]) -> Result<Self, RootError> {
-        let value = without_nulls(json::parse(root)?);
-        let media_type = value.get("mediaType").and_then(Value::as_str).unwrap_or_default();
-        if !ROOT_MEDIA_TYPES.contains(&media_type) {
-            return Err(RootError::MediaType { got: quoted(media_type) });
+        let mut value = without_nulls(json::parse(root)?);
+        if media_type(&value) == CONFIG_MEDIA_TYPE {
+            value = value.get("trustedRoot").cloned().unwrap_or_default();
+        }
+        if !ROOT_MEDIA_TYPES.contains(&media_type(&value)) {
+            return Err(RootError::MediaType { got: quoted(media_type(&value)) });
         }
         let unusable = |error: &dyn fmt::Display| RootError::Material { detail: quoted(&error.to_string()) };
         let root: TrustedRoot = serde_json::from_value(value).map_err(|error| unusable(&error))?;
         let verifier = Verifier::new(&root).map_err(|error| unusable(&error))?;
-        let stamps = root.timestamp_authorities.iter().filter_map(|tsa| tsa.cert_chain.certificates.first());
-        if !stamps.into_iter().all(|leaf| certificate::is_for_stamps_alone(&leaf.raw_bytes)) {
+        let mut certificates = root.certificate_authorities.iter().flat_map(|ca| &ca.cert_chain.certificates);
+        if !certificates.all(|entry| certificate::is_authority(&entry.raw_bytes)) {
+            return Err(unusable(&"a certificate authority has a certificate that may issue none"));
+        }
+        let mut stamps = root.timestamp_authorities.iter().filter_map(|tsa| tsa.cert_chain.certificates.first());
+        if !stamps.all(|leaf| certificate::is_for_stamps_alone(&leaf.raw_bytes)) {
             return Err(unusable(&"a time stamp authority's certificate is not critically for stamps alone"));
         }
         let chains = root.certificate_authorities.iter().map(|authority| {
@@ -199,6 +208,10 @@ impl Instance {
             && (result.tlog_verified() || !self.names_log)
             && (result.sct_verified() || self.is_private);
         let leaf = bundle.signing_certificate();
+        if !leaf.is_some_and(certificate::is_leaf) {
+            let detail = "wanted one to sign code with, and none to issue others with".to_owned();
+            return Err(Rejection::BadMaterial { part: "certificate", detail });
+        }
         let identity = leaf.zip(result.certificate()).filter(|_| whole);
         let identity = identity.and_then(|(leaf, info)| CertifiedIdentity::of(leaf, info));
         let identity = identity.ok_or_else(|| Rejection::BadMaterial {
@@ -289,6 +302,10 @@ fn some(times: Vec<Timestamp>) -> Result<Vec<Timestamp>, Rejection> {
         return Err(Rejection::NoTrustedTime { detail });
     }
     Ok(times)
+}
+
+fn media_type(value: &Value) -> &str {
+    value.get("mediaType").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The value without its null members, which protobuf's JSON takes for absent.

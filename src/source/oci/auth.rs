@@ -103,7 +103,11 @@ fn question<'q>(
     let (mut authorization, mut form) = (None, None);
     match credential {
         Some(Credential::Refresh(token)) => {
-            let more = [("grant_type", "refresh_token"), ("client_id", "laforge"), ("refresh_token", token)];
+            let more = [
+                ("grant_type", "refresh_token"),
+                ("client_id", "laforge"),
+                ("refresh_token", token.as_str()),
+            ];
             fields.extend(more);
             form = Some(encoded(&fields));
         }

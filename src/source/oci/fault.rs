@@ -115,12 +115,6 @@ pub(super) enum Fault {
         /// The service that it names.
         realm: String,
     },
-    /// A demand for credentials that can't be met.
-    #[error("`{host}` asks for credentials in a way that is not understood")]
-    Challenge {
-        /// The registry.
-        host: String,
-    },
     /// A token service that gave no token.
     #[error("`{host}` gave no token")]
     NoToken {
