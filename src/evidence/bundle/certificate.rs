@@ -163,7 +163,7 @@ pub(super) fn is_leaf(certificate: &DerCertificate) -> bool {
     let code =
         matches!(certificate.get::<ExtendedKeyUsage>(), Ok(Some((_, it))) if it.0.contains(&CODE_SIGNING));
     !issues && signs && code
-}}
+}
 
 /// A certificate's identifier for the key that signed it.
 pub(super) fn issuer_key_id(certificate: &DerCertificate) -> Option<Vec<u8>> {

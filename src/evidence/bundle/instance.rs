@@ -124,7 +124,8 @@ impl Instance {
         if !certificates.all(|entry| certificate::is_authority(&entry.raw_bytes)) {
             return Err(unusable(&"a certificate authority has a certificate that may issue none"));
         }
-        let mut stamps = root.timestamp_authorities.iter().filter_map(|tsa| tsa.cert_chain.certificates.first());
+        let mut stamps =
+            root.timestamp_authorities.iter().filter_map(|tsa| tsa.cert_chain.certificates.first());
         if !stamps.all(|leaf| certificate::is_for_stamps_alone(&leaf.raw_bytes)) {
             return Err(unusable(&"a time stamp authority's certificate is not critically for stamps alone"));
         }
