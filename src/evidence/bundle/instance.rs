@@ -153,16 +153,16 @@ impl Instance {
     /// times. The library takes each of a root's certificates for an anchor, which it asks for no dates
     /// (CVE-2026-24122). Of a key that was certified again, one certificate in date is enough.
     fn was_certified_in_date(&self, bundle: &Wire, times: &[Timestamp]) -> bool {
-        let issuers = bundle_chain(bundle).map(certificate::issuer_key_id).collect::<Option<Vec<_>>>();
+        let mut issuers = bundle_chain(bundle).filter_map(certificate::issuer_key_id);
         // Of what a bundle brings only the first issuer that the root names matters.
-        let above = |id: &Vec<u8>| {
+        let above = |id: &[u8]| {
             let chains = self.authorities.iter().filter_map(|chain| {
                 let at = chain.iter().position(|authority| authority.is_of_key(id))?;
                 chain.get(at..)
             });
             chains.collect::<Vec<_>>()
         };
-        let named = issuers.iter().flatten().map(above).find(|chains| !chains.is_empty());
+        let named = issuers.find_map(|id| Some(above(&id)).filter(|chains| !chains.is_empty()));
         let in_date =
             |chain: &&[AuthorityCertificate]| chain.iter().all(|authority| authority.holds_at(times));
         named.is_some_and(|chains| chains.iter().any(in_date))
