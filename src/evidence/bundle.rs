@@ -110,6 +110,7 @@ impl Bundle {
     pub(super) fn read(value: Value) -> Result<Self, Unreadable> {
         let fitted = fit(&shape::BUNDLE, "", value)?;
         shape::fits_its_version(&fitted)?;
+        shape::agrees_with_its_checkpoints(&fitted)?;
         let wire: Wire = serde_json::from_value(fitted)
             .map_err(|error| problem(format!("bundle: {}", quoted(&error.to_string()))))?;
         shape::has_distinct_evidence(&wire)?;

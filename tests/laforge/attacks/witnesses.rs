@@ -51,7 +51,7 @@ fn all_entries() -> Vec<Value> {
 #[test]
 fn every_log_entry_of_every_other_bundle_spliced_in() {
     let all = all_entries();
-    assert!(all.len() > 20, "{} entries", all.len());
+    assert!(all.len() >= 15, "{} entries", all.len());
     let mut tried = 0;
     for bench in Bench::allowing() {
         let copied = tempfile::tempdir().unwrap();
@@ -180,7 +180,7 @@ fn more_log_entries_or_time_stamps_than_are_taken() {
         let mut bundle = spoiled.bundle("signature");
         let items = bundle.pointer_mut(list).unwrap().as_array_mut().unwrap();
         let one = items[0].clone();
-        for at in 0..32 {
+        for at in 0..32_u8 {
             let mut another = one.clone();
             another[member] = if member == "logIndex" {
                 json!((1000 + u32::from(at)).to_string())
