@@ -20,7 +20,6 @@ use crate::yaml::{DocumentError, Spanned};
 use super::approvals::Required;
 use super::{Cure, Each, Judged, Outcome, Reading, Scope, denial};
 use crate::policy::finding::{Finding, Origin, RuleId, Severity};
-use crate::time::duration::PATTERN;
 use expectation::{Expectation, Failure, Wanted, mend};
 
 /// Where artifacts were built, and from what.
