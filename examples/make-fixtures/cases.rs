@@ -12,7 +12,6 @@ mod documents;
 mod kinds;
 mod manifests;
 mod provenance;
-mod registry;
 mod rollout;
 mod signatures;
 mod witnesses;
