@@ -3,7 +3,7 @@
 //!
 //! Where it is: `LAFORGE_CORPUS`, else beside the checkout. Cases that are judged otherwise than the corpus expects
 //! are rows of `tests/exceptions.json`, each with its reason; a row that no longer holds fails as well, and so does
-//! one that is laxer than the corpus. Merkle, note, checkpoint and proof cases run in the audit log's own tests,
+//! one that is laxer than the corpus where nobody contests it. Merkle, note, checkpoint and proof cases run in the audit log's own tests,
 //! `rfc3161` and `x509-role` beside the code that uses certificates; manifests and expressions are not evidence.
 
 use std::collections::BTreeMap;
@@ -214,10 +214,11 @@ fn every_kind_of_evidence_is_judged_as_the_corpus_expects_but_for_the_exceptions
 }
 
 #[test]
-fn every_exception_is_stricter_than_the_corpus_for_a_stated_reason() {
+fn every_exception_has_its_reason_and_is_stricter_than_the_corpus_unless_that_is_contested() {
     let exceptions = exceptions();
     for row in &exceptions {
-        assert_eq!((&row["expected"], &row["actual"]), (&"pass".into(), &"fail".into()), "{row}");
+        let stricter = row["expected"] == "pass" && row["actual"] == "fail";
+        assert!(stricter || row["contested"] == true && row["expected"] != row["actual"], "{row}");
         assert!(row["reason"].as_str().unwrap().len() > 40, "{row}");
     }
     let Some(folder) = corpus() else { return };

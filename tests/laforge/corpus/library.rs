@@ -12,14 +12,23 @@ use laforge::evidence::predicate::vsa::VerificationSummary;
 use laforge::evidence::statement::Statement;
 use laforge::evidence::{Evidence, EvidenceSource as _, pack};
 use laforge::release::Release;
-use laforge::release::digest::{Algorithms, ArtifactDigest, Digest};
-use laforge::release::resolved::{Resolution, ResolvedRelease};
+use laforge::release::digest::{Algorithms, ArtifactDigest, ClaimedDigest, Digest};
+use laforge::release::resolved::{ImageManifests, Resolution, ResolvedRelease, Unfetched};
 use laforge::source::directory::{EvidenceFolders, Files};
 use laforge::trust::TrustRoot;
 use laforge::yaml::Source;
 use serde_json::{Value, json};
 
 use super::{Case, Verdict};
+
+/// No registry: the release has no image.
+struct NoImages;
+
+impl ImageManifests for NoImages {
+    fn manifest(&self, _repository: &str, _digest: &ClaimedDigest) -> Result<Vec<u8>, Unfetched> {
+        Err(Unfetched::Absent)
+    }
+}
 
 /// A release that no case is about.
 fn release(folder: &Path) -> ResolvedRelease {
@@ -32,7 +41,7 @@ fn release(folder: &Path) -> ResolvedRelease {
         "ab".repeat(20)
     );
     let release = Release::parse(&Source::new("release.yaml", &text), folder).unwrap();
-    match release.resolve(&Files::new(Algorithms::Sha256)).unwrap() {
+    match release.resolve(&Files::new(Algorithms::Sha256), &NoImages).unwrap() {
         Resolution::Matches(release) => release,
         Resolution::Differs(_) => unreachable!("it was just hashed"),
     }
