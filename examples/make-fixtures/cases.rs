@@ -73,7 +73,6 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         approvals::CASES,
         attestations::CASES,
         provenance::CASES,
-        registry::CASES,
         builds::CASES,
         rollout::CASES,
         documents::CASES,
