@@ -89,6 +89,7 @@ fn release() -> ResolvedRelease {
         artifacts: ["a", "b"].map(|name| artifact(name, Location::File(name.into()))).into(),
         config: vec![artifact("c", Location::DigestOnly)],
         replaces: None,
+        deployed: None,
     };
     let files = ["a", "b"].map(|name| (name.into(), name.as_bytes().to_vec()));
     match release.resolve(&Files(files.into()), &NoImages).unwrap() {

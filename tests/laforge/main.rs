@@ -13,6 +13,7 @@ mod exits;
 mod faults;
 mod fixtures;
 mod judged;
+mod manifests;
 mod mutations;
 mod pages;
 mod parsers;
