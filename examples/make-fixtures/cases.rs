@@ -9,6 +9,7 @@ mod artifacts;
 mod documents;
 mod kinds;
 mod provenance;
+mod registry;
 mod rollout;
 mod signatures;
 mod witnesses;
@@ -68,6 +69,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         witnesses::CASES,
         approvals::CASES,
         provenance::CASES,
+        registry::CASES,
         rollout::CASES,
         documents::CASES,
     ]
