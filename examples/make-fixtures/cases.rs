@@ -12,6 +12,7 @@ mod documents;
 mod kinds;
 mod manifests;
 mod provenance;
+mod registry;
 mod rollout;
 mod signatures;
 mod witnesses;
@@ -74,6 +75,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         attestations::CASES,
         provenance::CASES,
         builds::CASES,
+        registry::CASES,
         rollout::CASES,
         documents::CASES,
     ]
