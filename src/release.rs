@@ -4,6 +4,7 @@
 //! Out: [`Release`], every claim still a claim. [`Release::resolve`] (in [`resolved`]) reads the bytes
 //! and compares.
 
+pub mod deployed;
 pub mod digest;
 pub mod document;
 pub mod image;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use deployed::Inventory;
 use digest::ClaimedDigest;
 use name::NameError;
 
@@ -31,12 +33,14 @@ pub struct Release {
     pub environment: String,
     /// Where its source is.
     pub source: SourceRevision,
-    /// What is delivered; never empty, names unique over both lists.
+    /// What is delivered; never empty once it is complete, names unique over both lists.
     pub artifacts: Vec<Artifact>,
     /// What it is configured with.
     pub config: Vec<Artifact>,
     /// What runs now, if it says so.
     pub replaces: Option<Replaces>,
+    /// What its manifests deploy, if it has any.
+    pub deployed: Option<Inventory>,
 }
 
 /// A commit of a repository.
@@ -94,6 +98,8 @@ pub enum Location {
         /// The image's repository, without tag or digest.
         repository: String,
     },
+    /// Here: put together from what was read.
+    Assembled(Vec<u8>),
     /// Nowhere: named by its digest alone.
     DigestOnly,
 }

@@ -6,8 +6,11 @@
 
 mod approvals;
 mod artifacts;
+mod attestations;
+mod builds;
 mod documents;
 mod kinds;
+mod manifests;
 mod provenance;
 mod rollout;
 mod signatures;
@@ -64,10 +67,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         kinds::CASES,
         artifacts::CASES,
+        manifests::CASES,
         signatures::CASES,
         witnesses::CASES,
         approvals::CASES,
+        attestations::CASES,
         provenance::CASES,
+        builds::CASES,
         rollout::CASES,
         documents::CASES,
     ]

@@ -10,11 +10,13 @@ use clap::Args;
 
 use crate::evidence::predicate::approval::{Approval, Word};
 use crate::release::Release;
+use crate::release::deployed::Unpinned;
 use crate::release::digest::ClaimedDigest;
 use crate::report::paint::printable;
 use crate::signing::statement;
 use crate::time;
 
+use super::flags::ReleaseFlags;
 use super::load::{self, Signing};
 use super::sign::bundle_name;
 use super::signer::{self, SignerFlags};
@@ -40,9 +42,12 @@ pub(super) struct Reject {
 
 #[derive(Debug, Args)]
 struct Record {
-    /// The release to judge; every field is shown before it is signed
-    #[arg(long, value_name = "FILE", required_unless_present = "blind")]
+    /// The release to judge, instead of the one in laforge.yaml; every field is shown before it is signed
+    #[arg(long, value_name = "FILE")]
     release: Option<PathBuf>,
+    /// Rendered manifests that are deployed with it, as `deploy` is given them
+    #[arg(long, value_name = "PATH|-", conflicts_with = "blind")]
+    manifests: Option<PathBuf>,
     /// An image that is deployed beside the release's artifacts, as `deploy` is given it (repeatable)
     #[arg(long, value_name = "REF@sha256:…", conflicts_with = "blind")]
     image: Vec<String>,
@@ -52,8 +57,6 @@ struct Record {
     /// The environment, with --blind
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    #[command(flatten)]
-    signer: SignerFlags,
     /// How long the record counts, such as 24h or 7d
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     expires: String,
@@ -75,6 +78,8 @@ struct Record {
     /// The record of an override
     #[arg(long, hide = true)]
     break_glass: bool,
+    #[command(flatten)]
+    signer: SignerFlags,
 }
 
 impl Approve {
@@ -117,12 +122,18 @@ impl Record {
         Ok(Exit::Holds)
     }
 
+    /// What `deploy` would judge in this folder, with the same flags.
     fn release(&self, session: &Session) -> Result<Option<Release>, Failure> {
-        let mut release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
-        if let Some(release) = &mut release {
-            load::add_images(release, &self.image)?;
+        if self.blind.is_some() {
+            return Ok(None);
         }
-        Ok(release)
+        let flags = ReleaseFlags {
+            release: self.release.clone(),
+            manifests: self.manifests.clone(),
+            image: self.image.clone(),
+            environment: None,
+        };
+        load::release_in_reach(&flags, &load::config(session)?, session)
     }
 
     /// Signs what each person said on GitHub, or says why it is not passed on.
@@ -259,6 +270,8 @@ fn shown(
                 |label| move |name: &str, digest: &ClaimedDigest| (label, format!("{name} {digest}"));
             rows.extend(release.artifacts.iter().map(|it| listed("artifact")(&it.name, &it.digest)));
             rows.extend(release.config.iter().map(|it| listed("config")(&it.name, &it.digest)));
+            let unpinned = |it: &Unpinned| ("NO DIGEST", format!("{}: {}", it.container, it.reason));
+            rows.extend(release.unpinned().iter().map(unpinned));
         }
         None => rows.push(("", "BLIND: the release behind this digest was not shown".to_owned())),
     }

@@ -83,6 +83,7 @@ impl Deploy {
         rollout.check(&release).map_err(Failure::from)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
+        let (bundles, evidence) = load::bundles(&evidence)?;
         let clock = session.now();
         load::refuse_other_log(self.audit_log.as_deref(), &config)?;
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
@@ -98,14 +99,15 @@ impl Deploy {
         };
         let standard = Standard { trust, policies };
         let request = Request { rollout, mode, caller: caller::of(session) };
-        let folders = EvidenceFolders::read(&evidence);
+        let folders = EvidenceFolders::read_with(&evidence, &bundles);
         let progress = Progress::on(session);
         let artifacts =
             Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
         let registries = load::registries(&self.gate.evidence, session)
             .with_progress(|host, requests| progress.asked(host, requests));
-        let evidence = RegistryEvidence::beside(&folders, &registries);
-        let world = World { artifacts: &artifacts, images: &registries, evidence: &evidence };
+        let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);
+        let images = bundles.images(&registries);
+        let world = World { artifacts: &artifacts, images: &images, evidence: &evidence };
         let outcome = gate::preflight(release, request, world, &standard, &mut log, now, clock);
         progress.clear();
         load::tell_requests(&registries, session);

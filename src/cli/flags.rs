@@ -37,6 +37,9 @@ pub(super) struct ReleaseFlags {
     /// The release to judge
     #[arg(long, value_name = "FILE")]
     pub(super) release: Option<PathBuf>,
+    /// Rendered Kubernetes manifests: a file, a folder, or `-`; their images must carry digests
+    #[arg(long, value_name = "PATH|-")]
+    pub(super) manifests: Option<PathBuf>,
     /// An image beside the release's artifacts, read from its registry (repeatable)
     #[arg(long, value_name = "REF@sha256:…")]
     pub(super) image: Vec<String>,
@@ -162,8 +165,6 @@ impl Strategy {
 /// refused for what they are and never ignored.
 #[derive(Debug, Args)]
 pub(super) struct NotBuiltYet {
-    #[arg(long, value_name = "PATH", hide = true)]
-    manifests: Option<PathBuf>,
     #[arg(long, hide = true)]
     break_glass: bool,
     #[arg(long, value_name = "TEXT", hide = true)]
@@ -176,7 +177,6 @@ impl NotBuiltYet {
     /// The first flag given that is not built yet.
     pub(super) fn first(&self) -> Option<&'static str> {
         [
-            (self.manifests.is_some(), "--manifests"),
             (self.break_glass, "--break-glass"),
             (self.reason.is_some(), "--reason"),
             (self.ticket.is_some(), "--ticket"),

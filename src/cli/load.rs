@@ -3,6 +3,7 @@
 //! The first failure gives the exit code (`cli.md`). A flag overrides what `laforge.yaml` says; a
 //! `--policy` only ever adds.
 
+mod deployed;
 mod log;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::policy::{PolicySet, PolicySets};
 use crate::release::digest::ClaimedDigest;
 use crate::release::reference::{ImageReference, ReferenceError};
 use crate::release::{Location, Release};
+use crate::source::bundle::Bundles;
 use crate::source::directory;
 use crate::source::oci::{Registries, Settings};
 use crate::time::{self, Timestamp};
@@ -24,9 +26,10 @@ use crate::yaml::Source;
 
 use super::error::Failure;
 use super::exit::Exit;
-use super::flags::{EvidenceFlags, PolicyFlags, ReleaseFlags};
+use super::flags::{EvidenceFlags, PolicyFlags};
 use super::session::Session;
 
+pub(super) use deployed::release_in_reach;
 pub(super) use log::{LogPlace, audit_failure, refuse_other_log, seen_folder};
 
 /// What an absent `laforge.yaml` stands for: nothing configured.
@@ -64,33 +67,6 @@ pub(super) fn release(session: &Session, path: &Path) -> Result<Release, Failure
     Ok(Release::parse(&source, folder_of(path))?)
 }
 
-/// The release that flag or configuration name, if any; its environment must be the one asked for.
-pub(super) fn release_in_reach(
-    flags: &ReleaseFlags,
-    config: &Config,
-    session: &Session,
-) -> Result<Option<Release>, Failure> {
-    let configured = config.release.as_ref().map(|release| &release.path);
-    let Some(path) = flags.release.as_ref().or(configured) else {
-        return match flags.image.first() {
-            None => Ok(None),
-            Some(image) => Err(Failure::usage(format!("--image `{image}` is of no release")).hint(
-                "name, version, environment and source come from `release:` in laforge.yaml or --release",
-            )),
-        };
-    };
-    let mut release = release(session, path)?;
-    add_images(&mut release, &flags.image)?;
-    match &flags.environment {
-        Some(environment) if *environment != release.environment => Err(Failure::usage(format!(
-            "--environment `{environment}` is not the release's, which is for `{}`",
-            release.environment
-        ))
-        .hint("a release names its environment, and approvals are for that one: change the release, not the flag")),
-        _ => Ok(Some(release)),
-    }
-}
-
 /// Adds the images of the command line to a release: what is approved and verified is all of them.
 pub(super) fn add_images(release: &mut Release, images: &[String]) -> Result<(), Failure> {
     for image in images {
@@ -117,7 +93,10 @@ pub(super) fn release_files(session: &Session, path: &Path) -> Result<Vec<(Strin
         .into_iter()
         .filter_map(|artifact| match artifact.location {
             Location::File(path) => Some((artifact.name, path)),
-            Location::Layout { .. } | Location::Registry { .. } | Location::DigestOnly => None,
+            Location::Layout { .. }
+            | Location::Registry { .. }
+            | Location::Assembled(_)
+            | Location::DigestOnly => None,
         })
         .collect();
     match files.is_empty() {
@@ -196,6 +175,13 @@ pub(super) fn evidence_paths(
         }
     }
     Ok(paths)
+}
+
+/// The bundles among the evidence paths, and the other paths.
+pub(super) fn bundles(paths: &[PathBuf]) -> Result<(Bundles, Vec<PathBuf>), Failure> {
+    Bundles::among(paths).map_err(|error| {
+        Failure::of(Exit::Usage, &error).hint("make it again with `laforge bundle`, or leave it out")
+    })
 }
 
 /// The registries that images are asked of; with `--offline` none, and no client is ever made.

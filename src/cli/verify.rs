@@ -49,19 +49,21 @@ impl Verify {
         rollout.check(&release).map_err(Failure::from)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
+        let (bundles, evidence) = load::bundles(&evidence)?;
         // Without a log nothing is known of earlier policy versions: `deploy` compares them.
         let policies = load::policies(&self.gate.policy, &config, &trust, &BTreeMap::new())?;
         let now = self.gate.now.as_deref().map(load::instant).transpose()?.unwrap_or_else(|| session.now());
         let standard = Standard { trust, policies };
         let request = Request { rollout, mode: Mode::DryRun, caller: caller::of(session) };
-        let folders = EvidenceFolders::read(&evidence);
+        let folders = EvidenceFolders::read_with(&evidence, &bundles);
         let progress = Progress::on(session);
         let artifacts =
             Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
         let registries = load::registries(&self.gate.evidence, session)
             .with_progress(|host, requests| progress.asked(host, requests));
-        let evidence = RegistryEvidence::beside(&folders, &registries);
-        let world = gate::World { artifacts: &artifacts, images: &registries, evidence: &evidence };
+        let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);
+        let images = bundles.images(&registries);
+        let world = gate::World { artifacts: &artifacts, images: &images, evidence: &evidence };
         let report = gate::judge(release, &request, world, &standard, now)
             .map_err(|error| Failure::of(Exit::NoDecision, &error))?
             .into_report();

@@ -18,7 +18,8 @@ use crate::verify::facts::Facts;
 use crate::verify::{Input, Verified};
 
 use super::account::{
-    Action, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary, SetSummary,
+    Action, ManifestsSummary, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary,
+    SetSummary,
 };
 use super::finding::{Finding, RuleId, Severity};
 use super::judgement::{self, CountedApprovals, Judgement};
@@ -97,7 +98,9 @@ impl Decision {
     pub fn refuse(mismatch: Mismatch, standard: &Standard, request: &Request, now: Timestamp) -> Self {
         let verdict = unresolved(&mismatch);
         let unread = mismatch.unread.iter().map(unread);
-        let mut findings: Vec<_> = mismatch.differing.iter().map(differs).chain(unread).collect();
+        let unpinned = mismatch.release.unpinned().iter().map(floor::unpinned);
+        let mut findings: Vec<_> =
+            mismatch.differing.iter().map(differs).chain(unread).chain(unpinned).collect();
         findings.sort_by(|one, other| one.order().cmp(&other.order()));
         let unreachable = mismatch.unread.iter().filter_map(unreachable).collect();
         let report = DecisionReport {
@@ -182,6 +185,7 @@ fn before_rules(
 ) -> Outcome {
     let mut outcome = Outcome::default();
     floor::deny_shapes(release, &mut outcome);
+    floor::deny_unpinned(release.unpinned(), &mut outcome);
     if !of_one_release(release, scope.facts, draft) {
         let message = "release, facts and plan draft are not of one release digest".to_owned();
         let help = "run the gate again".to_owned();
@@ -323,11 +327,8 @@ fn differs(one: &Differing) -> Finding {
 /// Whether it is certain that the release can't be had as claimed.
 fn unresolved(mismatch: &Mismatch) -> Verdict {
     let absent = mismatch.unread.iter().any(|one| one.why == Unfetched::Absent);
-    if absent || !mismatch.differing.is_empty() || mismatch.unread.is_empty() {
-        Verdict::Fail
-    } else {
-        Verdict::Error
-    }
+    let definite = absent || !mismatch.differing.is_empty() || !mismatch.release.unpinned().is_empty();
+    if definite || mismatch.unread.is_empty() { Verdict::Fail } else { Verdict::Error }
 }
 
 fn unread(one: &Unread) -> Finding {
@@ -364,6 +365,7 @@ fn summary(release: &ResolvedRelease) -> ReleaseSummary {
         digest: Some(release.digest()),
         source: release.source().clone(),
         artifacts: release.artifacts().iter().map(named).collect(),
+        manifests: release.deployed().map(ManifestsSummary::of),
     }
 }
 
@@ -373,6 +375,7 @@ fn claimed_summary(mismatch: Mismatch) -> ReleaseSummary {
     let mut artifacts: Vec<_> = release.artifacts.into_iter().map(named).collect();
     artifacts.sort_by(|one, other| one.name.cmp(&other.name));
     ReleaseSummary {
+        manifests: release.deployed.as_ref().map(ManifestsSummary::of),
         name: release.name,
         version: release.version,
         environment: release.environment,

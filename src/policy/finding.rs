@@ -24,6 +24,8 @@ pub enum RuleId {
     ArtifactShape,
     /// An image whose registry could not be asked, or gave no answer that can be used.
     ArtifactUnreachable,
+    /// A container of the manifests names its image by something else than a digest.
+    ImageNotPinned,
     /// No rule was selected for this release.
     NoRule,
     /// Too few signatures over an artifact.
@@ -93,6 +95,7 @@ impl RuleId {
             Self::ArtifactNotRead => "artifact-not-read",
             Self::ArtifactShape => "artifact-shape",
             Self::ArtifactUnreachable => "artifact-unreachable",
+            Self::ImageNotPinned => "image-not-pinned",
             Self::NoRule => "no-rule",
             Self::SignatureMissing => "signature-missing",
             Self::ApprovalThreshold => "approval-threshold",
@@ -132,6 +135,7 @@ impl RuleId {
         Self::ArtifactNotRead,
         Self::ArtifactShape,
         Self::ArtifactUnreachable,
+        Self::ImageNotPinned,
         Self::NoRule,
         Self::SignatureMissing,
         Self::ApprovalThreshold,
@@ -200,6 +204,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// The requirement, when a policy file holds it (flags and the floor have none).
     pub origin: Option<Origin>,
+    /// What it is about, when that stands in a file of the release.
+    pub place: Option<Place>,
     /// What counted towards it, for the report: names of people, signers or builders.
     pub counted: Vec<String>,
 }
@@ -210,7 +216,9 @@ impl Finding {
         let origin = self.origin.as_ref();
         let at = origin.map(|origin| (origin.path.as_str(), origin.place.line));
         let set = origin.map(|origin| (&origin.set, origin.place.column));
-        (self.severity, at, self.rule.as_str(), &self.subject, &self.message, set, &self.help, &self.counted)
+        let place = self.place.as_ref().map(|place| (&place.file, place.line, place.column));
+        let said = (self.rule.as_str(), &self.subject, &self.message);
+        (self.severity, at, said, place, set, &self.help, &self.counted)
     }
 }
 

@@ -161,6 +161,7 @@ pub(super) fn denial(rule: RuleId, subject: &str, message: String, help: String)
         message,
         help: Some(help),
         origin: None,
+        place: None,
         counted: Vec::new(),
     }
 }

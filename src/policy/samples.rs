@@ -121,6 +121,7 @@ pub(super) fn release() -> ReleaseSummary {
             r#ref: "refs/tags/v2.4.0".to_owned(),
         },
         artifacts: vec![NamedDigest { name: "payments".to_owned(), digest: claim("payments") }],
+        manifests: None,
     }
 }
 

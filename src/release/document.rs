@@ -5,6 +5,8 @@
 //! read there is hashed and compared, so where it lies proves nothing.
 //! Not checked: whether the files exist; whether repository, commit and ref do.
 
+mod inline;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use super::name::{self, MAX_ARTIFACT_NAME, MAX_NAME, MAX_TEXT};
 use super::reference::ImageReference;
 use super::{Artifact, Location, Release, Replaces, SourceRevision};
 use crate::yaml::{DocumentError, Source, Spanned};
+
+pub use inline::InlineRelease;
 
 /// The name that `--manifests` gives to what is deployed as a whole.
 pub const RESERVED_NAME: &str = "manifests";
@@ -70,8 +74,10 @@ struct Spec {
     /// Where its source is; provenance must agree.
     source: SourceEntry,
     /// What is delivered.
-    #[schemars(with = "Vec<ArtifactEntry>", length(min = 1))]
-    artifacts: Spanned<Vec<ArtifactEntry>>,
+    ///
+    /// Left out or empty only where manifests or images are given beside the release.
+    #[schemars(with = "Option<Vec<ArtifactEntry>>")]
+    artifacts: Option<Spanned<Vec<ArtifactEntry>>>,
     /// What it is configured with.
     #[serde(default)]
     config: Vec<ConfigEntry>,
@@ -147,14 +153,32 @@ struct ReplacedEntry {
     digest: Spanned<String>,
 }
 
+/// Whether a document has to list all that is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Artifacts {
+    /// It has to.
+    Listed,
+    /// Manifests or images beside it name artifacts as well.
+    Beside,
+}
+
 impl Release {
-    /// Reads a release document; its paths are relative to `base`, the folder that it lies in.
+    /// Reads a release document that lists its artifacts; its paths are relative to `base`, the
+    /// folder that it lies in.
     ///
     /// # Errors
     /// [`DocumentError`] with the place of the first thing that is not acceptable.
     pub fn parse(source: &Source, base: &Path) -> Result<Self, DocumentError> {
+        Self::parse_with(source, base, Artifacts::Listed)
+    }
+
+    /// Reads a release document; its paths are relative to `base`, the folder that it lies in.
+    ///
+    /// # Errors
+    /// [`DocumentError`] with the place of the first thing that is not acceptable.
+    pub fn parse_with(source: &Source, base: &Path, artifacts: Artifacts) -> Result<Self, DocumentError> {
         let document: Document = source.read()?;
-        Reader { source, base }.release(document)
+        Reader { source, base }.release(document, artifacts)
     }
 
     /// The JSON Schema of a release document.
@@ -170,23 +194,43 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn release(&self, document: Document) -> Result<Release, DocumentError> {
+    fn release(&self, document: Document, artifacts: Artifacts) -> Result<Release, DocumentError> {
         let Document { api_version, kind, metadata, spec } = document;
         self.exactly(&api_version, API_VERSION)?;
         self.exactly(&kind, "Release")?;
-        if spec.artifacts.value.is_empty() {
-            return Err(self.source.error_at(&spec.artifacts, "a release has at least one artifact"));
-        }
+        let listed = self.listed(spec.artifacts, &spec.environment, artifacts)?;
         let mut names = Names::default();
         Ok(Release {
             name: self.name(&metadata.name, MAX_NAME)?,
             version: self.name(&metadata.version, MAX_NAME)?,
             environment: self.name(&spec.environment, MAX_NAME)?,
             source: self.revision(spec.source)?,
-            artifacts: each(spec.artifacts.value, |entry| self.artifact(entry, &mut names))?,
+            artifacts: each(listed, |entry| self.artifact(entry, &mut names))?,
             config: each(spec.config, |entry| self.config(entry, &mut names))?,
             replaces: spec.replaces.map(|entry| self.replaces(entry)).transpose()?,
+            deployed: None,
         })
+    }
+
+    /// What is listed as delivered: nothing only where something else is delivered beside it.
+    fn listed(
+        &self,
+        listed: Option<Spanned<Vec<ArtifactEntry>>>,
+        beside: &Spanned<String>,
+        artifacts: Artifacts,
+    ) -> Result<Vec<ArtifactEntry>, DocumentError> {
+        let empty = |mut error: DocumentError| {
+            error.help = Some("list them under `artifacts`, or deploy with `--manifests`".to_owned());
+            Err(error)
+        };
+        const NONE: &str = "a release has at least one artifact";
+        match (listed, artifacts) {
+            (Some(listed), Artifacts::Listed) if listed.value.is_empty() => {
+                empty(self.source.error_at(&listed, NONE))
+            }
+            (None, Artifacts::Listed) => empty(self.source.error_at(beside, NONE)),
+            (listed, _) => Ok(listed.map(|listed| listed.value).unwrap_or_default()),
+        }
     }
 
     fn revision(&self, entry: SourceEntry) -> Result<SourceRevision, DocumentError> {

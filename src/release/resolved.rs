@@ -10,6 +10,7 @@ use std::thread;
 
 use serde::Serialize;
 
+use super::deployed::{Inventory, Unpinned};
 use super::digest::{Algorithms, ArtifactDigest, ClaimedDigest, Digest};
 use super::image::{self, Store};
 use super::{Artifact, Location, Release, Replaces, SourceRevision};
@@ -75,6 +76,7 @@ pub struct ResolvedRelease {
     artifacts: Vec<ResolvedArtifact>,
     config: Vec<ResolvedArtifact>,
     replaces: Option<Replaces>,
+    deployed: Option<Inventory>,
     digest: Digest,
 }
 
@@ -238,6 +240,7 @@ impl Release {
             artifacts: resolved,
             config,
             replaces: self.replaces,
+            deployed: self.deployed,
         }))
     }
 
@@ -358,6 +361,10 @@ fn readers(artifacts: &[Artifact]) -> usize {
 fn read(artifact: &Artifact, world: World<'_>) -> Result<Reading, ResolveError> {
     match &artifact.location {
         Location::DigestOnly => Ok(alone(artifact, Content::NamedOnly(artifact.digest.clone()))),
+        Location::Assembled(bytes) => {
+            let digest = ArtifactDigest::of(bytes, world.files.algorithms());
+            Ok(alone(artifact, Content::Read(digest)))
+        }
         Location::File(path) => {
             Ok(alone(artifact, Content::Read(hash_file(&artifact.name, path, world.files)?)))
         }
@@ -463,6 +470,14 @@ impl ResolvedRelease {
     pub fn replaces(&self) -> Option<&Replaces> {
         self.replaces.as_ref()
     }
+    /// Containers of its manifests whose image no digest names.
+    pub fn unpinned(&self) -> &[Unpinned] {
+        self.deployed.as_ref().map_or(&[], |deployed| &deployed.unpinned)
+    }
+    /// What its manifests deploy, if it has any.
+    pub fn deployed(&self) -> Option<&Inventory> {
+        self.deployed.as_ref()
+    }
     /// The release digest: what approvals sign.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -559,6 +574,7 @@ pub(crate) mod tests {
             artifacts,
             config: Vec::new(),
             replaces: None,
+            deployed: None,
         }
     }
 

@@ -82,6 +82,11 @@ impl Intake {
         gathered
     }
 
+    /// Every document as it was received, by digest.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.values().map(|piece| piece.bytes.as_slice())
+    }
+
     /// Takes one document, or each piece of a pack.
     pub(super) fn take(&mut self, source: &str, bytes: Vec<u8>, problem: Option<Unreadable>) {
         let pieces = if problem.is_none() { pack::unpack(&bytes) } else { None };

@@ -66,6 +66,11 @@ impl<'a> Registries<'a> {
         Self { client: None }
     }
 
+    /// Whether no registry is ever asked.
+    pub(super) fn is_offline(&self) -> bool {
+        self.client.is_none()
+    }
+
     /// Tells of every request: the host, and how many there were so far.
     #[must_use]
     pub fn with_progress(self, progress: impl Fn(&str, u64) + Sync + 'a) -> Self {

@@ -198,6 +198,7 @@ fn seeds(parser: &str) -> Vec<Vec<u8>> {
         "predicate" => predicates(),
         "image" => images(),
         "release" => files("", &["release.yaml"]),
+        "manifests" => files("deploy", &[".yaml"]),
         "trust" => files("", &["trust.yaml"]),
         "key" => files("trust", &[".pub"]),
         "root" => files("trust", &["root.json"]),

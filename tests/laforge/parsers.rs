@@ -22,6 +22,7 @@ use laforge::evidence::predicate::provenance::Provenance;
 use laforge::evidence::predicate::source;
 use laforge::evidence::statement::Statement;
 use laforge::policy::{PolicyFile, PolicySet};
+use laforge::release::deployed::{Deployed, ManifestFile};
 use laforge::release::digest::{Algorithms, ClaimedDigest, Digest};
 use laforge::release::resolved::{ArtifactFiles, ImageManifests, Unfetched};
 use laforge::release::{Artifact, Location, Release, SourceRevision};
@@ -36,7 +37,7 @@ pub struct Parser {
 }
 
 /// All of them; a fuzz target is named after each.
-pub const PARSERS: [Parser; 19] = [
+pub const PARSERS: [Parser; 20] = [
     Parser { name: "json", takes: json },
     Parser { name: "evidence", takes: evidence },
     Parser { name: "verification", takes: verification },
@@ -44,6 +45,7 @@ pub const PARSERS: [Parser; 19] = [
     Parser { name: "predicate", takes: predicate },
     Parser { name: "image", takes: image },
     Parser { name: "release", takes: release },
+    Parser { name: "manifests", takes: manifests },
     Parser { name: "trust", takes: trust },
     Parser { name: "key", takes: key },
     Parser { name: "root", takes: root },
@@ -120,6 +122,7 @@ pub fn image(bytes: &[u8]) -> bool {
         artifacts: vec![image],
         config: Vec::new(),
         replaces: None,
+        deployed: None,
     };
     release.resolve(&Layout { digest: digest.hex(), bytes }, &NoImages).is_ok()
 }
@@ -174,6 +177,14 @@ impl ArtifactFiles for Layout<'_> {
 
 pub fn release(bytes: &[u8]) -> bool {
     Release::parse(&source(bytes), Path::new("")).is_ok()
+}
+
+/// Rendered manifests; what is taken has one answer, twice.
+pub fn manifests(bytes: &[u8]) -> bool {
+    let file = ManifestFile { path: "-".to_owned(), shown: "-".to_owned(), bytes: bytes.to_vec() };
+    let (once, again) = (Deployed::read(std::slice::from_ref(&file)), Deployed::read(&[file]));
+    assert_eq!(format!("{once:?}"), format!("{again:?}"), "two answers for one text");
+    once.is_ok()
 }
 
 /// A trust document, its keys and root as they should be.

@@ -92,6 +92,8 @@ pub(crate) enum Signed<'a> {
     Digest(&'a SignedDigest),
     /// A statement that names no digest that the library reads, by its envelope's PAE.
     Pae(&'a [u8]),
+    /// A message that is at hand.
+    Bytes(&'a [u8]),
 }
 
 /// What a signature is held against.
@@ -173,6 +175,7 @@ impl Instance {
         match signed {
             Signed::Digest(digest) => self.verify_certified(&bundle.wire, Over::Digest(digest.wire()?)),
             Signed::Pae(pae) => self.verify_certified(&bundle.over_its_pae()?, Over::Bytes(pae)),
+            Signed::Bytes(bytes) => self.verify_certified(&bundle.wire, Over::Bytes(bytes)),
         }
     }
 
@@ -191,6 +194,7 @@ impl Instance {
                 self.verify_keyed(&bundle.wire, key, witness, Over::Digest(digest.wire()?))
             }
             Signed::Pae(pae) => self.verify_keyed(&bundle.over_its_pae()?, key, witness, Over::Bytes(pae)),
+            Signed::Bytes(bytes) => self.verify_keyed(&bundle.wire, key, witness, Over::Bytes(bytes)),
         }
     }
 

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::plan::members::MigrationClass;
+use crate::release::deployed::Unpinned;
 use crate::release::digest::ClaimedDigest;
 use crate::release::resolved::{Content, ResolvedRelease};
 use crate::yaml::Spanned;
@@ -122,6 +123,20 @@ pub fn deny_shapes(release: &ResolvedRelease, outcome: &mut Outcome) {
             outcome.deny(Cure::None, denial(RuleId::ArtifactShape, artifact.name(), message, help));
         }
     }
+}
+
+/// Denies each container of the manifests whose image no digest names: a tag is never resolved.
+pub fn deny_unpinned(containers: &[Unpinned], outcome: &mut Outcome) {
+    for container in containers {
+        outcome.deny(Cure::None, unpinned(container));
+    }
+}
+
+/// One container without a digest, at its place in the manifests.
+pub fn unpinned(container: &Unpinned) -> Finding {
+    let Unpinned { container, place, reason } = container;
+    let (message, help) = (format!("{container}: {reason}"), reason.help().to_owned());
+    Finding { place: Some(place.clone()), ..denial(RuleId::ImageNotPinned, container, message, help) }
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ fn resolve(claimed: &[u8], found: &[u8]) -> Resolution {
         }],
         config: Vec::new(),
         replaces: None,
+        deployed: None,
     };
     release.resolve(&Files([("payments".into(), found.to_vec())].into()), &NoImages).unwrap()
 }

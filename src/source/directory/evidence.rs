@@ -14,6 +14,7 @@ use super::layout;
 use crate::evidence::{EvidenceSource, Gathered};
 use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
+use crate::source::bundle::Bundles;
 use crate::source::intake::{Intake, Limits};
 
 /// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
@@ -31,6 +32,15 @@ impl EvidenceFolders {
     /// Reads every path: a folder, an OCI layout, or a file, whatever it is called.
     pub fn read(paths: &[PathBuf]) -> Self {
         Self::read_within(paths, Limits::default(), NAMES)
+    }
+
+    /// The same, and the evidence of bundles beside them, within one set of limits.
+    pub fn read_with(paths: &[PathBuf], bundles: &Bundles) -> Self {
+        let mut folders = Self::read(paths);
+        for (source, bytes) in bundles.evidence() {
+            folders.intake.take(source, bytes.clone(), None);
+        }
+        folders
     }
 
     fn read_within(paths: &[PathBuf], limits: Limits, most_names: u64) -> Self {

@@ -24,6 +24,7 @@ use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::image::MAX_MANIFEST;
 use crate::release::resolved::{Image, Kept, ResolvedRelease};
 use crate::source::attached::{self, Descriptor, Layer};
+use crate::source::bundle::Bundles;
 use crate::source::directory::EvidenceFolders;
 use crate::source::intake::Intake;
 
@@ -37,29 +38,51 @@ const MAX_MANIFESTS: usize = 1024;
 pub struct RegistryEvidence<'a> {
     folders: &'a EvidenceFolders,
     registries: &'a Registries<'a>,
+    bundles: &'a Bundles,
 }
 
 impl<'a> RegistryEvidence<'a> {
-    /// What lies in folders, and what the registries of a release's images have.
-    pub fn beside(folders: &'a EvidenceFolders, registries: &'a Registries<'a>) -> Self {
-        Self { folders, registries }
+    /// What lies in folders, and what the registries of a release's images have. Offline, a bundle of
+    /// the release stands for the registries of the images that it holds.
+    pub fn beside(
+        folders: &'a EvidenceFolders,
+        registries: &'a Registries<'a>,
+        bundles: &'a Bundles,
+    ) -> Self {
+        Self { folders, registries, bundles }
     }
-}
 
-impl EvidenceSource for RegistryEvidence<'_> {
-    fn gather(&self, release: &ResolvedRelease) -> Gathered {
+    /// Every piece of evidence as it was received, and what it comes to.
+    pub fn pieces(&self, release: &ResolvedRelease) -> (Vec<Vec<u8>>, Gathered) {
+        let intake = self.collect(release);
+        (intake.documents().map(<[u8]>::to_vec).collect(), intake.gathered())
+    }
+
+    fn is_stood_for(&self, release: &ResolvedRelease, digest: &ClaimedDigest) -> bool {
+        self.registries.is_offline() && self.bundles.covers(release.digest(), digest)
+    }
+
+    fn collect(&self, release: &ResolvedRelease) -> Intake {
         let mut intake = self.folders.intake().clone();
         let images = || release.artifacts().iter().filter_map(|artifact| Some((artifact, artifact.image()?)));
         for (_, image) in images() {
             intake.ignore(image.unsigned);
         }
         let remote = images().filter(|(_, image)| image.kept == Kept::Registry);
-        let subjects: Vec<Subject<'_>> =
-            remote.flat_map(|(artifact, image)| Subject::of(artifact.digest(), image)).collect();
+        let subjects: Vec<Subject<'_>> = remote
+            .flat_map(|(artifact, image)| Subject::of(artifact.digest(), image))
+            .filter(|subject| !self.is_stood_for(release, &subject.digest))
+            .collect();
         for found in search_all(self.registries, &subjects) {
             found.into_intake(&mut intake);
         }
-        intake.gathered()
+        intake
+    }
+}
+
+impl EvidenceSource for RegistryEvidence<'_> {
+    fn gather(&self, release: &ResolvedRelease) -> Gathered {
+        self.collect(release).gathered()
     }
 }
 
@@ -164,7 +187,11 @@ impl Search<'_> {
             Ok(Listed::All(listed)) => self.manifests(&listed),
             Ok(Listed::TooMany(over)) => self.over(over),
             Ok(Listed::NoLists) => self.tag(&tag),
-            Err(fault) => self.unreachable("referrers", fault),
+            Err(fault) => {
+                // Whether it keeps lists is not known, so what stands in for one may be there.
+                self.unreachable("referrers", fault);
+                self.tag(&tag);
+            }
         }
         self.tag(&format!("{tag}.sig"));
         self.tag(&format!("{tag}.att"));
