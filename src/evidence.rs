@@ -76,6 +76,15 @@ impl Evidence {
         Self::parse(source, simple_signing::document(payload, signature))
     }
 
+    /// Takes such a payload and a bundle of the signature over it, by a certificate's key: what
+    /// annotations in a registry say of a keyless one.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when either is of another kind.
+    pub fn certified_simple_signing(source: &str, payload: &[u8], bundle: Value) -> Result<Self, Unreadable> {
+        Self::parse(source, simple_signing::certified(payload, bundle))
+    }
+
     /// Where it came from, as the user would name it.
     pub fn source(&self) -> &str {
         &self.source

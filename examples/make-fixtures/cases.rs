@@ -6,10 +6,13 @@
 
 mod approvals;
 mod artifacts;
+mod attestations;
+mod builds;
 mod documents;
 mod kinds;
 mod manifests;
 mod provenance;
+mod registry;
 mod rollout;
 mod signatures;
 mod witnesses;
@@ -69,7 +72,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         signatures::CASES,
         witnesses::CASES,
         approvals::CASES,
+        attestations::CASES,
         provenance::CASES,
+        builds::CASES,
+        registry::CASES,
         rollout::CASES,
         documents::CASES,
     ]

@@ -26,11 +26,11 @@ use github::{Heard, Said};
 /// Approve a release: sign an approval record for its release digest and environment.
 #[derive(Debug, Args)]
 pub(super) struct Approve {
-    #[command(flatten)]
-    record: Record,
     /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals
     #[arg(long, value_name = "FILE", conflicts_with = "blind")]
     from_github: Option<PathBuf>,
+    #[command(flatten)]
+    record: Record,
 }
 
 /// Reject a release: sign a rejection record; it blocks while it is in date.
@@ -57,8 +57,6 @@ struct Record {
     /// The environment, with --blind
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    #[command(flatten)]
-    signer: SignerFlags,
     /// How long the record counts, such as 24h or 7d
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     expires: String,
@@ -80,6 +78,8 @@ struct Record {
     /// The record of an override
     #[arg(long, hide = true)]
     break_glass: bool,
+    #[command(flatten)]
+    signer: SignerFlags,
 }
 
 impl Approve {

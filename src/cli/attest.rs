@@ -30,11 +30,11 @@ pub(super) struct Attest {
     /// The predicate type; `provenance` tells SLSA v1 and v0.2 apart by the document
     #[arg(long = "type", value_name = "URI|provenance", default_value = "provenance")]
     predicate_type: String,
-    #[command(flatten)]
-    signer: SignerFlags,
     /// The file to write (default: evidence/provenance-….sigstore.json)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    signer: SignerFlags,
 }
 
 impl Attest {

@@ -17,11 +17,11 @@ pub(super) struct Sign {
     /// Sign every artifact of this release that is a file
     #[arg(long, value_name = "FILE", conflicts_with = "artifacts")]
     release: Option<PathBuf>,
-    #[command(flatten)]
-    signer: SignerFlags,
     /// Where to write: a file for one artifact, else a folder (default: evidence/)
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    signer: SignerFlags,
 }
 
 impl Sign {

@@ -159,7 +159,7 @@ impl Signer {
     /// Shows who signs what and where, when that reaches out; a local key's signature goes nowhere.
     pub(super) fn announce<'a>(&self, what: impl Iterator<Item = (&'a str, String)>, session: &Session) {
         if matches!(self, Self::Keyless { .. }) {
-            session.tell(&table(what.map(|(label, text)| (label, text)).chain(self.described())));
+            session.tell(&table(what.chain(self.described())));
         }
     }
 

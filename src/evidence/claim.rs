@@ -8,7 +8,7 @@ use super::bundle::{self, Algorithm, Bundle, Message, SignedDigest};
 use super::envelope::Envelope;
 use super::limits::quoted;
 use super::rejection::Rejection;
-use super::simple_signing::SimpleSigning;
+use super::simple_signing::{Proof, SimpleSigning};
 use super::statement::{self, Statement};
 use super::{Content, Evidence, Unreadable};
 use crate::release::digest::ArtifactDigest;
@@ -96,15 +96,18 @@ impl Claim {
                 }
                 bundle::Content::Message(message) => signed_message(message, bundle, release),
             },
-            Content::SimpleSigning(SimpleSigning { payload, signature, manifest }) => {
+            Content::SimpleSigning(SimpleSigning { payload, proof, manifest }) => {
                 let named = Artifacts {
                     names: named(release, |artifact| artifact.digest() == *manifest),
                     leaves: leaves(release, |leaf| leaf.digest() == *manifest),
                     form: Form::SimpleSigning,
                 };
                 let claim = artifacts(named, manifest)?;
-                let over = Over::Bytes(payload);
-                Ok((claim, Signature { bytes: signature, over, hint: "", bundle: None }))
+                let (bytes, bundle) = match proof {
+                    Proof::Signature(signature) => (signature.as_slice(), None),
+                    Proof::Bundle(bundle) => (bundle.message().unwrap_or_default(), Some(bundle.as_ref())),
+                };
+                Ok((claim, Signature { bytes, over: Over::Bytes(payload), hint: "", bundle }))
             }
         }
     }

@@ -243,6 +243,6 @@ fn signed<'s>(signature: &'s Signature<'_>) -> Signed<'s> {
     match &signature.over {
         Over::Digest(digest) | Over::Envelope { subject: Some(digest), .. } => Signed::Digest(digest),
         Over::Envelope { pae, subject: None, .. } => Signed::Pae(pae),
-        Over::Bytes(bytes) => Signed::Pae(bytes),
+        Over::Bytes(bytes) => Signed::Bytes(bytes),
     }
 }

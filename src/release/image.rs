@@ -323,6 +323,8 @@ mod tests {
     use super::super::resolved::{Resolution, ResolvedRelease};
     use super::super::{Artifact, Location};
     use super::document::{INDEXES, MANIFESTS};
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A layout in memory: blobs by what they say.
@@ -529,5 +531,103 @@ mod tests {
         assert_eq!(layout.refused(&manifest), expected);
         layout.0.files.remove(Path::new("l/oci-layout"));
         assert_eq!(layout.refused(&manifest), "artifact `image`: cannot read `l/oci-layout`");
+    }
+
+    #[test]
+    fn attestations_beside_an_image_are_no_platform_and_a_mark_alone_hides_none() {
+        let mut layout = Layout::new();
+        let image = on(layout.manifest("amd"), "linux", "amd64");
+        let statement = layout.blob(UNSIGNED_STATEMENT, b"{}");
+        let config = layout.blob("x", b"{}");
+        let text = serde_json::json!({"schemaVersion": 2, "config": config, "layers": [statement]});
+        let marked = |mut descriptor: Value| {
+            descriptor["annotations"] =
+                serde_json::json!({"vnd.docker.reference.type": "attestation-manifest"});
+            descriptor
+        };
+        let attestation = layout.blob(MANIFESTS[0], text.to_string().as_bytes());
+        let hidden = marked(on(layout.manifest("arm"), "linux", "arm64"));
+        let nowhere = marked(layout.manifest("no platform"));
+        let beside = marked(on(attestation, "unknown", "unknown"));
+        let index = layout.index(&[image, beside, hidden, nowhere]);
+        let resolved = layout.resolved(&index);
+        let read = resolved.artifacts()[0].image().unwrap();
+        let platforms: Vec<_> = read.leaves.iter().map(|leaf| leaf.platform.as_str()).collect();
+        assert_eq!((platforms, read.unsigned), (vec!["linux/amd64", "linux/arm64", "unknown/unknown"], 1));
+    }
+
+    /// What becomes of a document on its way.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Fate {
+        Whole,
+        Changed,
+        Absent,
+        Unreachable,
+    }
+
+    /// A registry that treats each document as it pleases.
+    struct Fated(std::collections::BTreeMap<ClaimedDigest, (Vec<u8>, Fate)>);
+
+    impl ImageManifests for Fated {
+        fn manifest(&self, _: &str, digest: &ClaimedDigest) -> Result<Vec<u8>, Unfetched> {
+            match self.0.get(digest) {
+                Some((bytes, Fate::Whole)) => Ok(bytes.clone()),
+                Some((bytes, Fate::Changed)) => Ok([bytes.as_slice(), b" "].concat()),
+                Some((_, Fate::Unreachable)) => Err(Unfetched::Unreachable { cause: "down".to_owned() }),
+                Some((_, Fate::Absent)) | None => Err(Unfetched::Absent),
+            }
+        }
+    }
+
+    fn fate() -> impl Strategy<Value = Fate> {
+        prop_oneof![
+            4 => Just(Fate::Whole),
+            1 => Just(Fate::Changed),
+            1 => Just(Fate::Absent),
+            1 => Just(Fate::Unreachable),
+        ]
+    }
+
+    proptest! {
+        /// A release of an index is resolved only when every document of it was had and is what names
+        /// it; whatever else became of each is told, each once.
+        #[test]
+        fn resolves_an_index_of_a_registry_whole_or_not_at_all(root in fate(), fates in prop::collection::vec(fate(), 1..12)) {
+            let mut documents = std::collections::BTreeMap::new();
+            let mut put = |bytes: Vec<u8>, fate| {
+                let digest = claim(&bytes);
+                let descriptor = serde_json::json!({"mediaType": MANIFESTS[0], "digest": digest, "size": bytes.len()});
+                documents.insert(digest, (bytes, fate));
+                descriptor
+            };
+            let leaves: Vec<Value> = fates.iter().enumerate().map(|(at, fate)| {
+                let layer = serde_json::json!({"mediaType": "x", "digest": claim(&[at as u8]), "size": 1});
+                let text = serde_json::json!({"schemaVersion": 2, "config": layer, "layers": [layer]});
+                on(put(text.to_string().into_bytes(), *fate), "linux", &format!("p{at}"))
+            }).collect();
+            let text = serde_json::json!({"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": leaves});
+            let index = put(text.to_string().into_bytes(), root);
+            let digest: ClaimedDigest = index["digest"].as_str().unwrap().parse().unwrap();
+            let location = Location::Registry { repository: "r/a".into() };
+            let asked = release(vec![Artifact { name: "image".into(), digest, location }]);
+            let seen: Vec<Fate> = match root {
+                Fate::Whole => fates.clone(),
+                other => vec![other],
+            };
+            let count = |wanted: Fate| seen.iter().filter(|fate| **fate == wanted).count();
+            match asked.resolve(&Memory::default(), &Fated(documents)).unwrap() {
+                Resolution::Matches(resolved) => {
+                    prop_assert_eq!(count(Fate::Whole), seen.len());
+                    prop_assert_eq!(resolved.artifacts()[0].image().unwrap().leaves.len(), fates.len());
+                }
+                Resolution::Differs(mismatch) => {
+                    let absent = mismatch.unread.iter().filter(|one| one.why == Unfetched::Absent).count();
+                    prop_assert_eq!(mismatch.differing.len(), count(Fate::Changed));
+                    prop_assert_eq!(absent, count(Fate::Absent));
+                    prop_assert_eq!(mismatch.unread.len() - absent, count(Fate::Unreachable));
+                    prop_assert!(count(Fate::Whole) < seen.len());
+                }
+            }
+        }
     }
 }

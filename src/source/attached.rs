@@ -9,11 +9,14 @@
 //! Specs: <https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md> (also what GitHub pushes),
 //! `SIGNATURE_SPEC.md` there (`.sig` and `.att` tags).
 
+mod cosign;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::evidence::{Evidence, Unreadable};
 use crate::json;
@@ -39,13 +42,13 @@ pub(super) struct Listing {
 }
 
 /// An index or a manifest, as far as it leads to evidence.
+///
+/// A list that is `null` is an empty one, as registries written in Go say it.
 #[derive(Deserialize)]
 #[serde(expecting = "an image manifest or index")]
 struct Document {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
+    manifests: Option<Vec<Descriptor>>,
+    layers: Option<Vec<Descriptor>>,
 }
 
 /// What names a blob.
@@ -67,8 +70,10 @@ pub(super) struct Layer {
 
 #[derive(Clone, Copy)]
 enum Kind {
-    /// A bundle or an envelope: a document as it is.
-    Document,
+    /// A bundle: a document as it is.
+    Bundle,
+    /// An envelope, which a certificate in annotations makes a bundle.
+    Envelope,
     /// A payload whose signature is an annotation.
     SimpleSigning,
 }
@@ -77,11 +82,12 @@ enum Kind {
 pub(super) fn read(bytes: &[u8]) -> Result<Listing, Unreadable> {
     let document: Document = json::decode(bytes)
         .map_err(|error| Unreadable { problem: format!("is not an image manifest or index: {error}") })?;
-    let unsigned = document.layers.iter().filter(|layer| layer.media_type == UNSIGNED_STATEMENT).count();
+    let layers = document.layers.unwrap_or_default();
+    let unsigned = layers.iter().filter(|layer| layer.media_type == UNSIGNED_STATEMENT).count();
     let layer = |descriptor: Descriptor| Some(Layer { kind: kind_of(&descriptor.media_type)?, descriptor });
     Ok(Listing {
-        manifests: document.manifests,
-        layers: document.layers.into_iter().filter_map(layer).collect(),
+        manifests: document.manifests.unwrap_or_default(),
+        layers: layers.into_iter().filter_map(layer).collect(),
         unsigned: unsigned as u64,
     })
 }
@@ -90,8 +96,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Listing, Unreadable> {
 fn kind_of(media_type: &str) -> Option<Kind> {
     match media_type {
         SIMPLE_SIGNING => Some(Kind::SimpleSigning),
-        ENVELOPE => Some(Kind::Document),
-        bundle if bundle.starts_with(BUNDLE) => Some(Kind::Document),
+        ENVELOPE => Some(Kind::Envelope),
+        bundle if bundle.starts_with(BUNDLE) => Some(Kind::Bundle),
         _ => None,
     }
 }
@@ -122,19 +128,39 @@ impl Layer {
 
     /// The document of evidence that the layer's bytes are, with what its manifest says beside them.
     pub(super) fn document(&self, source: &str, bytes: Vec<u8>) -> (Vec<u8>, Option<Unreadable>) {
-        match self.kind {
-            Kind::Document => (bytes, None),
-            Kind::SimpleSigning => match self.signed(source, &bytes) {
-                Ok(evidence) => (evidence.bytes().to_vec(), None),
-                Err(problem) => (bytes, Some(problem)),
-            },
+        let made = match self.kind {
+            Kind::Bundle => return (bytes, None),
+            Kind::Envelope => self.enveloped(&bytes),
+            Kind::SimpleSigning => self.signed(source, &bytes),
+        };
+        match made {
+            Ok(Some(document)) => (document, None),
+            Ok(None) => (bytes, None),
+            Err(problem) => (bytes, Some(problem)),
         }
     }
 
-    fn signed(&self, source: &str, payload: &[u8]) -> Result<Evidence, Unreadable> {
+    fn enveloped(&self, envelope: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
+        let material = self.material()?;
+        material.map(|material| cosign::enveloped(&material, envelope)).transpose()
+    }
+
+    fn signed(&self, source: &str, payload: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
         let written = self.descriptor.annotations.as_ref().and_then(|all| all.get(SIGNATURE));
         let signature = written.and_then(|text| STANDARD.decode(text).ok());
         let missing = || Unreadable { problem: format!("has no `{SIGNATURE}` in base64 beside it") };
-        Evidence::simple_signing(source, payload, &signature.ok_or_else(missing)?)
+        let signature = signature.ok_or_else(missing)?;
+        let evidence = match self.material()? {
+            None => Evidence::simple_signing(source, payload, &signature),
+            Some(material) => {
+                let bundle = cosign::signed(&material, payload, &signature);
+                Evidence::certified_simple_signing(source, payload, bundle)
+            }
+        };
+        Ok(Some(evidence?.bytes().to_vec()))
+    }
+
+    fn material(&self) -> Result<Option<Value>, Unreadable> {
+        self.descriptor.annotations.as_ref().map_or(Ok(None), cosign::material)
     }
 }

@@ -207,7 +207,7 @@ fn writes_the_facts_in_the_form_of_the_page() {
     let artifact = |name: &str, signatures: Value| {
         json!({
             "name": name, "digest": Digest::of_bytes(name.as_bytes()), "read": true,
-            "signatures": signatures, "provenances": [],
+            "signatures": signatures, "provenances": [], "attestations": [],
         })
     };
     let expected = json!({
@@ -221,6 +221,7 @@ fn writes_the_facts_in_the_form_of_the_page() {
         ],
         "config": [{"name": "c", "digest": Digest::of_bytes(b"c"), "read": false}],
         "approvals": [],
+        "sources": [],
         "separation": [],
     });
     assert_eq!(serde_json::to_value(facts.get()).unwrap(), expected);
@@ -262,8 +263,8 @@ fn each_piece_counts_or_says_why_not() {
         (approved("alice", "approved", "2026-11-24T12:32:00Z"), "not-yet-valid", InputRole::Approval),
         (written("ci"), "wrong-predicate", InputRole::Source),
         (
-            envelope("ci", artifact("a"), "https://cyclonedx.org/bom", json!({})),
-            "wrong-predicate",
+            envelope("ci", artifact("x"), "https://cyclonedx.org/bom", json!({})),
+            "wrong-subject",
             InputRole::Attestation,
         ),
     ] {

@@ -10,6 +10,7 @@ mod files;
 mod log;
 mod parties;
 mod printed;
+mod readings;
 mod spoiled;
 mod standard;
 mod statements;

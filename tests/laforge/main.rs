@@ -21,6 +21,7 @@ mod registry;
 mod rooms;
 mod seals;
 mod tampering;
+mod verdicts;
 
 /// Says that a test was skipped, past the runner's capture: a skip that nobody sees looks like a pass.
 fn skipped(why: &str) {

@@ -284,8 +284,12 @@ fn log_of_vectors() -> tempfile::TempDir {
     let entries = lines_of(include_str!("../../fixtures/vectors/entries.json"), "/entries", "/line");
     let entries: String = entries.iter().map(|line| format!("{line}\n")).collect();
     fs::write(folder.path().join("entries").join(SEGMENT), entries).expect("entries");
-    let note = records().first().and_then(|record| record["note"].as_str()).expect("a note");
-    fs::write(folder.path().join("checkpoint"), note).expect("a checkpoint");
+    let genesis: serde_json::Value =
+        serde_json::from_str(include_str!("../../fixtures/vectors/genesis.json")).expect("a vector");
+    for name in ["log.json", "checkpoint"] {
+        let text = genesis["files"][name].as_str().expect("a file");
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
     folder
 }
 

@@ -4,6 +4,7 @@
 //! real connection. Times are cut short through the library, where a test would have to wait.
 
 mod offline;
+mod real;
 mod server;
 
 use std::fs;
@@ -313,7 +314,7 @@ fn an_image_that_is_not_there_denies_and_is_no_error() {
 fn asks_again_after_429_and_503() {
     let (shipped, _) = Shipped::signed();
     shipped.registry.script(|asked, before| match before {
-        0 => Some(Reply::status(429).with("Retry-After", "1")),
+        0 if asked.target.contains("/manifests/") => Some(Reply::status(429).with("Retry-After", "1")),
         1 if asked.target.contains("/manifests/") => Some(Reply::status(503)),
         _ => None,
     });
@@ -593,6 +594,27 @@ fn asks_the_registrys_own_service_for_a_token_to_pull() {
     assert_eq!(tokens.len(), 1, "one token for all of a repository");
     assert_eq!(tokens[0].target, "/token?scope=repository%3Aacme%2Fpayments%3Apull&service=r");
     deploy_as(&shipped, &json!({}), &[]).ends(11).says("answered 401");
+}
+
+#[test]
+fn trades_a_refresh_token_for_one_to_pull() {
+    let (shipped, _) = Shipped::signed();
+    let realm = format!("http://{}/token", shipped.registry.host());
+    shipped.registry.script(move |asked, _| {
+        if asked.target == "/token" {
+            let traded = asked.method == "POST"
+                && asked.authorization.is_none()
+                && asked.body.contains("grant_type=refresh_token")
+                && asked.body.contains("refresh_token=refre%2Fsh");
+            let body = br#"{"access_token": "t0ken"}"#;
+            return Some(if traded { Reply::bytes("application/json", body) } else { Reply::status(400) });
+        }
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"r\"");
+        let shown = asked.authorization.as_deref() == Some("Bearer t0ken");
+        (!shown).then(|| Reply::status(401).with("WWW-Authenticate", challenge))
+    });
+    let config = json!({"auths": {shipped.registry.host(): {"auth": "", "identitytoken": "refre/sh"}}});
+    deploy_as(&shipped, &config, &[]).ends_with_data();
 }
 
 #[test]

@@ -14,9 +14,10 @@ pub struct Row {
 #[track_caller]
 pub fn agree(title: &str, rows: &[Row]) {
     let word = |verdict: bool| if verdict { "verified" } else { "refused" };
-    let wide = |cell: fn(&Row) -> usize| rows.iter().map(cell).max().unwrap_or_default();
-    let (what, by) = (wide(|row| row.what.len()), wide(|row| row.by.len()));
-    tell(&format!("\n{title}\n{:what$}  {:by$}  {:8}  cosign\n", "what was signed", "by whom", "laforge"));
+    let heads = ["what was signed", "by whom"];
+    let what = rows.iter().map(|row| row.what.len()).max().unwrap_or_default().max(heads[0].len());
+    let by = rows.iter().map(|row| row.by.len()).max().unwrap_or_default();
+    tell(&format!("\n{title}\n{:what$}  {:by$}  {:8}  cosign\n", heads[0], heads[1], "laforge"));
     for row in rows {
         let (laforge, cosign) = (word(row.laforge), word(row.cosign));
         tell(&format!("{:what$}  {:by$}  {laforge:8}  {cosign}\n", row.what, row.by));

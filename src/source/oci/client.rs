@@ -88,8 +88,8 @@ pub(super) struct Client<'a> {
 /// What is known of one host.
 #[derive(Default)]
 struct Host {
-    /// What its failures have cost so far.
-    lost: Mutex<Duration>,
+    /// What its failures have cost so far, and the last of them.
+    lost: Mutex<(Duration, String)>,
     /// What it is shown, by the scope that it is good for.
     shown: Mutex<BTreeMap<String, HeaderValue>>,
 }
@@ -129,6 +129,7 @@ impl<'a> Client<'a> {
         let url = wanted.url(place)?;
         let mut attempts = 0;
         loop {
+            self.refuse_given_up(place, &host)?;
             let started = Instant::now();
             attempts += 1;
             let failure = match self.once(place, &host, &url, wanted.accept(), limit) {
@@ -152,15 +153,11 @@ impl<'a> Client<'a> {
         started: Instant,
     ) -> Result<(), Fault> {
         let pause = self.patience.pause_after(attempts - 1, failure.asked_for, jitter());
-        let spent = started.elapsed();
-        let lost = {
+        let last = attempts >= self.patience.attempts || pause.is_none();
+        {
             let mut lost = locked(&host.lost);
-            *lost += spent + pause.unwrap_or_default();
-            *lost
-        };
-        let name = || place.host().to_owned();
-        if lost > self.patience.lost {
-            return Err(Fault::GivenUp { host: name(), lost, last: failure.fault.to_string() });
+            lost.0 += started.elapsed() + pause.filter(|_| !last).unwrap_or_default();
+            lost.1 = failure.fault.to_string();
         }
         if attempts >= self.patience.attempts {
             return Err(failure.fault);
@@ -168,11 +165,20 @@ impl<'a> Client<'a> {
         match (pause, failure.asked_for) {
             (Some(pause), _) => thread::sleep(pause),
             (None, asked_for) => {
-                let wait = asked_for.unwrap_or_default();
-                return Err(Fault::AsksToWait { host: name(), status: failure.status, wait });
+                let (host, wait) = (place.host().to_owned(), asked_for.unwrap_or_default());
+                return Err(Fault::AsksToWait { host, status: failure.status, wait });
             }
         }
         Ok(())
+    }
+
+    /// A host whose failures have cost all that they may is asked no more.
+    fn refuse_given_up(&self, place: &Place, host: &Host) -> Result<(), Fault> {
+        let (lost, last) = locked(&host.lost).clone();
+        match lost > self.patience.lost {
+            true => Err(Fault::GivenUp { host: place.host().to_owned(), lost, last }),
+            false => Ok(()),
+        }
     }
 
     /// Asks once, and once more when the registry wants to know who asks.

@@ -187,7 +187,11 @@ impl Search<'_> {
             Ok(Listed::All(listed)) => self.manifests(&listed),
             Ok(Listed::TooMany(over)) => self.over(over),
             Ok(Listed::NoLists) => self.tag(&tag),
-            Err(fault) => self.unreachable("referrers", fault),
+            Err(fault) => {
+                // Whether it keeps lists is not known, so what stands in for one may be there.
+                self.unreachable("referrers", fault);
+                self.tag(&tag);
+            }
         }
         self.tag(&format!("{tag}.sig"));
         self.tag(&format!("{tag}.att"));

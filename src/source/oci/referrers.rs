@@ -97,10 +97,7 @@ fn pages(
             Err(Fault::Refused { status: 400 | 405 | 406 | 501, .. }) => return Ok(Pages::None),
             Err(fault) => return Err(fault),
         };
-        // A page for people, of a registry that knows nothing of such lists, is no list either.
-        if answer.is_one_of(&INDEXES).is_err() {
-            return Ok(Pages::None);
-        }
+        answer.is_one_of(&INDEXES)?;
         let problem = |problem| Fault::Listing { host: place.host().to_owned(), problem };
         let listing = attached::read(answer.body()).map_err(|_| problem("is no index"))?;
         found.extend(listing.manifests);

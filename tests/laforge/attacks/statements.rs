@@ -5,7 +5,6 @@ use std::fs;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use laforge::evidence::Evidence;
 use laforge::key::secret::SecretKey;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -13,19 +12,19 @@ use sha2::{Digest as _, Sha256, Sha512};
 use super::sign_bytes;
 use crate::example::{Example, REQUIRED};
 
-const PROVENANCE: &str = "evidence/provenance-payments.tar.gz.sigstore.json";
+pub(super) const PROVENANCE: &str = "evidence/provenance-payments.tar.gz.sigstore.json";
 const APPROVAL: &str = "evidence/approval-bob.sigstore.json";
-const IN_TOTO: &str = "application/vnd.in-toto+json";
+pub(super) const IN_TOTO: &str = "application/vnd.in-toto+json";
 
 /// The statement inside a piece of the example's evidence.
-fn statement(example: &Example, file: &str) -> Value {
+pub(super) fn statement(example: &Example, file: &str) -> Value {
     let bundle: Value = serde_json::from_str(&example.read(file)).unwrap();
     serde_json::from_slice(&STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap())
         .unwrap()
 }
 
 /// Whether the example is allowed with this payload, signed by the builder, as the provenance of its artifact.
-fn allows(example: &Example, payload_type: &str, payload: &[u8]) -> bool {
+pub(super) fn allows(example: &Example, payload_type: &str, payload: &[u8]) -> bool {
     let key = SecretKey::from_pem(&example.read("keys/ci.key"), || None).unwrap();
     example.write(PROVENANCE, &sign_bytes(&key, payload_type, payload, ""));
     verifies(example)
@@ -45,38 +44,41 @@ fn changed(good: &Value, pointer: &str, value: Value) -> Value {
     statement
 }
 
+/// Types that are not that of provenance, however like it.
+const OTHER_TYPES: [&str; 25] = [
+    "https://cyclonedx.org/bom",
+    "https://spdx.dev/Document",
+    "https://spdx.dev/Document/v2.3",
+    "https://slsa.dev/verification_summary/v1",
+    "https://in-toto.io/attestation/vulns",
+    "https://in-toto.io/attestation/test-result/v0.1",
+    "https://in-toto.io/attestation/svr/v0.1",
+    "https://in-toto.io/attestation/release/v0.1",
+    "https://openvex.dev/ns",
+    "https://sigstore.dev/cosign/sign/v1",
+    "https://laforge.dev/attestation/approval/v1",
+    "https://laforge.dev/attestation/source/v1",
+    "https://slsa.dev/provenance/v1.1",
+    "https://slsa.dev/provenance/v2",
+    "https://slsa.dev/provenance/v1/",
+    "https://slsa.dev/provenance/v1?",
+    "https://slsa.dev/provenance/v1 ",
+    " https://slsa.dev/provenance/v1",
+    "https://SLSA.dev/provenance/v1",
+    "HTTPS://slsa.dev/provenance/v1",
+    "http://slsa.dev/provenance/v1",
+    "slsa.dev/provenance/v1",
+    "https://slsa.dev/provenance",
+    "https://slsa.dev/provenance/",
+    "",
+];
+
 #[test]
 fn statements_of_every_other_type_offered_as_provenance() {
     let example = Example::new();
     let good = statement(&example, PROVENANCE);
     assert!(allows(&example, IN_TOTO, good.to_string().as_bytes()));
-    for kind in [
-        "https://cyclonedx.org/bom",
-        "https://spdx.dev/Document",
-        "https://spdx.dev/Document/v2.3",
-        "https://slsa.dev/verification_summary/v1",
-        "https://in-toto.io/attestation/vulns",
-        "https://in-toto.io/attestation/test-result/v0.1",
-        "https://in-toto.io/attestation/svr/v0.1",
-        "https://in-toto.io/attestation/release/v0.1",
-        "https://openvex.dev/ns",
-        "https://sigstore.dev/cosign/sign/v1",
-        "https://laforge.dev/attestation/approval/v1",
-        "https://laforge.dev/attestation/source/v1",
-        "https://slsa.dev/provenance/v1.1",
-        "https://slsa.dev/provenance/v2",
-        "https://slsa.dev/provenance/v1/",
-        "https://slsa.dev/provenance/v1?",
-        "https://slsa.dev/provenance/v1 ",
-        " https://slsa.dev/provenance/v1",
-        "https://SLSA.dev/provenance/v1",
-        "HTTPS://slsa.dev/provenance/v1",
-        "http://slsa.dev/provenance/v1",
-        "slsa.dev/provenance/v1",
-        "https://slsa.dev/provenance",
-        "https://slsa.dev/provenance/",
-        "",
-    ] {
+    for kind in OTHER_TYPES {
         assert!(
             !allows(&example, IN_TOTO, changed(&good, "/predicateType", json!(kind)).to_string().as_bytes()),
             "{kind}"
@@ -259,31 +261,32 @@ fn names_that_begin_or_end_like_the_right_ones_or_differ_in_case() {
     }
 }
 
-/// Several of one type for one subject: all must hold, in whatever order they come. Evidence is ordered by digest.
+/// One provenance that meets every expectation is enough, wherever it comes. Evidence is ordered by digest, so
+/// that a hint, which says nothing, decides which is first.
 #[test]
 fn good_and_bad_of_one_type_in_both_orders() {
     let example = Example::new();
     let good = statement(&example, PROVENANCE);
-    let bad = changed(
-        &good,
-        "/predicate/buildDefinition/resolvedDependencies/0/digest/gitCommit",
-        json!("1".repeat(40)),
-    );
+    let commit = "/predicate/buildDefinition/resolvedDependencies/0/digest/gitCommit";
+    let bad = changed(&good, commit, json!("1".repeat(40)));
     let before = Sha256::digest(example.read(PROVENANCE));
-    let outcome = |key: &str, is_first: bool| {
+    for key in ["keys/ci.key", "keys/alice.key"] {
         let key = SecretKey::from_pem(&example.read(key), || None).unwrap();
-        let (wanted, text) = (0..200)
-            .map(|at| sign_bytes(&key, IN_TOTO, bad.to_string().as_bytes(), &format!("hint {at}")))
-            .map(|text| ((Sha256::digest(&text) < before) == is_first, text))
-            .find(|(wanted, _)| *wanted)
-            .unwrap();
-        assert!(wanted);
-        example.write("evidence/second.json", &text);
-        verifies(&example)
-    };
-    // What a signer in trust says counts, whichever comes first; what a stranger says never does.
-    assert_eq!([outcome("keys/ci.key", true), outcome("keys/ci.key", false)], [false, false]);
-    assert_eq!([outcome("keys/alice.key", true), outcome("keys/alice.key", false)], [true, true]);
+        for is_first in [true, false] {
+            let texts = (0..200)
+                .map(|at| sign_bytes(&key, IN_TOTO, bad.to_string().as_bytes(), &format!("hint {at}")));
+            let text = texts.into_iter().find(|text| (Sha256::digest(text) < before) == is_first).unwrap();
+            example.write("evidence/second.json", &text);
+            assert!(verifies(&example), "first: {is_first}");
+        }
+    }
+    // Bad ones alone are not made good by their number.
+    example.remove(PROVENANCE);
+    assert!(!verifies(&example));
+    let ci = SecretKey::from_pem(&example.read("keys/ci.key"), || None).unwrap();
+    assert!(!allows(&example, IN_TOTO, bad.to_string().as_bytes()));
+    example.write("evidence/second.json", &sign_bytes(&ci, IN_TOTO, format!("{bad} ").as_bytes(), ""));
+    assert!(!verifies(&example));
 }
 
 #[test]
@@ -310,129 +313,6 @@ fn each_attestation_of_a_set_tampered_with_in_turn() {
         example.write(&file, &whole);
     }
     assert!(verifies(&example));
-}
-
-/// The texts of a value in which one member of one object is there twice.
-fn with_a_member_twice(value: &Value) -> Vec<String> {
-    (0..)
-        .map_while(|nth| {
-            let mut left = nth;
-            let mut text = String::new();
-            write_twice(value, &mut left, &mut text);
-            (left < 0).then_some(text)
-        })
-        .collect()
-}
-
-fn write_twice(value: &Value, left: &mut i64, out: &mut String) {
-    match value {
-        Value::Object(members) => {
-            out.push('{');
-            let mut comma = "";
-            for (name, value) in members {
-                let is_meant = *left == 0;
-                *left -= 1;
-                for _ in 0..if is_meant { 2 } else { 1 } {
-                    out.push_str(comma);
-                    out.push_str(&json!(name).to_string());
-                    out.push(':');
-                    write_twice(value, left, out);
-                    comma = ",";
-                }
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                out.push_str(if at == 0 { "" } else { "," });
-                write_twice(item, left, out);
-            }
-            out.push(']');
-        }
-        other => out.push_str(&other.to_string()),
-    }
-}
-
-#[test]
-fn a_member_twice_at_every_depth_of_a_signed_payload() {
-    let example = Example::new();
-    let good = statement(&example, PROVENANCE);
-    let texts = with_a_member_twice(&good);
-    assert!(texts.len() > 20, "{}", texts.len());
-    for text in texts {
-        assert!(serde_json::from_str::<Value>(&text).is_ok_and(|lenient| lenient == good), "{text}");
-        assert!(!allows(&example, IN_TOTO, text.as_bytes()), "{text}");
-    }
-}
-
-#[test]
-fn a_member_twice_at_every_depth_of_any_evidence() {
-    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let mut tried = 0;
-    for case in fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()) {
-        if !case.file_name().unwrap().to_str().unwrap().starts_with("allows-") {
-            continue;
-        }
-        let Ok(listed) = fs::read_dir(case.join("evidence")) else { continue };
-        for file in listed.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
-            let Ok(value) = serde_json::from_slice::<Value>(&fs::read(&file).unwrap()) else { continue };
-            for text in with_a_member_twice(&value) {
-                assert!(
-                    Evidence::parse("twice", text.clone().into_bytes()).is_err(),
-                    "{}: {text}",
-                    file.display()
-                );
-                tried += 1;
-            }
-        }
-    }
-    assert!(tried > 500, "{tried}");
-}
-
-#[test]
-fn payloads_that_strict_and_lenient_readers_read_differently() {
-    let example = Example::new();
-    let good = statement(&example, PROVENANCE).to_string();
-    let in_predicate =
-        |more: &str| good.replacen("\"buildDefinition\":", &format!("{more},\"buildDefinition\":"), 1);
-    for text in [
-        format!("\u{feff}{good}"),
-        format!("{good}{{}}"),
-        format!("{good}\0"),
-        format!("{good},"),
-        format!("{good}]"),
-        format!("{good}\n{good}"),
-        format!("// a comment\n{good}"),
-        format!("{good}/* a comment */"),
-        format!("[{good}]"),
-        in_predicate("\"x\":NaN"),
-        in_predicate("\"x\":Infinity"),
-        in_predicate("\"x\":-Infinity"),
-        in_predicate("\"x\":01"),
-        in_predicate("\"x\":+1"),
-        in_predicate("\"x\":.5"),
-        in_predicate("\"x\":0x10"),
-        in_predicate("\"x\":1e999"),
-        in_predicate("\"x\":\"\\ud800\""),
-        in_predicate("'x':1"),
-        in_predicate("x:1"),
-        in_predicate("\"x\":\"\t\""),
-        in_predicate("\"x\":True"),
-        in_predicate("\"x\":undefined"),
-        good.replacen('}', ",}", 1),
-    ] {
-        assert_ne!(text, good);
-        assert!(!allows(&example, IN_TOTO, text.as_bytes()), "{text}");
-    }
-    let mut broken = in_predicate("\"x\":\"?\"").into_bytes();
-    let at = broken.iter().position(|byte| *byte == b'?').unwrap();
-    broken[at] = 0xff;
-    assert!(!allows(&example, IN_TOTO, &broken), "bytes that are not UTF-8");
-    assert!(
-        allows(&example, IN_TOTO, format!(" \r\n\t{good} \n").as_bytes()),
-        "white space is no trailing data"
-    );
 }
 
 /// Whatever is missing, the gate neither passes nor prints a plan.
