@@ -123,7 +123,11 @@ fn a_release_signed_without_keys_is_allowed_and_every_near_miss_denied() {
             let (found, aside) = denied(&near, what);
             assert_eq!(Vec::from_iter(&found), Vec::from_iter(*rules), "{what}; set aside: {aside:?}");
             assert_eq!(Vec::from_iter(&aside), Vec::from_iter(kind), "{what}");
-            tell(&format!("denied   {what}: {}; {}\n", rules.join(", "), kind.unwrap_or("nothing is set aside")));
+            tell(&format!(
+                "denied   {what}: {}; {}\n",
+                rules.join(", "),
+                kind.unwrap_or("nothing is set aside")
+            ));
         }
     });
 }
