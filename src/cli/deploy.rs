@@ -89,7 +89,6 @@ impl Deploy {
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
         let summary = self.summary.prepare(&trust, place.key.as_ref(), session)?;
         let mut log = place.open(self.audit_init, &trust, &release.environment, session, clock)?;
-        say_whether_pinned(&log, session);
         let recorded = log.last_versions(&release.environment);
         let policies = load::policies(&self.gate.policy, &config, &trust, &recorded)?;
         let (mode, now) = match &self.gate.now {
@@ -114,7 +113,9 @@ impl Deploy {
         for warning in log.take_warnings() {
             session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
         }
-        self.say(outcome, summary.as_ref(), &Telling { reports: &reports, started, session })
+        let exit = self.say(outcome, summary.as_ref(), &Telling { reports: &reports, started, session })?;
+        say_whether_pinned(&log, session);
+        Ok(exit)
     }
 
     /// What is written at the end must not hit the log: found out before anything is decided.

@@ -18,7 +18,9 @@ use laforge::policy::{
     Actor, ActorType, Caller, DecisionReport, Flags, PolicySet, PolicySets, Request, Standard,
 };
 use laforge::release::Release;
+use laforge::release::deployed::Deployed;
 use laforge::source::directory::{EvidenceFolders, Files, read_policy_set};
+use laforge::source::manifests::read_manifests;
 use laforge::trust::TrustRoot;
 use laforge::yaml::Source;
 use serde_json::{Value, json};
@@ -76,11 +78,16 @@ impl Bench {
         let policies = PolicySets::new(sets.collect(), Flags::default(), &trust).ok()?;
         let actor =
             Actor { id: "unknown".to_owned(), issuer: None, r#type: ActorType::Unknown, verified: false };
+        let mut release = Release::parse(&source("release.yaml"), folder).ok()?;
+        if let Some(manifests) = &config.manifests {
+            let files = read_manifests(&manifests.path, &mut io::empty()).unwrap();
+            release.deploy(Deployed::read(&files).unwrap()).unwrap();
+        }
         Some(Self {
             name: folder.file_name()?.to_str()?.to_owned(),
             folder: folder.to_owned(),
             now: laforge::time::parse(expected["now"].as_str()?).ok()?,
-            release: Release::parse(&source("release.yaml"), folder).ok()?,
+            release,
             request: Request {
                 rollout: config.rollout(&RolloutFlags::default()).ok()?,
                 mode: Mode::Enforce,

@@ -4,14 +4,12 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::Case;
-use super::Expect::{self, Allows, Refuses};
+use super::Expect::Allows;
 use super::kinds::signed_by_workflow;
 use super::signatures::{aside, others, spoil, validity};
 use crate::authority::{Authority, Content, Format, Log, Parts};
 use crate::certificate::{CODE_SIGNING, TIME_STAMPING, Usage};
 use crate::scene::{ARTIFACT_BYTES, Scene, workflow};
-
-const NOT_FOR_STAMPS: Expect = Refuses(2, "is not critically for stamps alone");
 
 pub(super) const CASES: &[Case] = &[
     Case::bare(
@@ -50,21 +48,21 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case::bare(
-        "refuses-stamps-by-code-signing-certificate",
+        "denies-stamp-by-code-signing-certificate",
         "The time stamp authority of trust has a certificate for signing code.",
-        NOT_FOR_STAMPS,
+        aside("bad-time-stamp"),
         |scene| stamped_with(scene, &[CODE_SIGNING], Usage::Critical),
     ),
     Case::bare(
-        "refuses-stamps-by-certificate-of-two-uses",
+        "denies-stamp-by-certificate-of-two-uses",
         "The time stamp authority of trust has a certificate that is for signing code as well.",
-        NOT_FOR_STAMPS,
+        aside("bad-time-stamp"),
         |scene| stamped_with(scene, &[TIME_STAMPING, CODE_SIGNING], Usage::Critical),
     ),
     Case::bare(
-        "refuses-stamps-by-certificate-of-uncritical-use",
+        "denies-stamp-by-certificate-of-uncritical-use",
         "The time stamp authority of trust has a certificate whose use everybody may pass over.",
-        NOT_FOR_STAMPS,
+        aside("bad-time-stamp"),
         |scene| stamped_with(scene, &[TIME_STAMPING], Usage::Noted),
     ),
     Case::bare(

@@ -120,16 +120,17 @@ impl Instance {
             return Err(RootError::MediaType { got: quoted(media_type(&value)) });
         }
         let unusable = |error: &dyn fmt::Display| RootError::Material { detail: quoted(&error.to_string()) };
-        let root: TrustedRoot = serde_json::from_value(value).map_err(|error| unusable(&error))?;
+        let mut root: TrustedRoot = serde_json::from_value(value).map_err(|error| unusable(&error))?;
+        // An authority whose certificate is for something else as well, or not critically for stamps,
+        // vouches for no time (RFC 3161, 2.3); the rest of its root is none the worse for it.
+        root.timestamp_authorities.retain(|authority| {
+            let leaf = authority.cert_chain.certificates.first();
+            leaf.is_some_and(|leaf| certificate::is_for_stamps_alone(&leaf.raw_bytes))
+        });
         let verifier = Verifier::new(&root).map_err(|error| unusable(&error))?;
         let mut certificates = root.certificate_authorities.iter().flat_map(|ca| &ca.cert_chain.certificates);
         if !certificates.all(|entry| certificate::is_authority(&entry.raw_bytes)) {
             return Err(unusable(&"a certificate authority has a certificate that may issue none"));
-        }
-        let mut stamps =
-            root.timestamp_authorities.iter().filter_map(|tsa| tsa.cert_chain.certificates.first());
-        if !stamps.all(|leaf| certificate::is_for_stamps_alone(&leaf.raw_bytes)) {
-            return Err(unusable(&"a time stamp authority's certificate is not critically for stamps alone"));
         }
         let chains = root.certificate_authorities.iter().map(|authority| {
             let certificates = authority.cert_chain.certificates.iter();

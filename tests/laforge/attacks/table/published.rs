@@ -117,9 +117,9 @@ pub(super) const PUBLISHED: &[Attack] = &[
         what: "a time stamp by a certificate without the sole critical use of stamping",
         state: Tried(&[
             "denies-stamp-of-another-instance",
-            "refuses-stamps-by-code-signing-certificate",
-            "refuses-stamps-by-certificate-of-two-uses",
-            "refuses-stamps-by-certificate-of-uncritical-use",
+            "denies-stamp-by-code-signing-certificate",
+            "denies-stamp-by-certificate-of-two-uses",
+            "denies-stamp-by-certificate-of-uncritical-use",
         ]),
     },
     Attack {
