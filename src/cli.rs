@@ -25,6 +25,7 @@ pub mod page;
 mod policy;
 mod progress;
 mod reports;
+mod rollout;
 mod schema;
 mod session;
 mod sign;
@@ -103,6 +104,9 @@ enum Verb {
     /// Create, read and verify the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Run, watch and simulate rollouts
+    #[command(subcommand)]
+    Rollout(rollout::Rollout),
     /// Print the JSON Schema of a document kind
     Schema(schema::Schema),
     #[command(external_subcommand)]
@@ -110,19 +114,8 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 11] = [
-    "explain",
-    "waive",
-    "bundle",
-    "rollout",
-    "render",
-    "trust",
-    "runtime",
-    "studio",
-    "doctor",
-    "completions",
-    "man",
-];
+const LATER: [&str; 10] =
+    ["explain", "waive", "bundle", "render", "trust", "runtime", "studio", "doctor", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -200,6 +193,7 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Inspect(verb) => verb.run(session),
         Verb::Policy(verb) => verb.run(session),
         Verb::Audit(verb) => verb.run(session),
+        Verb::Rollout(verb) => verb.run(session),
         Verb::Schema(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }

@@ -7,6 +7,7 @@ use crate::config;
 use crate::plan;
 use crate::policy;
 use crate::release::Release;
+use crate::rollout::simulate::scenario;
 use crate::trust::TrustRoot;
 
 use super::{Exit, Failure, Session};
@@ -35,6 +36,8 @@ pub(super) enum Kind {
     Report,
     /// The rollout plan
     Plan,
+    /// A scenario of `laforge rollout simulate`
+    Scenario,
 }
 
 impl Schema {
@@ -54,6 +57,7 @@ impl Kind {
             Self::PolicySet => policy::policy_set_schema(),
             Self::Report => policy::report_schema(),
             Self::Plan => plan::schema().into(),
+            Self::Scenario => scenario::schema().into(),
         }
     }
 }

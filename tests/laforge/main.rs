@@ -17,6 +17,7 @@ mod mutations;
 mod pages;
 mod parsers;
 mod rooms;
+mod scenarios;
 mod seals;
 
 /// Says that a test was skipped, past the runner's capture: a skip that nobody sees looks like a pass.

@@ -5,8 +5,6 @@
 //! real requests), so counters are subtracted here. A reset that happens wholly between two samples
 //! and is overtaken by the new process's own count can't be seen: the window counts less, never more.
 
-use std::collections::BTreeMap;
-
 use crate::time::Timestamp;
 
 use super::Count;
@@ -68,34 +66,32 @@ pub fn counter(text: &str) -> Option<u64> {
 }
 
 impl Instance {
-    /// Its samples by time, one each, those that are no numbers left out.
-    fn ordered(&self, until: Timestamp) -> BTreeMap<Timestamp, Count> {
-        let mut ordered: BTreeMap<Timestamp, Count> = BTreeMap::new();
-        for sample in self.samples.iter().filter(|sample| sample.at <= until) {
-            if let Some(count) = sample.count() {
-                // Of two at one time the one that says more bad.
-                let kept = ordered.entry(sample.at).or_insert(count);
-                kept.bad = kept.bad.max(count.bad);
-                kept.total = kept.total.min(count.total).max(kept.bad);
-            }
-        }
-        ordered
+    /// Its counts by time, one each, what is no number left out.
+    fn ordered(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Count)> {
+        let inside = self.samples.iter().filter(|sample| (from..=until).contains(&sample.at));
+        let mut told: Vec<(Timestamp, Count)> =
+            inside.filter_map(|sample| Some((sample.at, sample.count()?))).collect();
+        told.sort_by_key(|(at, count)| (*at, std::cmp::Reverse(count.bad), count.total));
+        // Of two at one time the one that says more bad, of fewer.
+        told.dedup_by_key(|(at, _)| *at);
+        told
     }
 
     /// How much both counters grew between two instants: from the last young sample at or before the
     /// first (else the first after it) to the last one at or before the second.
     pub fn growth(&self, from: Timestamp, until: Timestamp, interval: chrono::Duration) -> Option<Count> {
-        let ordered = self.ordered(until);
         let young = from.checked_sub_signed(interval * YOUNG_INTERVALS).unwrap_or(from);
-        let base = ordered.range(young..=from).next_back().or_else(|| ordered.range(from..).next())?;
-        let (mut last, mut grown) = (*base.1, Count::default());
-        for (_, next) in ordered.range(from..).filter(|(at, _)| *at > base.0) {
+        let ordered = self.ordered(young, until);
+        let base = ordered.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        let mut told = ordered.into_iter().skip(base).map(|(_, count)| count);
+        let (mut last, mut grown) = (told.next()?, Count::default());
+        for next in told {
             // After a restart the counters begin at 0.
             let reset = next.total < last.total || next.bad < last.bad;
             let before = if reset { Count::default() } else { last };
             grown.bad = grown.bad.saturating_add(next.bad.saturating_sub(before.bad));
             grown.total = grown.total.saturating_add(next.total.saturating_sub(before.total));
-            last = *next;
+            last = next;
         }
         Some(grown)
     }

@@ -47,13 +47,13 @@ pub struct Sight<'a> {
 }
 
 /// What one look finds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Look {
     /// What the machine is told, if anything.
     pub event: Option<Event>,
     /// What the candidate counted, for each objective that has a count.
     pub measured: Vec<Measured>,
-    /// What stable counted in the same window.
+    /// What stable counted in the same window, once there is something to tell.
     pub stable: Vec<Measured>,
     /// How the breach came to light, if there is one.
     pub breach: Option<Breach>,
@@ -113,6 +113,12 @@ impl Sight<'_> {
         (count, judged)
     }
 
+    /// What stable counted.
+    fn stable(&self, watched: &Watched<'_>) -> Option<Measured> {
+        let count = watched.stable.count(self.window.opens, self.now, self.interval)?;
+        Some(Measured { objective: watched.budget.id.clone(), count })
+    }
+
     /// Whether a series is missing: nothing since the window opened, and long enough ago.
     fn is_missing(&self, watched: &Watched<'_>) -> bool {
         let patience = self.missing_after.max(self.interval * super::series::YOUNG_INTERVALS);
@@ -125,8 +131,7 @@ impl Sight<'_> {
 /// Looks at a window: the first breach of any objective, else what is missing, else a pass of all,
 /// else an inconclusive end.
 pub fn look(sight: &Sight<'_>, watched: &[Watched<'_>]) -> Look {
-    let mut found =
-        Look { event: None, measured: Vec::new(), stable: Vec::new(), breach: None, unclear: None };
+    let mut found = Look::default();
     if sight.now < sight.window.opens {
         return found;
     }
@@ -142,32 +147,41 @@ pub fn look(sight: &Sight<'_>, watched: &[Watched<'_>]) -> Look {
             (watched, judgement)
         })
         .collect();
-    for (watched, judgement) in &judged {
+    (found.event, found.breach, found.unclear) = said(sight, &judged, &found.measured);
+    if found.event.is_some() {
+        found.stable = watched.iter().filter_map(|watched| sight.stable(watched)).collect();
+    }
+    found
+}
+
+/// What the machine is told of what was judged, and why.
+fn said(
+    sight: &Sight<'_>,
+    judged: &[(&Watched<'_>, Judgement)],
+    measured: &[Measured],
+) -> (Option<Event>, Option<Breach>, Option<Unclear>) {
+    for (watched, judgement) in judged {
         if let Judgement::Breach(breach) = judgement {
-            found.breach = Some(*breach);
-            found.event = Some(breach_of(sight, watched));
-            return found;
+            return (Some(breach_of(sight, watched)), Some(*breach), None);
         }
     }
-    if watched.iter().any(|watched| sight.is_missing(watched)) {
-        found.event = Some(Event::MetricsMissing { window: sight.id });
-        return found;
+    if judged.iter().any(|(watched, _)| sight.is_missing(watched)) {
+        return (Some(Event::MetricsMissing { window: sight.id }), None, None);
     }
-    found.unclear = judged.iter().find_map(|(_, judgement)| match judgement {
+    let unclear = judged.iter().find_map(|(_, judgement)| match judgement {
         Judgement::Inconclusive(why) => Some(*why),
         _ => None,
     });
     let passed = !judged.is_empty() && judged.iter().all(|(_, judgement)| *judgement == Judgement::Pass);
-    found.event = match (passed, found.unclear) {
-        (true, _) => Some(Event::WindowVerdict {
-            window: sight.id,
-            measured: found.measured.clone(),
-            readback: sight.readback,
-        }),
+    let event = match (passed, unclear) {
+        (true, _) => {
+            let (window, readback) = (sight.id, sight.readback);
+            Some(Event::WindowVerdict { window, measured: measured.to_vec(), readback })
+        }
         (false, Some(_)) => Some(Event::WindowEnd { window: sight.id }),
         (false, None) => None,
     };
-    found
+    (event, None, unclear)
 }
 
 /// A breach, and whether stable breaches by the same rule in the same window.
