@@ -257,9 +257,9 @@ impl Model for Rollout {
             Property::always(Rule::P8.name(), kept::<{ Rule::P8 as u16 }>),
             Property::always(Rule::P9.name(), kept::<{ Rule::P9 as u16 }>),
             Property::always(Rule::P15.name(), kept::<{ Rule::P15 as u16 }>),
-            Property::sometimes("completes", |_, world| world.guard.stage == Stage::Completed),
-            Property::sometimes("rolls back", |_, world| world.guard.stage == Stage::RolledBack),
-            Property::sometimes("expires", |_, world| world.guard.stage == Stage::Expired),
+            Property::sometimes("completes", |_, world: &World| world.guard.stage == Stage::Completed),
+            Property::sometimes("rolls back", |_, world: &World| world.guard.stage == Stage::RolledBack),
+            Property::sometimes("expires", |_, world: &World| world.guard.stage == Stage::Expired),
         ]
     }
 }
@@ -541,7 +541,8 @@ impl Rollout {
             let taken = matches!(outcome, Outcome::Applied(Row::T9 | Row::T10));
             world.earned += usize::from(taken && current && requests);
         }
-        let began = (&before.guard.stage, &world.guard.stage);
+        let after = world.guard.stage.clone();
+        let began = (&before.guard.stage, &after);
         if let (Stage::WarmingUp { .. }, Stage::Applying { .. }) = began {
             world.warm = matches!(event, Event::HealthReport { .. });
             if before.proxy != Weight::ZERO {

@@ -7,16 +7,16 @@ const MILLION: u64 = 1_000_000;
 
 /// A source of chance.
 #[derive(Debug, Clone)]
-pub struct Chance(u64);
+pub(super) struct Chance(u64);
 
 impl Chance {
     /// The one of a seed.
-    pub fn of(seed: u64) -> Self {
+    pub(super) fn of(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,12 +25,12 @@ impl Chance {
     }
 
     /// A number below `bound`, and 0 below 1. (A bias of `bound` in 2⁶⁴ is none here.)
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
     /// How many of `n` requests are bad, if so many in a million are.
-    pub fn bad_of(&mut self, n: u64, ppm: u64) -> u64 {
+    pub(super) fn bad_of(&mut self, n: u64, ppm: u64) -> u64 {
         match ppm {
             0 => 0,
             MILLION.. => n,

@@ -15,6 +15,8 @@ use crate::time::duration;
 use crate::yaml::{DocumentError, Source, Spanned};
 
 const MILLION: u64 = 1_000_000;
+/// More than a simulation can count one by one: 100 000 requests per second, in thousandths.
+const MOST_TRAFFIC: u64 = 100_000_000;
 
 /// A scenario as written.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -101,8 +103,6 @@ struct SlotSection {
     /// The share of requests that are slower than the budget; default 0.002.
     #[schemars(with = "Option<Number>")]
     slow: Option<Spanned<String>>,
-    /// What its process does.
-    does: Option<Does>,
 }
 
 /// What a process does.
@@ -388,9 +388,7 @@ impl Scenario {
         }
         changes.sort_by_key(|(at, _)| *at);
         let traffic = match &document.traffic.requests_per_second {
-            Some(text) => exact::decimal(&text.value, 3).ok_or_else(|| {
-                source.error_at(text, format!("`{}` is no rate such as 60 or 0.5", text.value))
-            })?,
+            Some(text) => rate(&text.value).ok_or_else(|| source.error_at(text, no_rate(&text.value)))?,
             None => usual.traffic,
         };
         let scrape_seconds = match &document.traffic.scrape_seconds {
@@ -428,6 +426,15 @@ impl Expected {
     }
 }
 
+/// Requests per second, in thousandths.
+fn rate(text: &str) -> Option<u64> {
+    exact::decimal(text, 3).filter(|traffic| *traffic <= MOST_TRAFFIC)
+}
+
+fn no_rate(text: &str) -> String {
+    format!("`{text}` is no number of requests per second up to 100000")
+}
+
 /// A share of requests: 0 to 1, at most six places.
 fn share(text: &str) -> Option<u64> {
     exact::decimal(text, 6).filter(|ppm| *ppm <= MILLION)
@@ -458,8 +465,8 @@ fn happenings(
     for (which, change) in [(Which::Candidate, &section.candidate), (Which::Stable, &section.stable)] {
         changes.extend(slot_changes(which, change.as_ref()).map_err(&wrong)?);
     }
-    if let Some(rate) = &section.requests_per_second {
-        let traffic = exact::decimal(rate, 3).ok_or_else(|| wrong(format!("`{rate}` is no rate")))?;
+    if let Some(text) = &section.requests_per_second {
+        let traffic = rate(text).ok_or_else(|| wrong(no_rate(text)))?;
         changes.push(Change::Traffic(traffic));
     }
     changes.extend(section.proxy.map(|Restarts::Restarts| Change::ProxyRestarts));
