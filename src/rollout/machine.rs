@@ -11,7 +11,9 @@
 pub mod cause;
 pub mod event;
 pub mod history;
-pub mod restart;
+mod paused;
+mod restart;
+mod retreat;
 pub mod row;
 pub mod schedule;
 pub mod state;

@@ -204,6 +204,3 @@ impl Run<'_> {
         self.seen
     }
 }
-
-#[cfg(test)]
-mod tests;

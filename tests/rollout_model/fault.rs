@@ -1,6 +1,6 @@
 //! The 22 seeded faults, each one broken rule, and the property that has to catch it.
 
-use crate::world::Rule;
+use crate::rules::Rule;
 
 /// A broken rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

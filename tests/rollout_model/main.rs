@@ -14,6 +14,7 @@
 mod course;
 mod fault;
 mod guard;
+mod rules;
 mod world;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,8 @@ use std::time::Instant;
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 
 use fault::Fault;
-use world::{Rollout, Rule};
+use rules::Rule;
+use world::Rollout;
 
 /// The whole model where it is asked for; else one step fewer, which a debug build walks in seconds.
 fn weights() -> &'static [u64] {

@@ -15,45 +15,10 @@ use stateright::{Model, Property};
 use crate::course::{Era, OBJECTIVE, schedule};
 use crate::fault::Fault;
 use crate::guard;
+use crate::rules::Rule;
 
 /// Where every epoch and window id is kept: ages are what matters.
-const BASE: u64 = 8;
-
-/// What must hold always (`rollout.md` section 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
-pub(crate) enum Rule {
-    P1 = 1,
-    P2 = 1 << 1,
-    P3 = 1 << 2,
-    P4 = 1 << 3,
-    P5 = 1 << 4,
-    P6 = 1 << 5,
-    P7 = 1 << 6,
-    P8 = 1 << 7,
-    P9 = 1 << 8,
-    P15 = 1 << 9,
-}
-
-impl Rule {
-    pub(crate) const ALL: [Self; 10] =
-        [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5, Self::P6, Self::P7, Self::P8, Self::P9, Self::P15];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::P1 => "P1",
-            Self::P2 => "P2",
-            Self::P3 => "P3",
-            Self::P4 => "P4",
-            Self::P5 => "P5",
-            Self::P6 => "P6",
-            Self::P7 => "P7",
-            Self::P8 => "P8",
-            Self::P9 => "P9",
-            Self::P15 => "P15",
-        }
-    }
-}
+pub(crate) const BASE: u64 = 8;
 
 /// How old something is: of the current epoch or window, or of an older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,10 +42,10 @@ impl Age {
 /// A command with the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct InFlight {
-    weight: Weight,
-    epoch: Age,
+    pub(crate) weight: Weight,
+    pub(crate) epoch: Age,
     /// It took effect, and its answer is due.
-    done: bool,
+    pub(crate) done: bool,
 }
 
 /// A message that is late.
@@ -88,30 +53,30 @@ pub(crate) struct InFlight {
 pub(crate) enum Late {
     Confirmed(Weight, Age),
     Migrated(Age),
-    Pass { epoch: Age, window: Age, weight: Weight },
+    Pass { epoch: Age, window: Age },
     Breach(Age),
 }
 
 /// Everything there is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
-    guard: State,
-    era: Era,
-    proxy: Weight,
+    pub(crate) guard: State,
+    pub(crate) era: Era,
+    pub(crate) proxy: Weight,
     /// Somebody else set the weight that the proxy has.
-    foreign: bool,
+    pub(crate) foreign: bool,
     /// The candidate has connections.
-    busy: bool,
-    command: Option<InFlight>,
+    pub(crate) busy: bool,
+    pub(crate) command: Option<InFlight>,
     /// A command that another one has overtaken, or whose guard is gone.
-    orphan: Option<InFlight>,
-    late: Option<Late>,
+    pub(crate) orphan: Option<InFlight>,
+    pub(crate) late: Option<Late>,
     /// How many windows were passed with requests, in order.
-    earned: usize,
+    pub(crate) earned: usize,
     /// The candidate was probed and found well.
-    warm: bool,
+    pub(crate) warm: bool,
     /// Rules that were broken on the way here.
-    broken: u16,
+    pub(crate) broken: u16,
 }
 
 /// What can happen.
@@ -195,9 +160,9 @@ const ACTIONS: [Action; 35] = [
 /// The model.
 #[derive(Debug, Clone)]
 pub(crate) struct Rollout {
-    schedule: Schedule,
-    fault: Option<Fault>,
-    operator: Operator,
+    pub(crate) schedule: Schedule,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) operator: Operator,
 }
 
 impl Rollout {
@@ -206,7 +171,7 @@ impl Rollout {
         Self { schedule: schedule(weights, operator_deadline), fault, operator }
     }
 
-    fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.schedule.rungs().count()
     }
 }
@@ -238,7 +203,7 @@ impl Model for Rollout {
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
         let mut next = world.clone();
         self.act(&mut next, action)?;
-        self.watch(world, &mut next, action);
+        self.watch(world, &mut next);
         (next != *world).then_some(next)
     }
 
@@ -292,7 +257,7 @@ fn normal(mut state: State) -> State {
 }
 
 impl World {
-    fn breaks(&mut self, rule: Rule) {
+    pub(crate) fn breaks(&mut self, rule: Rule) {
         self.broken |= rule as u16;
     }
 
@@ -302,14 +267,14 @@ impl World {
         self.busy |= weight > Weight::ZERO;
     }
 
-    fn is_watching(&self) -> bool {
+    pub(crate) fn is_watching(&self) -> bool {
         self.guard.stage.window().is_some()
     }
 }
 
 impl Rollout {
     /// Lets one thing happen; none where it can't.
-    fn act(&self, world: &mut World, action: Action) -> Option<()> {
+    pub(crate) fn act(&self, world: &mut World, action: Action) -> Option<()> {
         match action {
             Action::EraPasses => world.era = world.era.next()?,
             Action::TakesEffect => self.take_effect(world)?,
@@ -322,7 +287,9 @@ impl Rollout {
                 world.set(Weight::FULL);
                 world.foreign = true;
             }
-            Action::ConnectionsEnd => world.busy = false,
+            Action::ConnectionsEnd if matches!(world.guard.stage, Stage::RollingBack { .. }) => {
+                world.busy = false;
+            }
             Action::LosesCommand => {
                 world.command.take()?;
             }
@@ -334,7 +301,7 @@ impl Rollout {
             }
             Action::LateArrives => {
                 let late = world.late.take()?;
-                let (epoch, event) = self.late_event(late);
+                let (epoch, event) = self.late_event(late, world.proxy);
                 self.tell(world, epoch, event);
             }
             Action::Answers => {
@@ -411,7 +378,7 @@ impl Rollout {
                 (world.proxy == command.weight).then_some(Late::Confirmed(command.weight, command.epoch))?
             }
             Action::PassesLate if world.is_watching() => {
-                Late::Pass { epoch: Age::Current, window: Age::Current, weight: world.proxy }
+                Late::Pass { epoch: Age::Current, window: Age::Current }
             }
             Action::BreachesLate if world.is_watching() => Late::Breach(Age::Current),
             _ => return None,
@@ -420,11 +387,12 @@ impl Rollout {
         Some(())
     }
 
-    fn late_event(&self, late: Late) -> (Age, Event) {
+    /// A late message as it arrives: the weight that a verdict goes with is read then.
+    fn late_event(&self, late: Late, proxy: Weight) -> (Age, Event) {
         match late {
             Late::Confirmed(weight, epoch) => (epoch, Event::WeightConfirmed { weight }),
             Late::Migrated(epoch) => (epoch, Event::MigrationSucceeded),
-            Late::Pass { epoch, window, weight } => (epoch, self.verdict(window, weight, 1_000)),
+            Late::Pass { epoch, window } => (epoch, self.verdict(window, proxy, 1_000)),
             // A breach has no use for an epoch.
             Late::Breach(window) => (Age::Older, self.breach(window, StableSide::Within)),
         }
@@ -458,6 +426,9 @@ impl Rollout {
             },
             Action::Unhealthy => Event::HealthFailed,
             Action::Fails => Event::DriverError,
+            Action::Reads if is_lowering(&world.guard) && world.proxy == Weight::ZERO => {
+                Event::WeightConfirmed { weight: world.proxy }
+            }
             Action::Reads if world.proxy != world.guard.target || world.proxy != world.guard.actual => {
                 // While a weight is applied, the one before it is no news.
                 let applying = matches!(world.guard.stage, Stage::Applying { .. });
@@ -503,7 +474,7 @@ impl Rollout {
                 }
                 // One at a time in an epoch; what is of an older one is overtaken.
                 let overtaken = world.command.filter(|command| command.epoch == Age::Older);
-                world.orphan = overtaken.or(world.orphan);
+                world.orphan = overtaken.filter(|_| self.fault == Some(Fault::NoFencing)).or(world.orphan);
                 world.command = Some(InFlight { weight: *weight, epoch: Age::Current, done: false });
             }
         }
@@ -514,9 +485,14 @@ impl Rollout {
         for command in [&mut world.command, &mut world.orphan].into_iter().flatten() {
             command.epoch.grow(epochs);
         }
+        // Fenced off for good: it is as if it were lost.
+        let fenced = |orphan: &InFlight| orphan.epoch == Age::Older && self.fault != Some(Fault::NoFencing);
+        if world.orphan.as_ref().is_some_and(fenced) {
+            world.orphan = None;
+        }
         match &mut world.late {
             Some(Late::Confirmed(_, epoch) | Late::Migrated(epoch)) => epoch.grow(epochs),
-            Some(Late::Pass { epoch, window, .. }) => {
+            Some(Late::Pass { epoch, window }) => {
                 epoch.grow(epochs);
                 window.grow(windows);
             }
@@ -524,142 +500,9 @@ impl Rollout {
             None => {}
         }
     }
-
-    /// What the rules need to know of an event that was taken, and what it must not have done.
-    fn remember(
-        &self,
-        before: &World,
-        world: &mut World,
-        occurrence: &Occurrence,
-        outcome: Outcome,
-        commands: &[Command],
-    ) {
-        let event = &occurrence.event;
-        if let Event::WindowVerdict { window, measured, .. } = event {
-            let requests = measured.iter().all(|measured| measured.count.total > 0);
-            let current = *window == BASE && occurrence.epoch == BASE && before.is_watching();
-            let taken = matches!(outcome, Outcome::Applied(Row::T9 | Row::T10));
-            world.earned += usize::from(taken && current && requests);
-        }
-        let after = world.guard.stage.clone();
-        let began = (&before.guard.stage, &after);
-        if let (Stage::WarmingUp { .. }, Stage::Applying { .. }) = began {
-            world.warm = matches!(event, Event::HealthReport { .. });
-            if before.proxy != Weight::ZERO {
-                world.breaks(Rule::P6);
-            }
-        }
-        if let (Stage::Planned, Stage::Migrating { .. }) = began
-            && before.era != Era::Valid
-        {
-            world.breaks(Rule::P9);
-        }
-        let read = match event {
-            Event::Drift { weight } | Event::WeightMismatch { weight } => Some(*weight),
-            Event::Replay { readback } => Some(*readback),
-            _ => None,
-        };
-        let corrects = |command: &Command| match command {
-            Command::SetWeight { weight, .. } => *weight == world.guard.target,
-            _ => false,
-        };
-        if matches!(began, (Stage::Paused { .. }, Stage::Paused { .. }))
-            && read.is_some_and(|weight| weight > world.guard.target)
-            && !commands.iter().any(corrects)
-        {
-            world.breaks(Rule::P1);
-        }
-        self.watch_pause(before, world, event);
-    }
-
-    /// P1: a pause is entered at or below what was read, and left by nobody's verdict.
-    fn watch_pause(&self, before: &World, world: &mut World, event: &Event) {
-        let (was, is) = (&before.guard, &world.guard);
-        let paused = |state: &State| matches!(state.stage, Stage::Paused { .. });
-        let entered = !paused(was) && paused(is) && (is.target > is.actual || is.target > was.target);
-        let rose = paused(was) && paused(is) && is.target > was.target;
-        let left = paused(was) && !paused(is);
-        let by_right = matches!(event, Event::Resume { .. } | Event::PauseDeadline | Event::Rollback(_));
-        if entered || rose || (left && !by_right) {
-            world.breaks(Rule::P1);
-        }
-    }
-
-    /// What must hold of where the world has come to.
-    fn watch(&self, before: &World, world: &mut World, _: Action) {
-        let allowed = self.schedule.rung(world.earned).weight;
-        let guard = world.guard.clone();
-        if guard.target == Weight::FULL && world.earned + 1 < self.steps() {
-            world.breaks(Rule::P2);
-        }
-        if guard.target > allowed || (world.proxy > allowed && !world.foreign) {
-            world.breaks(Rule::P8);
-        }
-        if guard.target > Weight::ZERO && !world.warm {
-            world.breaks(Rule::P6);
-        }
-        if before.guard.stage.is_terminal() && before.guard != guard {
-            world.breaks(Rule::P7);
-        }
-        if guard.stage == Stage::Completed && before.guard.stage != Stage::Completed {
-            let there = [guard.target, guard.actual, world.proxy] == [Weight::FULL; 3];
-            if !there || world.earned != self.steps() {
-                world.breaks(Rule::P3);
-            }
-        }
-        if guard.stage == Stage::RolledBack && before.guard.stage != Stage::RolledBack {
-            let there = [guard.target, guard.actual, world.proxy] == [Weight::ZERO; 3];
-            let raises = |command: &InFlight| {
-                command.epoch == Age::Current && !command.done && command.weight > Weight::ZERO
-            };
-            if !there || world.busy || [&world.command, &world.orphan].into_iter().flatten().any(raises) {
-                world.breaks(Rule::P4);
-            }
-        }
-        if guard.stage.is_live() && before.guard.stage != guard.stage {
-            self.watch_way_out(world);
-        }
-    }
-
-    /// P5, P15: if the driver answers and nobody asks for anything, a live state ends; only a pause
-    /// that an operator asked for may last.
-    fn watch_way_out(&self, world: &mut World) {
-        let mut ahead = world.clone();
-        let rule = match ahead.guard.stage {
-            Stage::RollingBack { .. } => Rule::P5,
-            _ => Rule::P15,
-        };
-        for _ in 0..16 {
-            if ahead.guard.stage.is_terminal() || holds(&ahead.guard) {
-                return;
-            }
-            self.go_on(&mut ahead);
-        }
-        world.breaks(rule);
-    }
-
-    /// One step of a world that is for it: commands are done, and what is late is bad news.
-    fn go_on(&self, world: &mut World) {
-        let done = |command: &InFlight| command.done;
-        let action = match &world.guard.stage {
-            Stage::Observing { .. } | Stage::Monitoring { .. } => Action::Inconclusive,
-            Stage::Paused { .. } => Action::Deadline,
-            Stage::RollingBack { retreat } => match (&world.command, retreat.leg) {
-                (Some(command), _) if done(command) => Action::Answers,
-                (Some(_), _) => Action::TakesEffect,
-                (None, Leg::Lowering { .. }) => Action::Times,
-                (None, Leg::Draining { .. }) if world.proxy > Weight::ZERO => Action::Reads,
-                (None, Leg::Draining { .. }) if world.busy => Action::ConnectionsEnd,
-                (None, Leg::Draining { .. }) => Action::ReadsDrain,
-            },
-            _ => Action::Times,
-        };
-        // What can't happen changes nothing, and the bound on steps sees it.
-        let _ = self.act(world, action);
-    }
 }
 
-/// A pause that an operator asked for, and that has no end.
-fn holds(state: &State) -> bool {
-    state.stage.pause().is_some_and(|pause| pause.cause == Cause::Operator && pause.deadline.is_none())
+/// A rollback whose 0 is not read back yet: all that is on its way is another 0.
+fn is_lowering(state: &State) -> bool {
+    matches!(&state.stage, Stage::RollingBack { retreat } if matches!(retreat.leg, Leg::Lowering { .. }))
 }

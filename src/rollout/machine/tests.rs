@@ -457,7 +457,7 @@ fn a_rollback_is_tried_until_it_is_read_back_and_drained() {
     rollout.wait(60).takes(Row::T20, Event::Timeout);
     assert_eq!(rollout.commands(), [Command::CloseConnections]);
     rollout.takes(Row::T20, drained(Weight::ZERO, 0));
-    assert_eq!(rollout.commands(), [Command::StopCandidate]);
+    assert_eq!(rollout.commands(), [Command::Fence { epoch: 3 }, Command::StopCandidate]);
     assert_eq!((&rollout.state.stage, rollout.entry()), (&Stage::RolledBack, Some(Entry::RolledBack)));
 }
 

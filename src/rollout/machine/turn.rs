@@ -1,19 +1,16 @@
 //! One event in one state: which row takes it.
 //!
-//! The table is read by stage; the windows' rows are in `watch`, a restart's in `restart`.
+//! The table is read by stage; the rows of windows are in `watch`, those of pauses in `paused`, of
+//! rollbacks in `retreat`, of a restart in `restart`.
 
 use crate::time::Timestamp;
 
-use super::event::{News, Runs, Series};
-use super::state::{Leg, later};
-use super::step::Alarm;
+use super::event::{News, Runs, StableSide};
+use super::state::later;
 use super::{
-    Cause, Command, Entry, Event, Ignored, Occurrence, Outcome, Pause, Phase, Refusal, Retreat, Row,
-    Schedule, Stage, State, Step, Weight, Window,
+    Cause, Command, Entry, Event, Ignored, Occurrence, Outcome, Pause, Phase, Refusal, Row, Schedule, Stage,
+    State, Step, Weight, Window,
 };
-
-/// How often waiting before another attempt is doubled: 1 s to 32 s.
-const MOST_DOUBLINGS: u32 = 5;
 
 /// One event in one state.
 pub(super) struct Turn<'a> {
@@ -139,160 +136,6 @@ impl Turn<'_> {
         }
     }
 
-    /// T17, T18, T19, T23, T27.
-    fn paused(&self, event: &Event, pause: &Pause) -> Step {
-        match event {
-            Event::Resume { readback, series, .. } => self.resume(pause, *readback, *series),
-            Event::PauseDeadline => match pause.deadline {
-                Some(deadline) if self.at >= deadline => self.roll_back(Row::T18),
-                _ => self.refuse(Refusal::Early),
-            },
-            Event::Rollback(_) => self.roll_back(Row::T19),
-            Event::Breach { stable, .. } => self.breached_while_paused(pause, breach(*stable)),
-            Event::Drift { weight }
-            | Event::WeightMismatch { weight }
-            | Event::WeightConfirmed { weight } => self.hold(Row::T27, self.seeing(*weight)),
-            Event::DriverError => self.hold(Row::T27, self.state.clone()),
-            _ => self.refuse(Refusal::NoRow),
-        }
-    }
-
-    /// T27: the target is a ceiling. What is above it is commanded down; what is below stays there.
-    pub(super) fn hold(&self, row: Row, next: State) -> Step {
-        let mut commands = Vec::new();
-        if next.actual > next.target {
-            commands.push(set(next.target, next.epoch, 0));
-            commands.push(Command::Alarm { alarm: Alarm::AboveTarget });
-        }
-        self.apply(row, next, commands)
-    }
-
-    /// T23 in a pause: bad news outranks what was known, and nobody's word holds a breach open for ever.
-    fn breached_while_paused(&self, pause: &Pause, cause: Cause) -> Step {
-        if matches!(pause.cause, Cause::Expired | Cause::Breach) {
-            return self.apply(Row::T23, self.state.clone(), Vec::new());
-        }
-        let deadline = match pause.cause {
-            Cause::Operator => later(self.at, self.schedule.deadlines.pause_seconds),
-            _ => pause.deadline.unwrap_or_else(|| later(self.at, self.schedule.deadlines.pause_seconds)),
-        };
-        let deadline = pause.deadline.map_or(deadline, |earlier| earlier.min(deadline));
-        let pause = Pause { cause, deadline: Some(deadline), ..*pause };
-        let step = self.apply(Row::T23, self.to(Stage::Paused { pause }), Vec::new());
-        Step { entry: Some(Entry::Paused), ..step }
-    }
-
-    /// T17: the window is earned again, never skipped.
-    fn resume(&self, pause: &Pause, readback: Option<Weight>, series: Series) -> Step {
-        if self.at >= self.schedule.not_after || pause.cause == Cause::Expired {
-            return self.refuse(Refusal::NotAfter);
-        }
-        let cleared = match pause.cause {
-            Cause::Drift | Cause::Driver => readback.is_some_and(|weight| weight <= self.state.target),
-            Cause::Missing => series == Series::Fresh,
-            _ => true,
-        };
-        if !cleared {
-            return self.refuse(Refusal::NotCleared(pause.cause));
-        }
-        let seen = self.seeing(readback.unwrap_or(self.state.actual));
-        let resumed = State { epoch: self.state.epoch + 1, ..seen };
-        let step = match pause.from {
-            Phase::Migrating => {
-                let next = State { stage: self.migration(), ..resumed };
-                let fence = Command::Fence { epoch: next.epoch };
-                self.apply(Row::T17, next, vec![fence, self.migrate()])
-            }
-            Phase::WarmingUp => {
-                let next = State { stage: self.warmup(), ..resumed };
-                let fence = Command::Fence { epoch: next.epoch };
-                self.apply(Row::T17, next, [vec![fence], self.start_candidate()].concat())
-            }
-            Phase::Applying | Phase::Observing | Phase::Monitoring => self.raise(Row::T17, resumed),
-        };
-        Step { entry: Some(Entry::Resumed), ..step }
-    }
-
-    /// T20, T21: there is no way out but the end.
-    fn rolling_back(&self, event: &Event, retreat: &Retreat) -> Step {
-        match (event, retreat.leg) {
-            (Event::WeightConfirmed { weight: Weight::ZERO }, Leg::Lowering { .. }) => {
-                let deadline = later(self.at, self.schedule.deadlines.drain_seconds);
-                let retreat = Retreat { leg: Leg::Draining { deadline }, ..*retreat };
-                let seen = self.seeing(Weight::ZERO);
-                self.apply(Row::T20, State { stage: Stage::RollingBack { retreat }, ..seen }, Vec::new())
-            }
-            (Event::WeightConfirmed { weight: Weight::ZERO } | Event::Drift { weight: Weight::ZERO }, _) => {
-                self.refuse(Refusal::NoRow)
-            }
-            (Event::Drained { weight: Weight::ZERO, connections: 0, in_flight: 0 }, Leg::Draining { .. }) => {
-                let ended = State { stage: Stage::RolledBack, ..self.seeing(Weight::ZERO) };
-                let step = self.apply(Row::T20, ended, vec![Command::StopCandidate]);
-                Step { entry: Some(Entry::RolledBack), ..step }
-            }
-            (Event::Drained { weight: Weight::ZERO, .. }, _) => self.refuse(Refusal::NotDrained),
-            (
-                Event::WeightConfirmed { weight }
-                | Event::WeightMismatch { weight }
-                | Event::Drift { weight }
-                | Event::Drained { weight, .. },
-                _,
-            ) => self.lower_again(Row::T21, retreat, self.seeing(*weight)),
-            (Event::DriverError, _) => self.lower_again(Row::T21, retreat, self.state.clone()),
-            (Event::Timeout, leg) => self.retreat_timeout(retreat, leg),
-            _ => self.refuse(Refusal::RollingBack),
-        }
-    }
-
-    /// T20's closing of connections, T21's next attempt.
-    fn retreat_timeout(&self, retreat: &Retreat, leg: Leg) -> Step {
-        match leg {
-            Leg::Lowering { deadline } | Leg::Draining { deadline } if self.at < deadline => {
-                self.refuse(Refusal::Early)
-            }
-            Leg::Lowering { .. } => self.lower_again(Row::T21, retreat, self.state.clone()),
-            Leg::Draining { .. } => {
-                let deadline = later(self.at, self.schedule.deadlines.drain_seconds);
-                let retreat = Retreat { leg: Leg::Draining { deadline }, ..*retreat };
-                let next = self.to(Stage::RollingBack { retreat });
-                self.apply(Row::T20, next, vec![Command::CloseConnections])
-            }
-        }
-    }
-
-    /// T21: 0 again, later each time, and drained anew.
-    pub(super) fn lower_again(&self, row: Row, retreat: &Retreat, seen: State) -> Step {
-        let wait = 1_u64 << retreat.attempts.min(MOST_DOUBLINGS);
-        let deadline = later(self.at, wait.saturating_add(self.schedule.deadlines.confirm_seconds));
-        let retreat = Retreat {
-            leg: Leg::Lowering { deadline },
-            attempts: retreat.attempts.saturating_add(1),
-            alarm_at: retreat.alarm_at,
-        };
-        let mut commands = vec![set(Weight::ZERO, seen.epoch, wait)];
-        if self.at >= retreat.alarm_at {
-            commands.push(Command::Alarm { alarm: Alarm::NotLowered });
-        }
-        self.apply(row, State { stage: Stage::RollingBack { retreat }, ..seen }, commands)
-    }
-
-    /// T18, T19: 0 is commanded, in an epoch that fences off whatever is on its way.
-    fn roll_back(&self, row: Row) -> Step {
-        let deadline = later(self.at, self.schedule.deadlines.confirm_seconds);
-        let retreat = Retreat { leg: Leg::Lowering { deadline }, alarm_at: deadline, attempts: 0 };
-        let next = State {
-            target: Weight::ZERO,
-            epoch: self.state.epoch + 1,
-            ..self.to(Stage::RollingBack { retreat })
-        };
-        let mut commands = vec![Command::Fence { epoch: next.epoch }];
-        if matches!(self.state.stage, Stage::Migrating { .. }) {
-            commands.push(Command::KillMigration);
-        }
-        commands.push(set(Weight::ZERO, next.epoch, 0));
-        Step { entry: Some(Entry::RollingBack), ..self.apply(row, next, commands) }
-    }
-
     /// Freezes, with what was last read.
     pub(super) fn pause(&self, row: Row, from: Phase, cause: Cause) -> Step {
         self.pause_seeing(row, from, cause, self.state.actual)
@@ -347,11 +190,11 @@ impl Turn<'_> {
         State { stage, windows: state.windows + 1, ..state }
     }
 
-    fn migration(&self) -> Stage {
+    pub(super) fn migration(&self) -> Stage {
         Stage::Migrating { deadline: later(self.at, self.schedule.migrate_within_seconds) }
     }
 
-    fn migrate(&self) -> Command {
+    pub(super) fn migrate(&self) -> Command {
         match self.schedule.migration {
             Some(_) => Command::RunMigration,
             None => Command::SkipMigration,
@@ -390,13 +233,13 @@ impl Turn<'_> {
 }
 
 /// The cause that a breach is: with both sides bad it says nothing of the candidate.
-pub(super) fn breach(stable: super::event::StableSide) -> Cause {
+pub(super) fn breach(stable: StableSide) -> Cause {
     match stable {
-        super::event::StableSide::Within => Cause::Breach,
-        super::event::StableSide::Breaching => Cause::Environment,
+        StableSide::Within => Cause::Breach,
+        StableSide::Breaching => Cause::Environment,
     }
 }
 
-fn set(weight: Weight, epoch: u64, after_seconds: u64) -> Command {
+pub(super) fn set(weight: Weight, epoch: u64, after_seconds: u64) -> Command {
     Command::SetWeight { weight, epoch, after_seconds }
 }

@@ -168,7 +168,7 @@ fn strayed(world: &World) -> Option<Event> {
 
 fn retreating(leg: Leg, world: &World) -> Option<Event> {
     match leg {
-        Leg::Lowering { .. } if world.weight == Weight::ZERO && world.is_settled() => {
+        Leg::Lowering { .. } if world.weight == Weight::ZERO => {
             Some(Event::WeightConfirmed { weight: world.weight })
         }
         Leg::Lowering { .. } => None,

@@ -3,133 +3,23 @@
 //! In: YAML, read strictly. Out: a [`Scenario`], every number exact, or the place of the mistake.
 //! What is not said is a good day: 60 requests a second, both sides at a fifth of the usual budget.
 
+mod written;
+
 use chrono::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::RolloutSection;
 use crate::plan::exact;
-use crate::plan::members::ApiVersion;
 use crate::rollout::machine::{Cause, Operator, State, Weight};
 use crate::time::duration;
 use crate::yaml::{DocumentError, Source, Spanned};
 
+use written::{ChangeSection, Document, Does, EventSection, Restarts, SlotSection};
+
 const MILLION: u64 = 1_000_000;
 /// More than a simulation can count one by one: 100 000 requests per second, in thousandths.
 const MOST_TRAFFIC: u64 = 100_000_000;
-
-/// A scenario as written.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Scenario")]
-pub struct Document {
-    #[expect(dead_code, reason = "checked by its type")]
-    api_version: ApiVersion,
-    #[expect(dead_code, reason = "checked by its type")]
-    kind: Kind,
-    /// Its name.
-    name: String,
-    /// What it shows.
-    about: String,
-    /// The seed of all chance; default 1.
-    #[serde(default = "one")]
-    seed: u64,
-    /// The rollout, as `rollout:` of laforge.yaml; flags go before it.
-    #[serde(default)]
-    rollout: RolloutSection,
-    /// The requests.
-    #[serde(default)]
-    traffic: TrafficSection,
-    /// How the version on trial does.
-    #[serde(default)]
-    candidate: SlotSection,
-    /// How the version serving does.
-    #[serde(default)]
-    stable: SlotSection,
-    /// How the migration goes.
-    #[serde(default)]
-    migration: MigrationSection,
-    /// How the candidate starts.
-    #[serde(default)]
-    warmup: WarmupSection,
-    /// How fast weights are set; a driver slower than `confirmWithinSeconds` fails.
-    #[serde(default)]
-    driver: DriverSection,
-    /// What happens, and when.
-    #[serde(default)]
-    #[schemars(with = "Vec<EventSection>")]
-    events: Vec<Spanned<EventSection>>,
-    /// How it has to end.
-    expect: Option<Expected>,
-}
-
-fn one() -> u64 {
-    1
-}
-
-/// `kind` of a scenario.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-enum Kind {
-    /// The only one.
-    Scenario,
-}
-
-/// A number that is read as it is spelled.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-#[expect(dead_code, reason = "stands for a scalar in the JSON Schema only")]
-enum Number {
-    Number(f64),
-    Text(String),
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct TrafficSection {
-    /// Requests per second, over both versions; default 60.
-    #[schemars(with = "Option<Number>")]
-    requests_per_second: Option<Spanned<String>>,
-    /// How often both versions are scraped; default 5.
-    #[schemars(with = "Option<u64>")]
-    scrape_seconds: Option<Spanned<u64>>,
-}
-
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SlotSection {
-    /// The share of requests that fail, e.g. 0.05; default 0.004.
-    #[schemars(with = "Option<Number>")]
-    errors: Option<Spanned<String>>,
-    /// The share of requests that are slower than the budget; default 0.002.
-    #[schemars(with = "Option<Number>")]
-    slow: Option<Spanned<String>>,
-}
-
-/// What a process does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Does {
-    /// It begins again, its counters with it.
-    Restarts,
-    /// It ends.
-    Exits,
-}
-
-/// How the migration goes.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-struct MigrationSection {
-    /// How long it takes.
-    seconds: u64,
-    /// How it ends.
-    ends: Ends,
-}
-
-impl Default for MigrationSection {
-    fn default() -> Self {
-        Self { seconds: 40, ends: Ends::Well }
-    }
-}
 
 /// How a migration ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -143,81 +33,6 @@ pub enum Ends {
     Never,
 }
 
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-struct WarmupSection {
-    /// How long the candidate takes until it answers.
-    seconds: u64,
-    /// How fast it answers then.
-    probe_ms: u64,
-}
-
-impl Default for WarmupSection {
-    fn default() -> Self {
-        Self { seconds: 12, probe_ms: 40 }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-struct DriverSection {
-    /// How long a weight takes.
-    seconds: u64,
-}
-
-impl Default for DriverSection {
-    fn default() -> Self {
-        Self { seconds: 2 }
-    }
-}
-
-/// Something that happens: one member or more beside `at`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct EventSection {
-    /// How long after the start, e.g. 5m30s.
-    at: String,
-    /// The candidate does otherwise from now on.
-    candidate: Option<ChangeSection>,
-    /// Stable does.
-    stable: Option<ChangeSection>,
-    /// So many requests per second from now on.
-    #[schemars(with = "Option<Number>")]
-    requests_per_second: Option<String>,
-    /// The proxy.
-    proxy: Option<Restarts>,
-    /// Somebody else gives the candidate this weight, in percent.
-    writer: Option<u64>,
-    /// From now on a weight takes so many seconds.
-    driver_seconds: Option<u64>,
-    /// The metrics.
-    metrics: Option<Metrics>,
-    /// The guard.
-    guard: Option<Restarts>,
-    /// Somebody asks for something.
-    operator: Option<AskSection>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ChangeSection {
-    /// The share of requests that fail.
-    #[schemars(with = "Option<Number>")]
-    errors: Option<String>,
-    /// The share of requests that are slower than the budget.
-    #[schemars(with = "Option<Number>")]
-    slow: Option<String>,
-    /// What its process does.
-    does: Option<Does>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Restarts {
-    /// It begins again and knows nothing.
-    Restarts,
-}
-
 /// Whether there are metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -226,17 +41,6 @@ pub enum Metrics {
     Vanish,
     /// From now on there are.
     Return,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct AskSection {
-    /// For what.
-    asks: Ask,
-    /// Who.
-    actor: String,
-    /// Why.
-    reason: String,
 }
 
 /// What somebody asks for.
