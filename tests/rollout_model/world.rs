@@ -6,9 +6,7 @@
 use laforge::rollout::machine::event::{Runs, Series, StableSide};
 use laforge::rollout::machine::state::Leg;
 use laforge::rollout::machine::step::Command;
-use laforge::rollout::machine::{
-    Cause, Event, Occurrence, Operator, Outcome, Row, Schedule, Stage, State, Step, Weight,
-};
+use laforge::rollout::machine::{Event, Occurrence, Operator, Schedule, Stage, State, Step, Weight};
 use laforge::rollout::objective::{Count, Measured};
 use stateright::{Model, Property};
 
