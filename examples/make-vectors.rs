@@ -14,10 +14,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use laforge::audit::entry::decision::DecisionEntry;
 use laforge::audit::entry::{Body, Entry};
 use laforge::audit::{AuditLog, LogConfig, NewLog, Reader};
 use laforge::config::Config;
+use laforge::evidence::envelope::pae;
+use laforge::evidence::predicate::approval::{self, Approval};
+use laforge::evidence::predicate::break_glass::{self, BreakGlass};
+use laforge::evidence::predicate::source::{self, Source as Authorship};
+use laforge::evidence::predicate::waiver::{self, Waiver};
+use laforge::evidence::statement::{PAYLOAD_TYPE, Statement};
 use laforge::gate::{self, Outcome, World};
 use laforge::json;
 use laforge::key::secret::SecretKey;
@@ -26,7 +34,10 @@ use laforge::policy::{Caller, Flags, PolicySet, PolicySets, Request, Standard};
 use laforge::release::Release;
 use laforge::release::digest::{ClaimedDigest, Digest};
 use laforge::rollout::Plan;
+use laforge::signing::statement;
+use laforge::signing::vsa::{Summary, resource_uri};
 use laforge::source::directory::{EvidenceFolders, Files, read_policy_set};
+use laforge::source::oci::Registries;
 use laforge::time::{self, Timestamp};
 use laforge::trust::TrustRoot;
 use laforge::yaml::Source;
@@ -138,6 +149,8 @@ fn vectors(root: &Path, genesis: &Value) -> Result<BTreeMap<&'static str, Value>
     let mut vectors = log_vectors(&log, &reader, &plan)?;
     vectors.extend(decision_vectors(&case, &reader, &decision, &plan)?);
     vectors.insert("approval.json", case.approval()?);
+    vectors.insert("predicates.json", predicates()?);
+    vectors.insert("vsa.json", summary(&plan)?);
     Ok(vectors)
 }
 
@@ -174,7 +187,8 @@ impl Case {
         let paths: Vec<PathBuf> = self.config.evidence.iter().map(|path| path.path.clone()).collect();
         let evidence = EvidenceFolders::read(&paths);
         let artifacts = Files::new(evidence.algorithms());
-        let world = World { artifacts: &artifacts, evidence: &evidence };
+        let images = Registries::offline();
+        let world = World { artifacts: &artifacts, images: &images, evidence: &evidence };
         let rollout = self.config.rollout(&RolloutFlags::default())?;
         let request = Request { rollout, mode, caller: Caller::unknown() };
         let (release, standard) = (self.release.clone(), &self.standard);
@@ -196,6 +210,127 @@ impl Case {
             "environment": self.release.environment,
         }))
     }
+}
+
+/// Statements of our own predicates, each with the verdict of a reader and the reason for it.
+fn predicates() -> Result<Value> {
+    let approval = json!({"decision": "approved", "environment": "production",
+        "createdAt": "2026-03-02T11:00:00Z", "expiresAt": "2026-03-03T11:00:00Z"});
+    let break_glass = json!({"environment": "production", "rules": ["freeze"], "ticket": "INC-7",
+        "reason": "checkout is down", "createdAt": "2026-03-02T11:00:00Z", "expiresAt": "2026-03-02T13:00:00Z"});
+    let waiver = json!({"rule": "no-critical-vulnerabilities", "environment": "production", "owner": "security",
+        "reason": "not reachable", "ticket": "SEC-12",
+        "createdAt": "2026-03-02T11:00:00Z", "expiresAt": "2026-03-09T11:00:00Z"});
+    let source = json!({"repository": "https://github.com/acme/payments", "commit": "4f1c".repeat(10),
+        "authors": ["github:alice", "github:bob"], "committer": "github:alice"});
+    let changed = |of: &Value, member: &str, to: Value| {
+        let mut predicate = of.clone();
+        predicate[member] = to;
+        predicate
+    };
+    let without = |of: &Value, member: &str| {
+        let mut predicate = of.clone();
+        predicate.as_object_mut().and_then(|members| members.remove(member));
+        predicate
+    };
+    let cases = [
+        ("an approval", approval::TYPE, approval.clone()),
+        ("a rejection", approval::TYPE, changed(&approval, "decision", json!("rejected"))),
+        ("a role narrows", approval::TYPE, changed(&approval, "role", json!("sre"))),
+        ("on behalf of somebody", approval::TYPE, changed(&approval, "onBehalfOf", json!("github:alice"))),
+        (
+            "any offset of time",
+            approval::TYPE,
+            changed(&approval, "createdAt", json!("2026-03-02T12:00:00.5+01:00")),
+        ),
+        ("another word than the two", approval::TYPE, changed(&approval, "decision", json!("yes"))),
+        ("an unknown member", approval::TYPE, changed(&approval, "environments", json!(["staging"]))),
+        ("a member that is null", approval::TYPE, changed(&approval, "role", Value::Null)),
+        ("a member of another type", approval::TYPE, changed(&approval, "expiresAt", json!(1_772_535_600))),
+        ("a space for the T", approval::TYPE, changed(&approval, "createdAt", json!("2026-03-02 11:00:00Z"))),
+        ("no end", approval::TYPE, without(&approval, "expiresAt")),
+        ("an override", break_glass::TYPE, break_glass.clone()),
+        ("an override of nothing", break_glass::TYPE, changed(&break_glass, "rules", json!([]))),
+        ("an override without a ticket", break_glass::TYPE, changed(&break_glass, "ticket", json!(""))),
+        ("an approval offered as an override", break_glass::TYPE, approval.clone()),
+        ("a waiver", waiver::TYPE, waiver.clone()),
+        ("a waiver of nobody", waiver::TYPE, without(&waiver, "owner")),
+        ("a waiver for ever", waiver::TYPE, without(&waiver, "expiresAt")),
+        ("a waiver of several rules", waiver::TYPE, changed(&waiver, "rule", json!(["a", "b"]))),
+        ("authors", source::TYPE, source.clone()),
+        ("a commit without authors", source::TYPE, changed(&source, "authors", json!([]))),
+        ("an author without a scheme", source::TYPE, changed(&source, "committer", json!("alice"))),
+    ];
+    let key = key()?;
+    let subject = statement::subject("payments", &Digest::of_bytes(b"a release").claim());
+    let mut vectors = Vec::new();
+    for (name, predicate_type, predicate) in cases {
+        let text =
+            json::canonical(&statement::attest(std::slice::from_ref(&subject), predicate_type, predicate));
+        vectors.push(case_of(name, &text, &key)?);
+    }
+    // What no value can say: a member twice.
+    let twice = String::from_utf8(json::canonical(&statement::attest(&[subject], approval::TYPE, approval)))?;
+    let twice = twice.replace(r#""decision":"approved""#, r#""decision":"rejected","decision":"approved""#);
+    vectors.push(case_of("a member twice", twice.as_bytes(), &key)?);
+    Ok(json!({
+        "what": "statements of the project's own predicates, signed with Ed25519, and what a reader makes of each",
+        "page": "docs/predicates.md", "key": key.public().to_pem(), "cases": vectors,
+    }))
+}
+
+/// One statement, its pre-authentication encoding, signature and verdict.
+fn case_of(name: &str, text: &[u8], key: &SecretKey) -> Result<Value> {
+    let encoded = pae(PAYLOAD_TYPE, text);
+    Ok(json!({
+        "name": name, "statement": std::str::from_utf8(text)?, "pae": STANDARD.encode(&encoded),
+        "signature": STANDARD.encode(key.sign(&encoded)?),
+        "verdict": if is_read(text) { "accepted" } else { "refused" },
+    }))
+}
+
+fn is_read(text: &[u8]) -> bool {
+    let Ok(statement) = Statement::read(text) else { return false };
+    match statement.predicate_type.as_str() {
+        approval::TYPE => Approval::read(&statement.predicate).is_ok(),
+        break_glass::TYPE => BreakGlass::read(&statement.predicate).is_ok(),
+        waiver::TYPE => Waiver::read(&statement.predicate).is_ok(),
+        source::TYPE => Authorship::read(&statement.predicate).is_ok(),
+        _ => false,
+    }
+}
+
+/// The summary of the allow, as `deploy --vsa` would sign it.
+fn summary(plan: &Plan) -> Result<Value> {
+    let (report, entry) = (plan.approved().report(), plan.approved().reference());
+    let artifacts = report.release.artifacts.iter();
+    let summary = Summary {
+        subjects: artifacts.map(|one| statement::subject(&one.name, &one.digest)).collect(),
+        origin: entry.origin.clone(),
+        log_id: entry.log_id.clone(),
+        index: entry.index,
+        time: report.now,
+        resource_uri: resource_uri(
+            &report.release.environment,
+            &report.release.name,
+            &report.release.version,
+        ),
+        policy_sets: report.policy.sets.iter().map(|set| (set.name.clone(), set.version)).collect(),
+        policy: report.policy.digest.claim(),
+        inputs: plan.approved().report().approvals.iter().map(|one| one.evidence.claim()).collect(),
+        build_level: 3,
+    };
+    let key = key()?;
+    let bundle = laforge::signing::statement_bundle(&summary.verification_summary(), &key)?;
+    Ok(json!({
+        "what": "a SLSA verification summary of an allow, in a Sigstore bundle, signed with Ed25519",
+        "page": "docs/predicates.md", "bundle": String::from_utf8(bundle)?, "key": key.public().to_pem(),
+        "expect": {
+            "verifier": format!("https://{}", entry.origin), "resourceUri": summary.resource_uri,
+            "level": "SLSA_BUILD_LEVEL_3", "policy": summary.policy,
+            "subjects": summary.subjects.iter().map(|it| it.digest.get("sha256")).collect::<Vec<_>>(),
+        },
+    }))
 }
 
 /// A value that is hashed in its RFC 8785 form.

@@ -10,6 +10,7 @@
 mod approve;
 mod attest;
 mod audit;
+mod bundle;
 mod caller;
 mod deploy;
 mod error;
@@ -29,6 +30,7 @@ mod rollout;
 mod schema;
 mod session;
 mod sign;
+mod signer;
 mod verify;
 mod verify_bundle;
 
@@ -90,12 +92,14 @@ enum Verb {
     Approve(approve::Approve),
     /// Reject a release: sign a rejection record for its digest
     Reject(approve::Reject),
-    /// Sign artifacts with a local key
+    /// Sign artifacts, with a local key or keyless
     Sign(sign::Sign),
     /// Sign an attestation (provenance or any predicate) about artifacts
     Attest(attest::Attest),
     /// Make a key pair
     Keygen(keygen::Keygen),
+    /// A release's evidence as one folder or archive, for `--evidence` and `--offline` elsewhere
+    Bundle(bundle::Bundle),
     /// Show what a bundle, envelope, plan or checkpoint says, and which parts are unverified
     Inspect(inspect::Inspect),
     /// Check policies
@@ -114,8 +118,8 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 10] =
-    ["explain", "waive", "bundle", "render", "trust", "runtime", "studio", "doctor", "completions", "man"];
+const LATER: [&str; 9] =
+    ["explain", "waive", "render", "trust", "runtime", "studio", "doctor", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -190,6 +194,7 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Sign(verb) => verb.run(session),
         Verb::Attest(verb) => verb.run(session),
         Verb::Keygen(verb) => verb.run(session),
+        Verb::Bundle(verb) => verb.run(session),
         Verb::Inspect(verb) => verb.run(session),
         Verb::Policy(verb) => verb.run(session),
         Verb::Audit(verb) => verb.run(session),

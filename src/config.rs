@@ -8,13 +8,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::key::{is_origin, not_an_origin};
 use crate::plan::request::{RolloutFlags, RolloutSection};
 use crate::plan::{RolloutError, RolloutRequest, exact};
+use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
+use crate::release::document::InlineRelease;
 use crate::yaml::{DocumentError, Place, Source, Spanned};
 
 /// The file that is looked for in the folder where the program runs.
@@ -26,7 +29,9 @@ const KIND: &str = "Config";
 /// What a repository configures.
 pub struct Config {
     /// The release.
-    pub release: Option<ConfiguredPath>,
+    pub release: Option<ConfiguredRelease>,
+    /// Rendered manifests: a file or a folder.
+    pub manifests: Option<ConfiguredPath>,
     /// Files and folders of evidence.
     pub evidence: Vec<ConfiguredPath>,
     /// The trust document.
@@ -46,6 +51,15 @@ pub struct ConfiguredPath {
     pub path: PathBuf,
     /// Where it was written.
     pub place: Place,
+}
+
+/// The release: a document of its own, or what manifests and images alone don't say.
+#[derive(Debug, Clone)]
+pub enum ConfiguredRelease {
+    /// The document's file.
+    Document(ConfiguredPath),
+    /// Name, version, environment and source; no artifact yet.
+    Inline(Box<Release>),
 }
 
 /// A policy set's folder and its pin.
@@ -114,11 +128,11 @@ struct Document {
     /// The document's kind.
     #[schemars(with = "String", extend("const" = KIND))]
     kind: Spanned<String>,
-    /// The release's file.
+    /// The release's file; or, where manifests or images are all that it delivers, the rest of it.
+    release: Option<ReleaseMember>,
+    /// Rendered Kubernetes manifests: a file or a folder.
     #[schemars(with = "Option<String>")]
-    release: Option<Spanned<String>>,
-    #[schemars(skip)]
-    manifests: Option<Spanned<IgnoredAny>>,
+    manifests: Option<Spanned<String>>,
     /// Files and folders of evidence.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -135,6 +149,53 @@ struct Document {
     rollout: Option<RolloutSection>,
     #[schemars(skip)]
     executor: Option<Spanned<IgnoredAny>>,
+}
+
+/// A path, or the release itself.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum ReleaseMember {
+    Path(#[schemars(with = "String")] Spanned<String>),
+    Inline(InlineRelease),
+}
+
+impl<'de> Deserialize<'de> for ReleaseMember {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Untagged enums lose the places of what they hold, so the two are told apart by hand.
+        let member = Spanned::<ReleaseShape>::deserialize(deserializer)?;
+        let Spanned { value, referenced, defined } = member;
+        Ok(match value {
+            ReleaseShape::Path(value) => Self::Path(Spanned { value, referenced, defined }),
+            ReleaseShape::Inline(inline) => Self::Inline(inline),
+        })
+    }
+}
+
+enum ReleaseShape {
+    Path(String),
+    Inline(InlineRelease),
+}
+
+impl<'de> Deserialize<'de> for ReleaseShape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = ReleaseShape;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a path, or a mapping with `name`, `version`, `environment` and `source`")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<ReleaseShape, E> {
+                Ok(ReleaseShape::Path(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<ReleaseShape, A::Error> {
+                InlineRelease::deserialize(MapAccessDeserializer::new(members)).map(ReleaseShape::Inline)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// One policy set.
@@ -210,7 +271,8 @@ impl Config {
             .iter()
             .map(|entry| ConfiguredPolicy { path: reader.path(&entry.path), digest: entry.digest.clone() });
         Ok(Self {
-            release: document.release.as_ref().map(|path| reader.path(path)),
+            release: document.release.map(|release| reader.release(release)).transpose()?,
+            manifests: document.manifests.as_ref().map(|path| reader.path(path)),
             evidence: document.evidence.iter().map(|path| reader.path(path)).collect(),
             trust: document.trust.as_ref().map(|path| reader.path(path)),
             policies: policies.collect(),
@@ -251,7 +313,6 @@ impl Reader<'_> {
             document.audit.as_ref().and_then(|section| member(section).as_ref())
         };
         let unbuilt = [
-            ("manifests", document.manifests.as_ref()),
             ("executor", document.executor.as_ref()),
             ("audit.anchor", audit(|section| &section.anchor)),
             ("audit.primary", audit(|section| &section.primary)),
@@ -261,6 +322,13 @@ impl Reader<'_> {
             Some((name, member)) => Err(self.source.error_at(member, format!("`{name}` is not built yet"))),
             None => Ok(()),
         }
+    }
+
+    fn release(&self, member: ReleaseMember) -> Result<ConfiguredRelease, DocumentError> {
+        Ok(match member {
+            ReleaseMember::Path(path) => ConfiguredRelease::Document(self.path(&path)),
+            ReleaseMember::Inline(inline) => ConfiguredRelease::Inline(Box::new(inline.read(self.source)?)),
+        })
     }
 
     fn path(&self, member: &Spanned<String>) -> ConfiguredPath {
@@ -331,7 +399,8 @@ mod tests {
              rollout: {{strategy: canary}}\n"
         ))
         .unwrap();
-        assert_eq!(config.release.unwrap().path, Path::new("/repo/release.yaml"));
+        let Some(ConfiguredRelease::Document(release)) = config.release else { panic!("no document") };
+        assert_eq!(release.path, Path::new("/repo/release.yaml"));
         let evidence: Vec<_> = config.evidence.iter().map(|path| path.path.as_path()).collect();
         assert_eq!(evidence, [Path::new("/repo/evidence/"), Path::new("/abs")]);
         assert_eq!(config.trust.unwrap().path, Path::new("/repo/../trust.yaml"));
@@ -342,6 +411,35 @@ mod tests {
         assert_eq!(audit.key, Some(KeySource::File("/repo/k.pem".into())));
         assert_eq!((audit.min_free, audit.filesystems), (Some(64 << 20), vec!["fuse".to_owned()]));
         assert_eq!(audit.origin.as_deref(), Some("gitops.example.com/payments/prod"));
+    }
+
+    #[test]
+    fn holds_a_release_whose_artifacts_are_manifests_and_images() {
+        let body = format!(
+            "release:\n  name: payments\n  version: 2.10\n  environment: production\n  source: {{repository: \
+             https://github.com/acme/payments, commit: {}, ref: refs/heads/main}}\nmanifests: deploy/rendered/\n",
+            "4f1c".repeat(10)
+        );
+        let config = read(&body).unwrap();
+        let Some(ConfiguredRelease::Inline(release)) = config.release else { panic!("not inline") };
+        assert_eq!((release.name.as_str(), release.version.as_str()), ("payments", "2.10"));
+        assert!(release.artifacts.is_empty());
+        assert_eq!(config.manifests.unwrap().path, Path::new("/repo/deploy/rendered/"));
+        for (from, to, reason) in [
+            (
+                "4f1c4f1c, ref",
+                "4f1c, ref",
+                "7:73: `4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c` is not a whole commit",
+            ),
+            ("  name: payments\n", "", "missing field `name`"),
+            ("  name:", "  nam:", "unknown field `nam`"),
+            ("release:\n", "release: [a]\nx:\n", "a path, or a mapping with `name`"),
+        ] {
+            let text = body.replace(from, to);
+            assert_ne!(text, body);
+            let said = refused(&text);
+            assert!(said.contains(reason), "{to}: {said}");
+        }
     }
 
     #[test]
@@ -360,7 +458,6 @@ mod tests {
     #[test]
     fn says_what_is_not_built_yet_instead_of_ignoring_it() {
         for (body, name, place) in [
-            ("manifests: deploy/\n", "manifests", "3:12"),
             ("executor: {driver: haproxy, socket: [1]}\n", "executor", "3:11"),
             ("audit: {log: a, anchor: {required: true}}\n", "audit.anchor", "3:25"),
             ("audit: {log: a, primary: x}\n", "audit.primary", "3:26"),

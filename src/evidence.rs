@@ -1,6 +1,7 @@
 //! Evidence: sealed and unauthenticated bytes, until an [`attestation::Authenticator`] says who signed them.
 //!
-//! In: bytes as received (Sigstore bundles v0.1 to v0.3, DSSE envelopes, JSON lines of either).
+//! In: bytes as received (Sigstore bundles v0.1 to v0.3, DSSE envelopes; [`pack`] takes apart what
+//! holds several of them).
 //! Out: [`attestation::Attestation`] or [`attestation::ArtifactSignature`], or the reason why not.
 
 pub mod attestation;
@@ -8,6 +9,7 @@ pub mod bundle;
 mod claim;
 pub mod envelope;
 pub mod limits;
+pub mod pack;
 pub mod predicate;
 pub mod rejection;
 mod signer;
@@ -26,6 +28,7 @@ use crate::release::resolved::ResolvedRelease;
 use bundle::{Algorithm, Bundle};
 use envelope::Envelope;
 use simple_signing::SimpleSigning;
+pub(crate) use standing::use_for;
 use statement::Statement;
 use wire::problem;
 
@@ -71,6 +74,15 @@ impl Evidence {
     /// [`Unreadable`] when the payload is of another kind.
     pub fn simple_signing(source: &str, payload: &[u8], signature: &[u8]) -> Result<Self, Unreadable> {
         Self::parse(source, simple_signing::document(payload, signature))
+    }
+
+    /// Takes such a payload and a bundle of the signature over it, by a certificate's key: what
+    /// annotations in a registry say of a keyless one.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when either is of another kind.
+    pub fn certified_simple_signing(source: &str, payload: &[u8], bundle: Value) -> Result<Self, Unreadable> {
+        Self::parse(source, simple_signing::certified(payload, bundle))
     }
 
     /// Where it came from, as the user would name it.

@@ -8,16 +8,18 @@ use crate::evidence::EvidenceSource;
 use crate::plan::PlanDraft;
 use crate::policy::{Decision, Request, Standard, decide};
 use crate::release::Release;
-use crate::release::resolved::{ArtifactFiles, Resolution, ResolveError};
+use crate::release::resolved::{ArtifactFiles, ImageManifests, Resolution, ResolveError};
 use crate::rollout::Plan;
 use crate::time::Timestamp;
 use crate::verify::verify;
 
-/// Where bytes come from: artifacts and evidence.
+/// Where bytes come from: artifacts, images and evidence.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
     /// The files that a release names.
     pub artifacts: &'a dyn ArtifactFiles,
+    /// The images that it names by repository and digest.
+    pub images: &'a dyn ImageManifests,
     /// The evidence that may speak of it.
     pub evidence: &'a dyn EvidenceSource,
 }
@@ -82,7 +84,7 @@ pub fn judge(
     standard: &Standard,
     now: Timestamp,
 ) -> Result<Decision, ResolveError> {
-    Ok(match release.resolve(world.artifacts)? {
+    Ok(match release.resolve(world.artifacts, world.images)? {
         // every byte hashed, every claim compared
         Resolution::Differs(mismatch) => Decision::refuse(mismatch, standard, request, now), // recorded like any deny
         Resolution::Matches(release) => {

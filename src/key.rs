@@ -11,7 +11,8 @@ use std::fmt;
 
 use aws_lc_rs::digest::{self, Digest as Hashed};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_FIXED,
+    ED25519, UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -171,6 +172,22 @@ impl PublicKey {
             Algorithm::Ed25519 => &ED25519,
         };
         UnparsedPublicKey::new(scheme, raw).verify(message, signature).map_err(|_| BadSignature)
+    }
+
+    /// Verifies a signature over a message, of ECDSA in either of its forms: ASN.1, or the two
+    /// numbers one after the other (IEEE P1363), which JOSE and some key services write.
+    ///
+    /// # Errors
+    /// [`BadSignature`].
+    pub fn verify_either_form(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        let (algorithm, raw) = self.parts().ok_or(BadSignature)?;
+        let fixed: &'static dyn VerificationAlgorithm = match algorithm {
+            Algorithm::EcdsaP256 => &ECDSA_P256_SHA256_FIXED,
+            Algorithm::EcdsaP384 => &ECDSA_P384_SHA384_FIXED,
+            Algorithm::Ed25519 => return self.verify(message, signature),
+        };
+        let in_fixed_form = || UnparsedPublicKey::new(fixed, raw).verify(message, signature);
+        self.verify(message, signature).or_else(|_| in_fixed_form().map_err(|_| BadSignature))
     }
 
     /// Verifies a signature over bytes of which only the SHA-256 is at hand (P-256 only).

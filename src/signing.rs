@@ -1,13 +1,16 @@
 //! Makes evidence: signatures and statements of ours, as Sigstore bundles. Used by `cli` alone.
 //!
-//! In: an artifact's bytes or a statement, and a key that [`Signs`]. Out: the bytes of a bundle
-//! v0.3 with a key's hint and no log entry, which [`crate::evidence`] reads back.
+//! In: an artifact's bytes or a statement, and a key that [`Signs`], or an identity ([`keyless`]). Out: the
+//! bytes of a bundle v0.3, which [`crate::evidence`] reads back: with a key's hint and no log entry, or with a
+//! certificate, a log entry and a time stamp.
 //! The use of a key is chosen by its owner, so what is refused here is refused again by `verify`:
 //! artifact bytes whose signature would be one over something else ([`SigningError`]).
 //! Specs: <https://github.com/sigstore/protobuf-specs/blob/main/protos/sigstore_bundle.proto>,
 //! <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>.
 
+pub mod keyless;
 pub mod statement;
+pub mod vsa;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

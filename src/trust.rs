@@ -100,6 +100,12 @@ pub struct Signer {
     pub valid_until: Option<Timestamp>,
     /// Whether it signs cosign's simple-signing payloads, and then no files.
     pub simple_signing: bool,
+    /// Whether it signs the payloads of its envelopes as they are, and then no PAE: Google Cloud
+    /// Build's older keys do. Such a signature does not cover the payload's type, so that whatever
+    /// else the key ever signed, in any format, is a statement if it reads as one.
+    pub raw_payload: bool,
+    /// The name by which its envelopes must call its key; a name alone proves nothing.
+    pub key_id: Option<String>,
 }
 
 /// A key, or a keyless identity, of one root.

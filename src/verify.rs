@@ -4,15 +4,17 @@
 //! In: a resolved release, gathered evidence, trust, and `now`. Out: [`Verified`]. The order is
 //! that of `verification.md`: `evidence` says who signed and when (steps 1 to 7), this room which
 //! use fits, whose subject it is and what the predicate says (steps 8 to 10):
-//! [`spoken`] sorts by what is claimed, [`signatures`], [`provenance`], [`approvals`] and
-//! [`separation`] bind, and [`facts`] seals.
+//! [`spoken`] sorts by what is claimed, [`signatures`], [`provenance`], [`attestations`],
+//! [`approvals`] and [`separation`] bind, and [`facts`] seals.
 
 pub mod facts;
 pub mod set_aside;
 
 mod approvals;
+pub(crate) mod attestations;
 mod coverage;
 mod people;
+mod proved;
 mod provenance;
 mod separation;
 mod signatures;

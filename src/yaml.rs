@@ -80,6 +80,11 @@ impl Source {
         &self.file
     }
 
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Reads the text as `T`.
     ///
     /// # Errors
@@ -143,6 +148,19 @@ impl Source {
         let place =
             Place { file: self.file.clone(), line: 1, column: 1, span: 0..0, text: self.text.clone() };
         DocumentError { place, message: message.into(), help: None }
+    }
+
+    /// An error about these bytes of the text.
+    pub fn error_in(&self, bytes: Range<usize>, message: impl Into<String>) -> DocumentError {
+        let before = self.text.get(..bytes.start).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() as u64 + 1;
+        DocumentError { place: self.place_of(line, column, bytes), message: message.into(), help: None }
+    }
+
+    /// A place in the text that is known already.
+    pub fn place_of(&self, line: u64, column: u64, span: Range<usize>) -> Place {
+        Place { file: self.file.clone(), line, column, span, text: self.text.clone() }
     }
 
     /// The place of a spanned value.

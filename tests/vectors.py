@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 import pathlib
+import re
 import struct
 import sys
 
@@ -248,6 +249,119 @@ def check_approval(v, folder):
     need((predicate["decision"], predicate["environment"]) == ("approved", v["environment"]), "approval")
 
 
+def public_key(pem):
+    spki = base64.b64decode("".join(line for line in pem.splitlines() if "-----" not in line))
+    need(spki[:-32].hex() == "302a300506032b6570032100", "an Ed25519 key")
+    return spki[-32:]
+
+
+def encoding(kind, payload):
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+# --- docs/predicates.md: the parsing rules of the project's own predicates ---
+def once(pairs):
+    need(len({name for name, _ in pairs}) == len(pairs), "a member twice")
+    return dict(pairs)
+
+
+def is_text(value):
+    return isinstance(value, str)
+
+
+def says_something(value):
+    return is_text(value) and value.strip() != ""
+
+
+def is_time(value):
+    pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+    return is_text(value) and re.fullmatch(pattern, value) is not None
+
+
+def is_alias(value):
+    scheme, colon, name = value.partition(":") if is_text(value) else ("", "", "")
+    return bool(scheme and colon and name)
+
+
+def list_of(each):
+    return lambda value: isinstance(value, list) and value != [] and all(map(each, value))
+
+
+DATES = {"createdAt": is_time, "expiresAt": is_time}
+OWN = "https://laforge.dev/attestation/"
+# Of each type the members that it has to have and those that it may have.
+PREDICATES = {
+    OWN + "approval/v1": (
+        {"decision": lambda value: value in ("approved", "rejected"), "environment": is_text, **DATES},
+        dict.fromkeys(("reason", "ticket", "role", "onBehalfOf"), is_text),
+    ),
+    OWN + "break-glass/v1": (
+        {
+            **dict.fromkeys(("environment", "ticket", "reason"), says_something),
+            "rules": list_of(says_something),
+            **DATES,
+        },
+        {},
+    ),
+    OWN + "waiver/v1": (
+        {**dict.fromkeys(("rule", "environment", "reason", "ticket", "owner"), says_something), **DATES},
+        {},
+    ),
+    OWN + "source/v1": (
+        {"repository": is_text, "commit": is_text, "authors": list_of(is_alias), "committer": is_alias},
+        {},
+    ),
+}
+
+
+def is_accepted(text):
+    try:
+        statement = json.loads(text, object_pairs_hook=once)
+        has_to, may = PREDICATES[statement["predicateType"]]
+        predicate = statement["predicate"]
+        need(statement["_type"] == "https://in-toto.io/Statement/v1" and statement["subject"], "a statement")
+        need(has_to.keys() <= predicate.keys() <= has_to.keys() | may.keys(), "members")
+        need(all({**has_to, **may}[name](value) for name, value in predicate.items()), "a member's value")
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+def check_predicates(v, folder):
+    key = public_key(v["key"])
+    for case in v["cases"]:
+        text = case["statement"].encode()
+        pae = encoding(b"application/vnd.in-toto+json", text)
+        need(pae == b64(case["pae"]), "pre-authentication encoding")
+        ed25519(key, pae, b64(case["signature"]))
+        need(case["verdict"] == ("accepted" if is_accepted(text) else "refused"), case["name"])
+    verdicts = [(json.loads(c["statement"])["predicateType"], c["verdict"]) for c in v["cases"]]
+    need(all((kind, said) in verdicts for kind in PREDICATES for said in ("accepted", "refused")), "both of each")
+
+
+def check_vsa(v, folder):
+    """A summary as <https://slsa.dev/spec/v1.1/verification_summary> says to verify one."""
+    envelope = json.loads(v["bundle"])["dsseEnvelope"]
+    payload, kind = base64.b64decode(envelope["payload"]), envelope["payloadType"]
+    need(kind == "application/vnd.in-toto+json", "payload type")
+    need(len(envelope["signatures"]) == 1, "one signature")
+    ed25519(public_key(v["key"]), encoding(kind.encode(), payload), base64.b64decode(envelope["signatures"][0]["sig"]))
+    statement, expect = json.loads(payload, object_pairs_hook=once), v["expect"]
+    need(statement["_type"] == "https://in-toto.io/Statement/v1", "statement")
+    need(statement["predicateType"] == "https://slsa.dev/verification_summary/v1", "predicate type")
+    predicate = statement["predicate"]
+    need([subject["digest"]["sha256"] for subject in statement["subject"]] == expect["subjects"], "subjects")
+    need(predicate["verifier"]["id"] == expect["verifier"], "verifier")
+    need(predicate["resourceUri"] == expect["resourceUri"], "resource")
+    need(predicate["verificationResult"] == "PASSED", "result")
+    need(expect["level"] in predicate["verifiedLevels"] and "FAILED" not in predicate["verifiedLevels"], "level")
+    need("sha256:" + predicate["policy"]["digest"]["sha256"] == expect["policy"], "policy digest")
+    need(re.match(r"[a-z]+:", predicate["policy"]["uri"]) is not None, "policy URI")
+    need(is_time(predicate["timeVerified"]), "time")
+    for one in predicate["inputAttestations"]:
+        need(re.fullmatch(r"[0-9a-f]{64}", one["digest"]["sha256"]) is not None, "input attestation")
+
+
 # Each vector, its check, and the members of which a change must be noticed. (Of a bundle, the key's
 # hint at its end is not signed; a PEM text has its key in the middle.)
 VECTORS = {
@@ -256,8 +370,18 @@ VECTORS = {
     "entries.json": (check_entries, ["logId", "root", ("entries", 0, "line"), ("entries", 1, "leaf")]),
     "envelope.json": (check_envelope, ["envelope", "vkey", "logId", "planDigest"]),
     "journal.json": (check_journal, ["vkey", ("records", 0), ("records", -1)]),
+    "predicates.json": (
+        check_predicates,
+        [("cases", 0, "statement"), ("cases", 1, "signature"), ("cases", 2, "pae"), ("key", 0.5)]
+        + [("cases", 3, "verdict")],
+    ),
     "policy-set.json": (check_policy_set, ["canonical", "digest", ("files", None)]),
     "tlog-proof.json": (check_proof, ["proof", "line", "vkey"]),
+    "vsa.json": (
+        check_vsa,
+        [("bundle", 0.2), ("bundle", 0.6), ("key", 0.5), ("expect", "verifier"), ("expect", "resourceUri")]
+        + [("expect", "level"), ("expect", "policy"), ("expect", "subjects", 0)],
+    ),
     **{
         name + ".json": (check_hashed, ["canonical", "digest"])
         for name in ("facts", "idem", "plan", "plan-example", "policy", "release", "report", "request", "trust")
@@ -313,4 +437,5 @@ def main():
     sys.exit(bool(wrong))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,8 @@ use laforge::time::{self, Timestamp};
 use serde_json::{Value, json};
 
 use crate::certificate::{
-    CODE_SIGNING, Issuer, Template, Validity, Workload, ten_minutes, workload_extensions,
+    Issuer, TIME_STAMPING, Template, Usage, Validity, Workload, name_constraints, ten_minutes,
+    workload_extensions,
 };
 use crate::keys::P256;
 use crate::logs::{CertificateLog, FirstRekor, SecondRekor, Signed, Verifier};
@@ -109,17 +110,34 @@ impl Authority {
         let validity = Validity(year("2025-01-01T00:00:00Z"), year("2045-01-01T00:00:00Z"));
         let organization = format!("{name}.test");
         let root = Issuer::root(&organization, "certificate root", validity);
-        let intermediate = root.intermediate(&organization, "certificates", CODE_SIGNING, validity);
+        let intermediate = root.intermediate(&organization, "certificates", validity, None);
         Self {
             name: organization.clone(),
             validity,
             intermediate,
             root,
             certificate_log: CertificateLog::named(&format!("ct.{organization}")),
-            stamps: StampAuthority::new(&organization, validity),
+            stamps: StampAuthority::new(&organization, validity, &[TIME_STAMPING], Usage::Critical),
             first: FirstRekor::at(&format!("rekor.{organization} - 1")),
             second: SecondRekor::at(&format!("rekor2.{organization}")),
         }
+    }
+
+    /// The same, certifying until a moment.
+    pub(crate) fn certifying_until(self, end: Timestamp) -> Self {
+        let validity = Validity(self.validity.0, end);
+        Self { intermediate: self.root.intermediate(&self.name, "certificates", validity, None), ..self }
+    }
+
+    /// The same, certifying names of one host alone.
+    pub(crate) fn certifying_only(self, host: &str) -> Self {
+        let only = Some(name_constraints(host));
+        Self { intermediate: self.root.intermediate(&self.name, "certificates", self.validity, only), ..self }
+    }
+
+    /// The same, whose time stamp authority's certificate says that it may do these things.
+    pub(crate) fn stamping_with(self, usages: &[&str], usage: Usage) -> Self {
+        Self { stamps: StampAuthority::new(&self.name, self.validity, usages, usage), ..self }
     }
 
     /// A keyless signature: a certificate for a workload at a time, and a fresh key.

@@ -6,11 +6,16 @@
 
 mod approvals;
 mod artifacts;
+mod attestations;
+mod builds;
 mod documents;
 mod kinds;
+mod manifests;
 mod provenance;
+mod registry;
 mod rollout;
 mod signatures;
+mod witnesses;
 
 use laforge::policy::finding::RuleId;
 
@@ -63,9 +68,14 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         kinds::CASES,
         artifacts::CASES,
+        manifests::CASES,
         signatures::CASES,
+        witnesses::CASES,
         approvals::CASES,
+        attestations::CASES,
         provenance::CASES,
+        registry::CASES,
+        builds::CASES,
         rollout::CASES,
         documents::CASES,
     ]

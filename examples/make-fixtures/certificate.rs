@@ -17,6 +17,7 @@ const SUBJECT_ALT_NAME: &str = "2.5.29.17";
 const BASIC_CONSTRAINTS: &str = "2.5.29.19";
 const AUTHORITY_KEY_ID: &str = "2.5.29.35";
 const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
+const NAME_CONSTRAINTS: &str = "2.5.29.30";
 const SCT_LIST: &str = "1.3.6.1.4.1.11129.2.4.2";
 const FULCIO: &str = "1.3.6.1.4.1.57264.1";
 /// What a leaf of Fulcio may do.
@@ -30,6 +31,15 @@ pub(crate) struct Issuer {
     key: P256,
     /// Its own certificate.
     pub(crate) certificate: Vec<u8>,
+}
+
+/// Whether who does not know a usage must refuse the certificate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// It must.
+    Critical,
+    /// It may pass over it.
+    Noted,
 }
 
 /// From and until when a certificate is valid.
@@ -75,17 +85,18 @@ impl Issuer {
         Self { certificate, ..unsigned }
     }
 
-    /// An intermediate that it vouches for, for these uses.
+    /// An intermediate for code signing that it vouches for, and what else its certificate says.
     pub(crate) fn intermediate(
         &self,
         organization: &str,
         common_name: &str,
-        usage: &str,
         validity: Validity,
+        more: Option<Vec<u8>>,
     ) -> Self {
         let key = P256::named(&format!("{organization}/{common_name}"));
-        let mut extensions = authority_extensions(key.spki(), &[usage]);
+        let mut extensions = authority_extensions(key.spki(), &[CODE_SIGNING]);
         extensions.push(self.authority_key_id());
+        extensions.extend(more);
         let subject = Some((organization, common_name));
         let certificate = self.issue(&Template { subject, spki: key.spki(), validity, extensions });
         Self { name: distinguished(organization, common_name), key, certificate }
@@ -140,7 +151,7 @@ impl Issuer {
 
 /// What a leaf of Fulcio says of its workload; without the signed certificate time stamp.
 pub(crate) fn workload_extensions(workload: &Workload, spki: &[u8]) -> Vec<Vec<u8>> {
-    let mut extensions = leaf_extensions(spki, CODE_SIGNING, false);
+    let mut extensions = leaf_extensions(spki, &[CODE_SIGNING], Usage::Noted);
     let tag = if workload.subject.contains("://") { 0x86 } else { 0x81 };
     let name = der::value(tag, workload.subject.as_bytes());
     extensions.push(extension(SUBJECT_ALT_NAME, true, &der::sequence(&[name])));
@@ -153,12 +164,20 @@ pub(crate) fn workload_extensions(workload: &Workload, spki: &[u8]) -> Vec<Vec<u
 }
 
 /// What every leaf says: its key's id, that it signs, and what for.
-pub(crate) fn leaf_extensions(spki: &[u8], usage: &str, critical_usage: bool) -> Vec<Vec<u8>> {
+pub(crate) fn leaf_extensions(spki: &[u8], usages: &[&str], usage: Usage) -> Vec<Vec<u8>> {
+    let usages: Vec<Vec<u8>> = usages.iter().map(|usage| der::oid(usage)).collect();
     vec![
         extension(KEY_USAGE, true, &der::named_bits(7, &[0x80])),
-        extension(EXTENDED_KEY_USAGE, critical_usage, &der::sequence(&[der::oid(usage)])),
+        extension(EXTENDED_KEY_USAGE, usage == Usage::Critical, &der::sequence(&usages)),
         extension(SUBJECT_KEY_ID, false, &der::octets(&key_id(spki))),
     ]
+}
+
+/// The extension by which an authority may certify names of these e-mail hosts and URI hosts alone.
+pub(crate) fn name_constraints(host: &str) -> Vec<u8> {
+    let names = [der::value(0x81, host.as_bytes()), der::value(0x86, host.as_bytes())];
+    let subtrees: Vec<Vec<u8>> = names.iter().map(|name| der::sequence(std::slice::from_ref(name))).collect();
+    extension(NAME_CONSTRAINTS, true, &der::sequence(&[der::tagged(0, &subtrees.concat())]))
 }
 
 /// The extension that carries signed certificate time stamps.

@@ -11,6 +11,7 @@ use laforge::evidence::predicate::approval::{Approval, Word};
 use laforge::evidence::predicate::source::{Source as Authorship, TYPE as AUTHORSHIP};
 use laforge::evidence::statement::Subject;
 use laforge::release::Release;
+use laforge::release::deployed::{Deployed, ManifestFile};
 use laforge::release::digest::{ClaimedDigest, Digest};
 use laforge::signing::{Signs, statement};
 use laforge::time::{self, Timestamp};
@@ -239,16 +240,30 @@ impl Scene {
         self.attest("source", key_name, &statement);
     }
 
-    /// The digest of the release as it is written now.
+    /// The digest of the release as it is written now, with the manifests that are configured.
     pub(crate) fn release_digest(&mut self) -> ClaimedDigest {
-        let source = Source::new("release.yaml", &self.text("release.yaml"));
-        match Release::parse(&source, Path::new("")) {
+        match self.release() {
             Ok(release) => release.claimed_digest().claim(),
-            Err(error) => {
-                self.problems.push(error.to_string());
+            Err(problem) => {
+                self.problems.push(problem);
                 Digest::of_bytes(b"").claim()
             }
         }
+    }
+
+    fn release(&self) -> Result<Release, String> {
+        let source = Source::new("release.yaml", &self.text("release.yaml"));
+        let mut release = Release::parse(&source, Path::new("")).map_err(|error| error.to_string())?;
+        let manifest = |(path, bytes): (&String, &Vec<u8>)| {
+            let below = path.strip_prefix("deploy/")?.to_owned();
+            Some(ManifestFile { path: below, shown: path.clone(), bytes: bytes.clone() })
+        };
+        let manifests: Vec<_> = self.files.iter().filter_map(manifest).collect();
+        if !manifests.is_empty() {
+            let deployed = Deployed::read(&manifests).map_err(|error| error.to_string())?;
+            release.deploy(deployed).map_err(|error| error.to_string())?;
+        }
+        Ok(release)
     }
 
     fn text(&self, path: &str) -> String {

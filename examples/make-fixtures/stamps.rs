@@ -4,7 +4,7 @@
 use laforge::release::digest::Digest;
 use laforge::time::Timestamp;
 
-use crate::certificate::{Issuer, TIME_STAMPING, Template, Validity, ecdsa_with_sha256, leaf_extensions};
+use crate::certificate::{Issuer, Template, Usage, Validity, ecdsa_with_sha256, leaf_extensions};
 use crate::der;
 use crate::keys::{P256, seed};
 
@@ -27,11 +27,11 @@ pub(crate) struct StampAuthority {
 }
 
 impl StampAuthority {
-    /// The authority of an organization.
-    pub(crate) fn new(organization: &str, validity: Validity) -> Self {
+    /// The authority of an organization, whose leaf says that it may do these things.
+    pub(crate) fn new(organization: &str, validity: Validity, usages: &[&str], usage: Usage) -> Self {
         let root = Issuer::root(organization, "time stamp root", validity);
         let key = P256::named(&format!("{organization}/time stamp authority"));
-        let mut extensions = leaf_extensions(key.spki(), TIME_STAMPING, true);
+        let mut extensions = leaf_extensions(key.spki(), usages, usage);
         extensions.push(root.authority_key_id());
         let subject = Some((organization, "time stamp authority"));
         let template = Template { subject, spki: key.spki(), validity, extensions };

@@ -66,6 +66,7 @@ pub(in crate::audit) fn report() -> DecisionReport {
                 r#ref: "refs/tags/v2.4.0".into(),
             },
             artifacts: vec![NamedDigest { name: "api".into(), digest: digest("api").claim() }],
+            manifests: None,
         },
         findings: vec![],
         facts: None,
@@ -107,6 +108,7 @@ pub(in crate::audit) fn largest() -> DecisionReport {
         message: text.clone(),
         help: None,
         origin: None,
+        place: None,
         counted: vec![],
     };
     let set = |_| SetSummary { name: text.clone(), version: 1 << 53, digest: digest("set") };
@@ -118,6 +120,7 @@ pub(in crate::audit) fn largest() -> DecisionReport {
             environment: text.clone(),
             source: SourceRevision { repository: text.clone(), commit: text.clone(), r#ref: text.clone() },
             artifacts: (0..many).map(named).collect(),
+            manifests: None,
             ..small.release
         },
         findings: (0..many).map(finding).collect(),

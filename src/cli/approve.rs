@@ -1,6 +1,7 @@
 //! `laforge approve` and `laforge reject`: a person's word on a release digest.
 
-use std::fmt::Write as _;
+mod github;
+
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
@@ -9,20 +10,27 @@ use clap::Args;
 
 use crate::evidence::predicate::approval::{Approval, Word};
 use crate::release::Release;
+use crate::release::deployed::Unpinned;
 use crate::release::digest::ClaimedDigest;
 use crate::report::paint::printable;
-use crate::signing::{self, statement};
+use crate::signing::statement;
 use crate::time;
 
-use super::load;
+use super::flags::ReleaseFlags;
+use super::load::{self, Signing};
 use super::sign::bundle_name;
+use super::signer::{self, SignerFlags};
 use super::{Exit, Failure, Session};
+use github::{Heard, Said};
 
 /// Approve a release: sign an approval record for its release digest and environment.
 #[derive(Debug, Args)]
 pub(super) struct Approve {
     #[command(flatten)]
     record: Record,
+    /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals
+    #[arg(long, value_name = "FILE", conflicts_with = "blind")]
+    from_github: Option<PathBuf>,
 }
 
 /// Reject a release: sign a rejection record; it blocks while it is in date.
@@ -34,18 +42,21 @@ pub(super) struct Reject {
 
 #[derive(Debug, Args)]
 struct Record {
-    /// The release to judge; every field is shown before it is signed
-    #[arg(long, value_name = "FILE", required_unless_present = "blind")]
+    /// The release to judge, instead of the one in laforge.yaml; every field is shown before it is signed
+    #[arg(long, value_name = "FILE")]
     release: Option<PathBuf>,
+    /// Rendered manifests that are deployed with it, as `deploy` is given them
+    #[arg(long, value_name = "PATH|-", conflicts_with = "blind")]
+    manifests: Option<PathBuf>,
+    /// An image that is deployed beside the release's artifacts, as `deploy` is given it (repeatable)
+    #[arg(long, value_name = "REF@sha256:…", conflicts_with = "blind")]
+    image: Vec<String>,
     /// Sign a bare release digest without seeing the release; needs --environment
     #[arg(long, value_name = "DIGEST", conflicts_with = "release", requires = "environment")]
     blind: Option<ClaimedDigest>,
     /// The environment, with --blind
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
-    /// Your secret key: a PEM file, file:PATH or env:NAME
-    #[arg(long, value_name = "SOURCE")]
-    key: String,
     /// How long the record counts, such as 24h or 7d
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     expires: String,
@@ -67,11 +78,16 @@ struct Record {
     /// The record of an override
     #[arg(long, hide = true)]
     break_glass: bool,
+    #[command(flatten)]
+    signer: SignerFlags,
 }
 
 impl Approve {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        self.record.sign(Word::Approved, session)
+        match &self.from_github {
+            Some(export) => self.record.pass_on(export, session),
+            None => self.record.sign(Word::Approved, session),
+        }
     }
 }
 
@@ -86,28 +102,115 @@ impl Record {
         if self.break_glass {
             return Err(load::not_built_yet("--break-glass"));
         }
-        let release = self.release.as_deref().map(|file| load::release(session, file)).transpose()?;
+        let release = self.release(session)?;
         let (digest, environment) = self.subject(release.as_ref())?;
         let record = self.record(decision, environment, session)?;
-        let key = session.secret_key_of(&self.key)?;
-        load::warn_of_stranger(key.public(), load::Signing::Approval, session);
-        session.tell(&shown(&record, &digest, release.as_ref(), &key.public().id().to_string()));
+        let signer = self.signer.signer(session)?;
+        signer.warn_of_stranger(Signing::Approval, session);
+        let rows = shown(&record, &digest, release.as_ref()).into_iter().chain(signer.described());
+        session.tell(&signer::table(rows));
         if !self.yes && !confirmed(session) {
             return Err(Failure::new(Exit::Denied, "not signed"));
         }
-        let bundle = signing::statement_bundle(&statement::approval(&digest, &record), &key)
-            .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
-        let kind = if decision == Word::Approved { "approval" } else { "rejection" };
-        let key_id = key.public().id().hex();
-        let name = format!(
-            "{}-{}",
-            &digest.hex().get(..12).unwrap_or_default(),
-            key_id.get(..8).unwrap_or_default()
-        );
+        let statement = statement::approval(&digest, &record);
+        let bundle = signer.statement(&statement, &digest, Signing::Approval, session)?;
+        let kind = kind_of(decision);
+        let name = format!("{}-{}", digest.hex().get(..12).unwrap_or_default(), signer.short_name());
         let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &name)));
         session.create(&target, &bundle, false)?;
         session.say(&format!("signed the {kind}: {}\n", target.display()));
         Ok(Exit::Holds)
+    }
+
+    /// What `deploy` would judge in this folder, with the same flags.
+    fn release(&self, session: &Session) -> Result<Option<Release>, Failure> {
+        if self.blind.is_some() {
+            return Ok(None);
+        }
+        let flags = ReleaseFlags {
+            release: self.release.clone(),
+            manifests: self.manifests.clone(),
+            image: self.image.clone(),
+            environment: None,
+        };
+        load::release_in_reach(&flags, &load::config(session)?, session)
+    }
+
+    /// Signs what each person said on GitHub, or says why it is not passed on.
+    fn pass_on(self, export: &Path, session: &Session) -> Result<Exit, Failure> {
+        let release = self.release(session)?;
+        let (digest, environment) = self.subject(release.as_ref())?;
+        let release = release.ok_or_else(|| Failure::usage("--from-github needs --release FILE"))?;
+        let heard = github::read(&session.read(export, Exit::Usage)?, &release).map_err(|error| {
+            Failure::of(Exit::Usage, &error)
+                .hint("save the answer of GitHub's API as it is; pages may stand in one list")
+        })?;
+        let mut records = Vec::new();
+        for Heard { login, said } in heard {
+            match said {
+                Ok(said) => {
+                    records.push((self.passed_on(&login, &said, environment.clone(), session)?, login))
+                }
+                Err(why) => session.tell(&format!(
+                    "not passed on: github:{}: {}\n",
+                    printable(&login),
+                    printable(&why)
+                )),
+            }
+        }
+        if records.is_empty() {
+            return Err(Failure::new(
+                Exit::Denied,
+                "nothing was signed: nobody in the export spoke of this release",
+            ));
+        }
+        let signer = self.signer.signer(session)?;
+        signer.warn_of_stranger(Signing::Attestation, session);
+        for (record, _) in &records {
+            session.tell(&signer::table(
+                shown(record, &digest, Some(&release)).into_iter().chain(signer.described()),
+            ));
+        }
+        if !self.yes && !confirmed(session) {
+            return Err(Failure::new(Exit::Denied, "not signed"));
+        }
+        let alone = records.len() == 1;
+        for (record, login) in records {
+            let statement = statement::approval(&digest, &record);
+            let bundle = signer.statement(&statement, &digest, Signing::Attestation, session)?;
+            let target = self.target(&record, &digest, &login, alone);
+            session.create(&target, &bundle, false)?;
+            session.say(&format!("passed on what github:{} said: {}\n", printable(&login), target.display()));
+        }
+        Ok(Exit::Holds)
+    }
+
+    /// Where one record goes: the file of a single one, else a file of its own in the folder.
+    fn target(&self, record: &Approval, digest: &ClaimedDigest, login: &str, alone: bool) -> PathBuf {
+        let name = format!("{}-github-{login}", digest.hex().get(..12).unwrap_or_default());
+        let name = bundle_name(kind_of(record.decision), &name);
+        match &self.output {
+            Some(output) if alone && output.extension().is_some() => output.clone(),
+            Some(folder) => folder.join(name),
+            None => Path::new("evidence").join(name),
+        }
+    }
+
+    /// The record of what one person said: as old as their word, and in date from now.
+    fn passed_on(
+        &self,
+        login: &str,
+        said: &Said,
+        environment: String,
+        session: &Session,
+    ) -> Result<Approval, Failure> {
+        let record = self.record(said.decision, environment, session)?;
+        Ok(Approval {
+            created_at: said.at.map_or(record.created_at, time::whole_seconds),
+            ticket: record.ticket.or_else(|| Some(said.link.clone())),
+            on_behalf_of: Some(format!("github:{login}")),
+            ..record
+        })
     }
 
     fn subject(&self, release: Option<&Release>) -> Result<(ClaimedDigest, String), Failure> {
@@ -143,38 +246,46 @@ impl Record {
     }
 }
 
+fn kind_of(decision: Word) -> &'static str {
+    match decision {
+        Word::Approved => "approval",
+        Word::Rejected => "rejection",
+    }
+}
+
 /// Every field of what is about to be signed.
-fn shown(record: &Approval, digest: &ClaimedDigest, release: Option<&Release>, key: &str) -> String {
-    let mut out = String::from("about to sign:\n");
-    let mut row = |label: &str, text: &str| {
-        let _ = writeln!(out, "  {label:>12} {}", printable(text));
-    };
-    row("decision", if record.decision == Word::Approved { "approved" } else { "rejected" });
-    row("release", &digest.to_string());
+fn shown(
+    record: &Approval,
+    digest: &ClaimedDigest,
+    release: Option<&Release>,
+) -> Vec<(&'static str, String)> {
+    let decision = if record.decision == Word::Approved { "approved" } else { "rejected" };
+    let mut rows = vec![("decision", decision.to_owned()), ("release", digest.to_string())];
     match release {
         Some(release) => {
-            row("", &format!("{} {}", release.name, release.version));
-            row("source", &format!("{} {}", release.source.repository, release.source.r#ref));
-            row("commit", &release.source.commit);
-            for artifact in &release.artifacts {
-                row("artifact", &format!("{} {}", artifact.name, artifact.digest));
-            }
-            for config in &release.config {
-                row("config", &format!("{} {}", config.name, config.digest));
-            }
+            rows.push(("", format!("{} {}", release.name, release.version)));
+            rows.push(("source", format!("{} {}", release.source.repository, release.source.r#ref)));
+            rows.push(("commit", release.source.commit.clone()));
+            let listed =
+                |label| move |name: &str, digest: &ClaimedDigest| (label, format!("{name} {digest}"));
+            rows.extend(release.artifacts.iter().map(|it| listed("artifact")(&it.name, &it.digest)));
+            rows.extend(release.config.iter().map(|it| listed("config")(&it.name, &it.digest)));
+            let unpinned = |it: &Unpinned| ("NO DIGEST", format!("{}: {}", it.container, it.reason));
+            rows.extend(release.unpinned().iter().map(unpinned));
         }
-        None => row("", "BLIND: the release behind this digest was not shown"),
+        None => rows.push(("", "BLIND: the release behind this digest was not shown".to_owned())),
     }
-    row("environment", &record.environment);
-    row("created", &time::to_seconds(record.created_at));
-    row("expires", &time::to_seconds(record.expires_at));
-    for (label, text) in [("reason", &record.reason), ("ticket", &record.ticket), ("role", &record.role)] {
-        if let Some(text) = text {
-            row(label, text);
-        }
-    }
-    row("key", key);
-    out
+    rows.push(("environment", record.environment.clone()));
+    rows.push(("created", time::to_seconds(record.created_at)));
+    rows.push(("expires", time::to_seconds(record.expires_at)));
+    let optional = [
+        ("reason", &record.reason),
+        ("ticket", &record.ticket),
+        ("role", &record.role),
+        ("on behalf of", &record.on_behalf_of),
+    ];
+    rows.extend(optional.into_iter().filter_map(|(label, text)| Some((label, text.clone()?))));
+    rows
 }
 
 /// On a terminal a person says yes; elsewhere the command line is the word.

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::evidence::statement::Subject;
 use crate::json;
 use crate::release::digest::{ClaimedDigest, Digest};
-use crate::signing::{self, statement};
+use crate::signing::statement;
 
-use super::load;
+use super::load::{self, Signing};
 use super::sign::bundle_name;
+use super::signer::SignerFlags;
 use super::{Exit, Failure, Session};
 
 /// Sign an attestation about artifacts: SLSA provenance, or any predicate.
@@ -28,18 +30,17 @@ pub(super) struct Attest {
     /// The predicate type; `provenance` tells SLSA v1 and v0.2 apart by the document
     #[arg(long = "type", value_name = "URI|provenance", default_value = "provenance")]
     predicate_type: String,
-    /// The secret key: a PEM file, file:PATH or env:NAME
-    #[arg(long, value_name = "SOURCE")]
-    key: String,
     /// The file to write (default: evidence/provenance-….sigstore.json)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    signer: SignerFlags,
 }
 
 impl Attest {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let key = session.secret_key_of(&self.key)?;
-        load::warn_of_stranger(key.public(), load::Signing::Attestation, session);
+        let signer = self.signer.signer(session)?;
+        signer.warn_of_stranger(Signing::Attestation, session);
         let subjects = self.subjects(session)?;
         let predicate = json::parse(&session.read(&self.predicate, Exit::Usage)?).map_err(|error| {
             Failure::usage(format!("the predicate `{}` is not JSON", self.predicate.display()))
@@ -54,7 +55,8 @@ impl Attest {
                     .hint("give its URI, such as https://in-toto.io/attestation/vulns, or `provenance`"));
             }
         };
-        let bundle = signing::statement_bundle(&statement, &key).map_err(failed)?;
+        signer.announce(shown(&statement, &subjects), session);
+        let bundle = signer.statement(&statement, &digest_of(&subjects)?, Signing::Attestation, session)?;
         let kind = if self.predicate_type == "provenance" { "provenance" } else { "attestation" };
         let first = subjects.first().and_then(|subject| subject.name.clone()).unwrap_or_default();
         let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &first)));
@@ -88,4 +90,22 @@ impl Attest {
             })
             .collect()
     }
+}
+
+/// Everything that is about to be signed, but for the predicate's own members.
+fn shown<'a>(statement: &Value, subjects: &[Subject]) -> impl Iterator<Item = (&'a str, String)> {
+    let kind = statement.get("predicateType").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let subjects = subjects.iter().map(|subject| {
+        let digests: Vec<String> = subject.digest.iter().map(|(name, hex)| format!("{name}:{hex}")).collect();
+        ("subject", format!("{} {}", subject.name.as_deref().unwrap_or_default(), digests.join(" ")))
+    });
+    std::iter::once(("predicate", kind)).chain(subjects.collect::<Vec<_>>())
+}
+
+/// The digest of the first subject, by which a new bundle is looked at once more.
+fn digest_of(subjects: &[Subject]) -> Result<ClaimedDigest, Failure> {
+    let sha256 = subjects.first().and_then(|subject| subject.digest.get("sha256"));
+    sha256
+        .and_then(|hex| format!("sha256:{hex}").parse().ok())
+        .ok_or_else(|| Failure::usage("there is nothing that the attestation could be about"))
 }

@@ -1,10 +1,13 @@
 //! `laforge deploy`: the gate, and what it says when it is through.
 
+mod summary;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 
+use crate::audit::{AuditLog, Pinned};
 use crate::gate::{self, GateError, Outcome, World};
 use crate::plan::{Mode, PlanDraft, RolloutRequest};
 use crate::policy::{Request, Standard};
@@ -13,6 +16,7 @@ use crate::report::inspection::Inspection;
 use crate::report::paint::printable;
 use crate::rollout::Plan;
 use crate::source::directory::{EvidenceFolders, Files};
+use crate::source::oci::RegistryEvidence;
 
 use super::error::{NO_DECISION, NOT_RECORDED, NOT_WRITTEN};
 use super::flags::GateFlags;
@@ -21,6 +25,7 @@ use super::load::{self, LogPlace};
 use super::progress::Progress;
 use super::reports::{Reports, Telling};
 use super::{Exit, Failure, Session, caller};
+use summary::{Prepared, SummaryFlags};
 
 /// The gate: verify, decide, record, and emit the plan.
 #[derive(Debug, Args)]
@@ -39,6 +44,8 @@ pub(super) struct Deploy {
     /// Write the plan to FILE (and its proof to FILE.tlog-proof) instead of stdout
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    summary: SummaryFlags,
     /// Evaluate and record as `action: none`; the exit code is the verdict's, and no plan comes out
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
@@ -63,6 +70,7 @@ impl Deploy {
         let reports = Reports::parse(&self.gate.reports)?;
         self.refuse_outputs_in_a_log(&reports, session)?;
         self.clear_output(session)?;
+        self.summary.clear(session)?;
         reports.prepare(session)?;
         if let Some(flag) = self.gate.refused.first() {
             return Err(load::not_built_yet(flag));
@@ -75,10 +83,13 @@ impl Deploy {
         rollout.check(&release).map_err(Failure::from)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
+        let (bundles, evidence) = load::bundles(&evidence)?;
         let clock = session.now();
         load::refuse_other_log(self.audit_log.as_deref(), &config)?;
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
+        let summary = self.summary.prepare(&trust, place.key.as_ref(), session)?;
         let mut log = place.open(self.audit_init, &trust, &release.environment, session, clock)?;
+        say_whether_pinned(&log, session);
         let recorded = log.last_versions(&release.environment);
         let policies = load::policies(&self.gate.policy, &config, &trust, &recorded)?;
         let (mode, now) = match &self.gate.now {
@@ -88,22 +99,35 @@ impl Deploy {
         };
         let standard = Standard { trust, policies };
         let request = Request { rollout, mode, caller: caller::of(session) };
-        let evidence = EvidenceFolders::read(&evidence);
+        let folders = EvidenceFolders::read_with(&evidence, &bundles);
         let progress = Progress::on(session);
         let artifacts =
-            Files::new(evidence.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
-        let world = World { artifacts: &artifacts, evidence: &evidence };
+            Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
+        let registries = load::registries(&self.gate.evidence, session)
+            .with_progress(|host, requests| progress.asked(host, requests));
+        let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);
+        let images = bundles.images(&registries);
+        let world = World { artifacts: &artifacts, images: &images, evidence: &evidence };
         let outcome = gate::preflight(release, request, world, &standard, &mut log, now, clock);
         progress.clear();
+        load::tell_requests(&registries, session);
         for warning in log.take_warnings() {
             session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
         }
-        self.say(outcome, &Telling { reports: &reports, started, session })
+        self.say(outcome, summary.as_ref(), &Telling { reports: &reports, started, session })
     }
 
     /// What is written at the end must not hit the log: found out before anything is decided.
     fn refuse_outputs_in_a_log(&self, reports: &Reports, session: &Session) -> Result<(), Failure> {
-        let outputs = self.output.iter().map(PathBuf::as_path).chain(reports.files());
+        if let (Some(plan), Some(summary)) = (&self.output, self.summary.file())
+            && plan == summary
+        {
+            return Err(
+                Failure::usage("--output and --vsa name one file").hint("give each a file of its own")
+            );
+        }
+        let outputs = self.output.iter().map(PathBuf::as_path).chain(self.summary.file());
+        let outputs = outputs.chain(reports.files());
         outputs.into_iter().try_for_each(|path| session.refuse_log(path))?;
         github::files(session).iter().try_for_each(|path| session.refuse_log(path))
     }
@@ -124,9 +148,14 @@ impl Deploy {
         Ok(Exit::Holds)
     }
 
-    fn say(&self, outcome: Result<Outcome, GateError>, telling: &Telling<'_>) -> Result<Exit, Failure> {
+    fn say(
+        &self,
+        outcome: Result<Outcome, GateError>,
+        summary: Option<&Prepared<'_>>,
+        telling: &Telling<'_>,
+    ) -> Result<Exit, Failure> {
         match outcome {
-            Ok(Outcome::Approved(plan)) => self.approved(&plan, telling),
+            Ok(Outcome::Approved(plan)) => self.approved(&plan, summary, telling),
             Ok(Outcome::Refused(refused)) => {
                 telling.tell(refused.report(), Recording::Entry(refused.reference()), None)
             }
@@ -141,9 +170,14 @@ impl Deploy {
         }
     }
 
-    /// Allowed and recorded: the reports, and last of all the plan, so that whatever fails before
-    /// leaves none. The same command gives it again.
-    fn approved(&self, plan: &Plan, telling: &Telling<'_>) -> Result<Exit, Failure> {
+    /// Allowed and recorded: the reports, the summary, and last of all the plan, so that whatever
+    /// fails before leaves none. The same command gives it again.
+    fn approved(
+        &self,
+        plan: &Plan,
+        summary: Option<&Prepared<'_>>,
+        telling: &Telling<'_>,
+    ) -> Result<Exit, Failure> {
         let approved = plan.approved();
         let recording = match approved.again() {
             true => Recording::Again(approved.reference()),
@@ -152,6 +186,7 @@ impl Deploy {
         let session = telling.session;
         let told = telling.tell(approved.report(), recording, self.output.as_deref());
         let written = told.and_then(|exit| {
+            summary.map_or(Ok(()), |summary| summary.write(approved, session))?;
             match &self.output {
                 Some(path) => session
                     .replace(&proof_of(path), approved.proof().as_bytes())
@@ -185,6 +220,17 @@ impl Deploy {
         }
         Ok(())
     }
+}
+
+/// Whoever reads trust can tell a pinned log from any other, and must know when they can't.
+fn say_whether_pinned(log: &AuditLog, session: &Session) {
+    let origin = printable(log.origin());
+    session.say(&match log.pinned() {
+        Pinned::Here => format!("log: {origin}, pinned by a gate of trust\n"),
+        Pinned::Nowhere => {
+            format!("log: {origin}, pinned by no gate of trust, which any other log could stand in for\n")
+        }
+    });
 }
 
 /// Where the proof of a plan lies: `FILE.tlog-proof`.

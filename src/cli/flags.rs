@@ -37,6 +37,12 @@ pub(super) struct ReleaseFlags {
     /// The release to judge
     #[arg(long, value_name = "FILE")]
     pub(super) release: Option<PathBuf>,
+    /// Rendered Kubernetes manifests: a file, a folder, or `-`; their images must carry digests
+    #[arg(long, value_name = "PATH|-")]
+    pub(super) manifests: Option<PathBuf>,
+    /// An image beside the release's artifacts, read from its registry (repeatable)
+    #[arg(long, value_name = "REF@sha256:…")]
+    pub(super) image: Vec<String>,
     /// The environment; it must be the release's
     #[arg(long, value_name = "NAME")]
     pub(super) environment: Option<String>,
@@ -51,7 +57,7 @@ pub(super) struct EvidenceFlags {
     /// The trust file; where laforge.yaml names one, it must resolve to the same trust digest
     #[arg(long, value_name = "FILE")]
     pub(super) trust: Option<PathBuf>,
-    /// Reach no network at all (there is no network code in this build)
+    /// Reach no network at all: what only a registry has is unreachable
     #[arg(long)]
     pub(super) offline: bool,
 }
@@ -178,33 +184,21 @@ impl Strategy {
 /// refused for what they are and never ignored.
 #[derive(Debug, Args)]
 pub(super) struct NotBuiltYet {
-    #[arg(long, value_name = "PATH", hide = true)]
-    manifests: Option<PathBuf>,
-    #[arg(long, value_name = "REF", hide = true)]
-    image: Vec<String>,
     #[arg(long, hide = true)]
     break_glass: bool,
     #[arg(long, value_name = "TEXT", hide = true)]
     reason: Option<String>,
     #[arg(long, value_name = "ID", hide = true)]
     ticket: Option<String>,
-    #[arg(long, value_name = "FILE", hide = true)]
-    vsa: Option<PathBuf>,
-    #[arg(long, value_name = "SOURCE", hide = true)]
-    vsa_key: Option<String>,
 }
 
 impl NotBuiltYet {
     /// The first flag given that is not built yet.
     pub(super) fn first(&self) -> Option<&'static str> {
         [
-            (self.manifests.is_some(), "--manifests"),
-            (!self.image.is_empty(), "--image"),
             (self.break_glass, "--break-glass"),
             (self.reason.is_some(), "--reason"),
             (self.ticket.is_some(), "--ticket"),
-            (self.vsa.is_some(), "--vsa"),
-            (self.vsa_key.is_some(), "--vsa-key"),
         ]
         .into_iter()
         .find_map(|(given, flag)| given.then_some(flag))

@@ -3,6 +3,7 @@
 //! The first failure gives the exit code (`cli.md`). A flag overrides what `laforge.yaml` says; a
 //! `--policy` only ever adds.
 
+mod deployed;
 mod log;
 
 use std::collections::BTreeMap;
@@ -12,20 +13,23 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config};
 use crate::evidence::bundle::instance::Instance;
-use crate::key::PublicKey;
 use crate::policy::{PolicySet, PolicySets};
 use crate::release::digest::ClaimedDigest;
+use crate::release::reference::{ImageReference, ReferenceError};
 use crate::release::{Location, Release};
+use crate::source::bundle::Bundles;
 use crate::source::directory;
+use crate::source::oci::{Registries, Settings};
 use crate::time::{self, Timestamp};
 use crate::trust::{Identity, TrustRoot, Use};
 use crate::yaml::Source;
 
 use super::error::Failure;
 use super::exit::Exit;
-use super::flags::{EvidenceFlags, PolicyFlags, ReleaseFlags};
+use super::flags::{EvidenceFlags, PolicyFlags};
 use super::session::Session;
 
+pub(super) use deployed::release_in_reach;
 pub(super) use log::{LogPlace, audit_failure, refuse_other_log, seen_folder};
 
 /// What an absent `laforge.yaml` stands for: nothing configured.
@@ -63,23 +67,22 @@ pub(super) fn release(session: &Session, path: &Path) -> Result<Release, Failure
     Ok(Release::parse(&source, folder_of(path))?)
 }
 
-/// The release that flag or configuration name, if any; its environment must be the one asked for.
-pub(super) fn release_in_reach(
-    flags: &ReleaseFlags,
-    config: &Config,
-    session: &Session,
-) -> Result<Option<Release>, Failure> {
-    let configured = config.release.as_ref().map(|release| &release.path);
-    let Some(path) = flags.release.as_ref().or(configured) else { return Ok(None) };
-    let release = release(session, path)?;
-    match &flags.environment {
-        Some(environment) if *environment != release.environment => Err(Failure::usage(format!(
-            "--environment `{environment}` is not the release's, which is for `{}`",
-            release.environment
-        ))
-        .hint("a release names its environment, and approvals are for that one: change the release, not the flag")),
-        _ => Ok(Some(release)),
+/// Adds the images of the command line to a release: what is approved and verified is all of them.
+pub(super) fn add_images(release: &mut Release, images: &[String]) -> Result<(), Failure> {
+    for image in images {
+        let failure = |problem: &dyn std::error::Error| {
+            Failure::of(Exit::Usage, problem).because(format!("it is what --image `{image}` says"))
+        };
+        let reference: ImageReference = image.parse().map_err(|error: ReferenceError| failure(&error))?;
+        let digest = reference.digest.ok_or_else(|| {
+            Failure::usage(format!("--image `{image}` has no digest"))
+                .hint("a tag can be moved: write `repository@sha256:…`, the digest that the push printed")
+        })?;
+        release
+            .add_image(&reference.repository, &digest)
+            .map_err(|error| Failure::usage(format!("--image `{image}` {error}")))?;
     }
+    Ok(())
 }
 
 /// Name and path of each artifact of a release that is a file.
@@ -90,7 +93,10 @@ pub(super) fn release_files(session: &Session, path: &Path) -> Result<Vec<(Strin
         .into_iter()
         .filter_map(|artifact| match artifact.location {
             Location::File(path) => Some((artifact.name, path)),
-            Location::Layout { .. } | Location::DigestOnly => None,
+            Location::Layout { .. }
+            | Location::Registry { .. }
+            | Location::Assembled(_)
+            | Location::DigestOnly => None,
         })
         .collect();
     match files.is_empty() {
@@ -171,6 +177,30 @@ pub(super) fn evidence_paths(
     Ok(paths)
 }
 
+/// The bundles among the evidence paths, and the other paths.
+pub(super) fn bundles(paths: &[PathBuf]) -> Result<(Bundles, Vec<PathBuf>), Failure> {
+    Bundles::among(paths).map_err(|error| {
+        Failure::of(Exit::Usage, &error).hint("make it again with `laforge bundle`, or leave it out")
+    })
+}
+
+/// The registries that images are asked of; with `--offline` none, and no client is ever made.
+pub(super) fn registries<'a>(flags: &EvidenceFlags, session: &Session) -> Registries<'a> {
+    if flags.offline {
+        return Registries::offline();
+    }
+    let home = || session.variable("HOME").map(|home| Path::new(&home).join(".docker"));
+    let docker_config = session.variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home);
+    Registries::online(Settings { docker_config, ..Settings::default() })
+}
+
+/// With `-v`, how much was asked.
+pub(super) fn tell_requests(registries: &Registries<'_>, session: &Session) {
+    if session.verbose && registries.requests() > 0 {
+        session.tell(&format!("{} requests to registries\n", registries.requests()));
+    }
+}
+
 /// The configured sets and the flags, none of them older than what the log has recorded.
 pub(super) fn policies(
     flags: &PolicyFlags,
@@ -233,21 +263,30 @@ pub(super) enum Signing {
     Approval,
 }
 
-/// Says so when the trust in reach doesn't take this key for that; a courtesy, and never an error.
-pub(super) fn warn_of_stranger(key: &PublicKey, signing: Signing, session: &Session) {
-    let Ok(config) = config(session) else { return };
-    let Some(Ok(trust)) = config.trust.as_ref().map(|trust| trust_file(session, &trust.path)) else { return };
-    let is_key = |identity: &Identity| matches!(identity, Identity::Key { key: named, .. } if named == key);
+/// The configured trust, if there is one that can be used: for courtesies, never for a verdict.
+pub(super) fn trust_in_reach(session: &Session) -> Option<TrustRoot> {
+    let config = config(session).ok()?;
+    trust_file(session, &config.trust.as_ref()?.path).ok()
+}
+
+/// Says so when the trust in reach doesn't take this key or identity for that; a courtesy, and never an error.
+pub(super) fn warn_of_stranger(
+    is_this: &dyn Fn(&Identity) -> bool,
+    what: &str,
+    signing: Signing,
+    session: &Session,
+) {
+    let Some(trust) = trust_in_reach(session) else { return };
     let signer =
-        |wanted: Use| trust.signers.iter().any(|it| it.uses.contains(&wanted) && is_key(&it.identity));
+        |wanted: Use| trust.signers.iter().any(|it| it.uses.contains(&wanted) && is_this(&it.identity));
     let (named, wanted) = match signing {
         Signing::Artifact => (signer(Use::Artifact), "signer with `use: artifact`"),
         Signing::Attestation => (signer(Use::Attestation), "signer with `use: attestation`"),
-        Signing::Approval => (trust.people.iter().any(|it| it.identities.iter().any(is_key)), "person"),
+        Signing::Approval => (trust.people.iter().any(|it| it.identities.iter().any(is_this)), "person"),
     };
     if !named {
         session.tell(&format!(
-            "warning: trust names no {wanted} with this key, so the gate will set this aside\n"
+            "warning: trust names no {wanted} with this {what}, so the gate will set this aside\n"
         ));
     }
 }

@@ -11,6 +11,9 @@ use super::Session;
 /// Bytes that must have been read before anything is drawn: shorter work is over before it is seen.
 const LONG: u64 = 64 * 1024 * 1024;
 
+/// Requests that must have been made before anything is drawn.
+const MANY: u64 = 32;
+
 /// How many bytes of the artifacts have been read.
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -21,7 +24,7 @@ impl Progress {
     pub(super) fn on(session: &Session) -> Self {
         let bar = if session.draws() { ProgressBar::no_length() } else { ProgressBar::hidden() };
         let style =
-            ProgressStyle::with_template("{spinner} hashing artifacts: {bytes} ({bytes_per_sec}) {msg}");
+            ProgressStyle::with_template("{spinner} reading artifacts: {bytes} ({bytes_per_sec}) {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         Self { bar }
     }
@@ -31,6 +34,14 @@ impl Progress {
         self.bar.inc(bytes);
         if self.bar.position() >= LONG {
             self.bar.set_message(printable(name));
+            self.bar.enable_steady_tick(Duration::from_millis(120));
+        }
+    }
+
+    /// So many requests to registries so far, the last to this host.
+    pub(super) fn asked(&self, host: &str, requests: u64) {
+        if requests >= MANY {
+            self.bar.set_message(printable(&format!("({requests} requests, {host})")));
             self.bar.enable_steady_tick(Duration::from_millis(120));
         }
     }

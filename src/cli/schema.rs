@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::config;
+use crate::evidence::predicate;
 use crate::plan;
 use crate::policy;
 use crate::release::Release;
@@ -38,6 +39,14 @@ pub(super) enum Kind {
     Plan,
     /// A scenario of `laforge rollout simulate`
     Scenario,
+    /// The predicate of an approval
+    Approval,
+    /// The predicate of a break-glass record
+    BreakGlass,
+    /// The predicate of a source statement
+    Source,
+    /// The predicate of a waiver
+    Waiver,
 }
 
 impl Schema {
@@ -58,6 +67,16 @@ impl Kind {
             Self::Report => policy::report_schema(),
             Self::Plan => plan::schema().into(),
             Self::Scenario => scenario::schema().into(),
+            Self::Approval => own("approval"),
+            Self::BreakGlass => own("break-glass"),
+            Self::Source => own("source"),
+            Self::Waiver => own("waiver"),
         }
     }
+}
+
+/// The schema of a predicate of our own.
+fn own(name: &str) -> Value {
+    let schemas = predicate::own_schemas();
+    schemas.into_iter().find(|(own, _)| *own == name).map(|(_, schema)| schema).unwrap_or_default()
 }

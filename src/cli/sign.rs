@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::signing;
-
-use super::load;
+use super::load::{self, Signing};
+use super::signer::SignerFlags;
 use super::{Exit, Failure, Session};
 
-/// Sign artifacts with a local key.
+/// Sign artifacts, with a local key or keyless.
 #[derive(Debug, Args)]
 pub(super) struct Sign {
     /// Files to sign
@@ -18,18 +17,17 @@ pub(super) struct Sign {
     /// Sign every artifact of this release that is a file
     #[arg(long, value_name = "FILE", conflicts_with = "artifacts")]
     release: Option<PathBuf>,
-    /// The secret key: a PEM file, file:PATH or env:NAME
-    #[arg(long, value_name = "SOURCE")]
-    key: String,
     /// Where to write: a file for one artifact, else a folder (default: evidence/)
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    signer: SignerFlags,
 }
 
 impl Sign {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let key = session.secret_key_of(&self.key)?;
-        load::warn_of_stranger(key.public(), load::Signing::Artifact, session);
+        let signer = self.signer.signer(session)?;
+        signer.warn_of_stranger(Signing::Artifact, session);
         let artifacts = match &self.release {
             Some(file) => load::release_files(session, file)?,
             None => self.artifacts.iter().map(|path| (file_name(path), path.clone())).collect(),
@@ -42,12 +40,15 @@ impl Sign {
             ))
             .hint("give a folder with --output: each artifact has a bundle of its own"));
         }
+        signer.announce(
+            artifacts.iter().map(|(name, path)| ("artifact", format!("{name} ({})", path.display()))),
+            session,
+        );
         for (name, path) in artifacts {
             let bytes = session.read(&path, Exit::NoDecision)?;
-            let bundle = signing::artifact_bundle(&bytes, &key).map_err(|error| {
-                Failure::of(Exit::NoDecision, &error)
-                    .hint(format!("nothing was signed for `{}`", path.display()))
-            })?;
+            let bundle = signer
+                .artifact(&bytes, session)
+                .map_err(|failure| failure.hint(format!("nothing was signed for `{}`", path.display())))?;
             let target = match &self.output {
                 Some(output) if alone && output.extension().is_some() => output.clone(),
                 Some(folder) => folder.join(bundle_name("signature", &name)),

@@ -5,7 +5,7 @@
 //! are `verify`'s.
 
 use crate::evidence::Evidence;
-use crate::evidence::claim::Claim;
+use crate::evidence::claim::{Artifacts, Claim};
 pub use crate::evidence::rejection::Rejection;
 use crate::evidence::signer::{self, Maker, Roots};
 use crate::evidence::standing;
@@ -27,6 +27,7 @@ pub struct Attestation {
 #[derive(Debug)]
 pub struct ArtifactSignature {
     artifacts: Vec<String>,
+    leaves: Vec<(String, String)>,
     signed: Signed,
 }
 
@@ -122,7 +123,8 @@ impl<'a> Authenticator<'a> {
         Ok(match claim {
             Claim::Statement(statement) => Authenticated::Statement(Attestation { statement, signed }),
             Claim::Artifacts(artifacts) => {
-                Authenticated::Artifact(ArtifactSignature { artifacts: artifacts.names, signed })
+                let Artifacts { names, leaves, .. } = artifacts;
+                Authenticated::Artifact(ArtifactSignature { artifacts: names, leaves, signed })
             }
         })
     }
@@ -155,9 +157,13 @@ impl Attestation {
 
 impl ArtifactSignature {
     /// The names of the artifacts that are signed; several when the release lists the same digest
-    /// more than once, never none.
+    /// more than once.
     pub fn artifacts(&self) -> &[String] {
         &self.artifacts
+    }
+    /// Platforms of image indexes that are signed, by the index's name; none only when artifacts are.
+    pub fn leaves(&self) -> &[(String, String)] {
+        &self.leaves
     }
     /// Who signed it and when.
     pub fn signed(&self) -> &Signed {

@@ -25,7 +25,10 @@ use super::Unreadable;
 use super::envelope::Envelope;
 use super::limits::quoted;
 use super::rejection::Rejection;
-use super::wire::{fit, problem};
+use super::wire::{Shape, fit, problem};
+
+/// The shape of a bundle within another document.
+pub(super) const SHAPE: Shape = shape::BUNDLE;
 
 /// A strictly parsed bundle.
 #[derive(Debug)]
@@ -107,6 +110,7 @@ impl Bundle {
     pub(super) fn read(value: Value) -> Result<Self, Unreadable> {
         let fitted = fit(&shape::BUNDLE, "", value)?;
         shape::fits_its_version(&fitted)?;
+        shape::agrees_with_its_checkpoints(&fitted)?;
         let wire: Wire = serde_json::from_value(fitted)
             .map_err(|error| problem(format!("bundle: {}", quoted(&error.to_string()))))?;
         shape::has_distinct_evidence(&wire)?;
@@ -117,6 +121,14 @@ impl Bundle {
     /// What its signature is over.
     pub(super) fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// Its signature over bytes that are elsewhere, if it is one.
+    pub(super) fn message(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Message(message) => Some(&message.signature),
+            Content::Envelope(_) => None,
+        }
     }
 
     /// The hint at a managed key; `None` when a certificate came with the bundle.

@@ -8,11 +8,11 @@ use super::bundle::{self, Algorithm, Bundle, Message, SignedDigest};
 use super::envelope::Envelope;
 use super::limits::quoted;
 use super::rejection::Rejection;
-use super::simple_signing::SimpleSigning;
+use super::simple_signing::{Proof, SimpleSigning};
 use super::statement::{self, Statement};
 use super::{Content, Evidence, Unreadable};
+use crate::release::digest::ArtifactDigest;
 use crate::release::resolved::{self, ResolvedArtifact, ResolvedRelease};
-use crate::release::shape;
 
 /// What is signed, by the evidence's own word.
 #[derive(Debug)]
@@ -23,11 +23,14 @@ pub(super) enum Claim {
     Artifacts(Artifacts),
 }
 
-/// Artifacts of this release that share the one digest that is signed.
+/// Artifacts of this release, and platforms of its image indexes, that share the one digest that is
+/// signed; never none of both.
 #[derive(Debug)]
 pub(super) struct Artifacts {
-    /// Their names; never empty.
+    /// Names of artifacts.
     pub(super) names: Vec<String>,
+    /// Platforms: the index's name, and the platform's.
+    pub(super) leaves: Vec<(String, String)>,
     /// How they are signed.
     pub(super) form: Form,
 }
@@ -57,8 +60,15 @@ pub(super) struct Signature<'a> {
 /// What a signature is over.
 #[derive(Debug)]
 pub(super) enum Over<'a> {
-    /// A DSSE envelope's PAE; and a digest that a subject names, to please the library with.
-    Pae(Vec<u8>, Option<SignedDigest>),
+    /// A DSSE envelope.
+    Envelope {
+        /// Its PAE, which DSSE signs.
+        pae: Vec<u8>,
+        /// Its payload, which a signer with `rawPayload` signs instead.
+        payload: &'a [u8],
+        /// A digest that a subject names, to please the library with.
+        subject: Option<SignedDigest>,
+    },
     /// Bytes that are at hand.
     Bytes(&'a [u8]),
     /// An artifact, by its digest.
@@ -86,11 +96,18 @@ impl Claim {
                 }
                 bundle::Content::Message(message) => signed_message(message, bundle, release),
             },
-            Content::SimpleSigning(SimpleSigning { payload, signature, manifest }) => {
-                let names = named(release, |artifact| artifact.digest() == *manifest);
-                let claim = artifacts(names, Form::SimpleSigning, manifest)?;
-                let over = Over::Bytes(payload);
-                Ok((claim, Signature { bytes: signature, over, hint: "", bundle: None }))
+            Content::SimpleSigning(SimpleSigning { payload, proof, manifest }) => {
+                let named = Artifacts {
+                    names: named(release, |artifact| artifact.digest() == *manifest),
+                    leaves: leaves(release, |leaf| leaf.digest() == *manifest),
+                    form: Form::SimpleSigning,
+                };
+                let claim = artifacts(named, manifest)?;
+                let (bytes, bundle) = match proof {
+                    Proof::Signature(signature) => (signature.as_slice(), None),
+                    Proof::Bundle(bundle) => (bundle.message().unwrap_or_default(), Some(bundle.as_ref())),
+                };
+                Ok((claim, Signature { bytes, over: Over::Bytes(payload), hint: "", bundle }))
             }
         }
     }
@@ -107,7 +124,8 @@ fn enveloped<'a>(
         return Err(Rejection::Unreadable { problem });
     }
     let statement = Statement::read(envelope.payload())?;
-    let over = Over::Pae(envelope.pae(), any_digest(&statement));
+    let over =
+        Over::Envelope { pae: envelope.pae(), payload: envelope.payload(), subject: any_digest(&statement) };
     let signature = Signature { bytes: envelope.signature(), over, hint, bundle };
     Ok((Claim::Statement(statement), signature))
 }
@@ -132,10 +150,15 @@ fn signed_message<'a>(
             got: "a message signature without `messageDigest`".to_owned(),
         });
     };
-    for artifact in release.artifacts().iter().filter(|artifact| is_of(artifact, &digest)) {
-        refuse_traps(artifact)?;
+    for (name, read) in release.artifacts().iter().flat_map(read_of).filter(|(_, read)| has(read, &digest)) {
+        refuse_traps(name, read)?;
     }
-    let claim = artifacts(named(release, |artifact| is_of(artifact, &digest)), Form::Message, &digest)?;
+    let named = Artifacts {
+        names: named(release, |artifact| is_of(artifact, &digest)),
+        leaves: leaves(release, |leaf| has(leaf, &digest)),
+        form: Form::Message,
+    };
+    let claim = artifacts(named, &digest)?;
     let hint = bundle.key_hint().unwrap_or_default();
     let signature =
         Signature { bytes: &message.signature, over: Over::Digest(digest), hint, bundle: Some(bundle) };
@@ -144,13 +167,23 @@ fn signed_message<'a>(
 
 /// A signature over a file whose bytes are a PAE is a DSSE signature, and one over a simple-signing
 /// payload is a signature over an image: neither is taken for what it says.
-fn refuse_traps(artifact: &ResolvedArtifact) -> Result<(), Rejection> {
-    let resolved::Content::Read(read) = artifact.content() else { return Ok(()) };
-    let Some(trap) = shape::trap(read.head()) else { return Ok(()) };
-    let name = quoted(artifact.name());
+fn refuse_traps(name: &str, read: &ArtifactDigest) -> Result<(), Rejection> {
+    let Some(trap) = read.trap() else { return Ok(()) };
+    let name = quoted(name);
     Err(Rejection::WrongUse {
         detail: format!("wanted an artifact that is nothing but one, got `{name}`, {}", trap.as_str()),
     })
+}
+
+/// Everything of an artifact that was read here: itself, and the platforms of an image index.
+fn read_of(artifact: &ResolvedArtifact) -> impl Iterator<Item = (&str, &ArtifactDigest)> {
+    let whole = match artifact.content() {
+        resolved::Content::Read(read) => Some(read),
+        resolved::Content::NamedOnly(_) => None,
+    };
+    let leaves = artifact.image().map_or(&[][..], |image| &image.leaves);
+    let read = whole.into_iter().chain(leaves.iter().map(|leaf| &leaf.digest));
+    read.map(|read| (artifact.name(), read))
 }
 
 fn named(release: &ResolvedRelease, is_meant: impl Fn(&ResolvedArtifact) -> bool) -> Vec<String> {
@@ -158,19 +191,36 @@ fn named(release: &ResolvedRelease, is_meant: impl Fn(&ResolvedArtifact) -> bool
     meant.map(|artifact| artifact.name().to_owned()).collect()
 }
 
-fn artifacts(names: Vec<String>, form: Form, digest: &dyn std::fmt::Display) -> Result<Claim, Rejection> {
-    if names.is_empty() {
+/// Platforms whose manifest is meant.
+fn leaves(release: &ResolvedRelease, is_meant: impl Fn(&ArtifactDigest) -> bool) -> Vec<(String, String)> {
+    let of = |artifact: &ResolvedArtifact| {
+        let leaves = artifact.image().map_or(&[][..], |image| &image.leaves);
+        let meant = leaves.iter().filter(|leaf| is_meant(&leaf.digest));
+        meant.map(|leaf| (artifact.name().to_owned(), leaf.platform.clone())).collect::<Vec<_>>()
+    };
+    release.artifacts().iter().flat_map(of).collect()
+}
+
+fn artifacts(named: Artifacts, digest: &dyn std::fmt::Display) -> Result<Claim, Rejection> {
+    if named.names.is_empty() && named.leaves.is_empty() {
         return Err(Rejection::WrongSubject { got: format!("`{digest}`") });
     }
-    Ok(Claim::Artifacts(Artifacts { names, form }))
+    Ok(Claim::Artifacts(named))
 }
 
 fn is_of(artifact: &ResolvedArtifact, digest: &SignedDigest) -> bool {
-    match (digest.algorithm, artifact.content()) {
-        (Algorithm::Sha256, _) => artifact.digest().as_bytes().as_slice() == digest.bytes,
-        (Algorithm::Sha512, resolved::Content::Read(read)) => {
-            read.sha512_hex().is_some_and(|hex| hex == hex::encode(&digest.bytes))
+    match artifact.content() {
+        resolved::Content::Read(read) => has(read, digest),
+        resolved::Content::NamedOnly(claim) => {
+            digest.algorithm == Algorithm::Sha256 && claim.hex() == hex::encode(&digest.bytes)
         }
-        _ => false,
+    }
+}
+
+fn has(read: &ArtifactDigest, digest: &SignedDigest) -> bool {
+    match digest.algorithm {
+        Algorithm::Sha256 => read.digest().as_bytes().as_slice() == digest.bytes,
+        Algorithm::Sha384 => false,
+        Algorithm::Sha512 => read.sha512_hex().is_some_and(|hex| hex == hex::encode(&digest.bytes)),
     }
 }

@@ -45,6 +45,12 @@ pub(super) const SHAPE: Shape = Shape::Object(&Object {
 impl Envelope {
     /// Reads a bare envelope.
     pub(super) fn read(value: Value) -> Result<Self, Unreadable> {
+        if value.pointer("/signatures/0/cert").is_some() {
+            return Err(problem(
+                "`signatures[0].cert`: a certificate without its log entry proves no time of signing: \
+                 wanted a Sigstore bundle",
+            ));
+        }
         let fitted = fit(&SHAPE, "", value)?;
         let text = |pointer| fitted.pointer(pointer).and_then(Value::as_str);
         let signature =
@@ -133,7 +139,7 @@ mod tests {
         assert_eq!(envelope(json!([one, one])).unwrap_err().problem, "`signatures`: wanted at most 1, got 2");
         assert_eq!(
             envelope(json!([{"sig": "AA==", "cert": "x"}])).unwrap_err().problem,
-            "`signatures[0].cert`: unknown member"
+            "`signatures[0].cert`: a certificate without its log entry proves no time of signing: wanted a Sigstore bundle"
         );
     }
 

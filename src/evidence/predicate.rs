@@ -5,9 +5,14 @@
 //! are kept and ignored (`formats.md`, rules for all), and what is read must have its shape.
 
 pub mod approval;
+pub mod break_glass;
+pub mod npm;
 pub mod provenance;
 pub mod source;
+pub mod svr;
+pub mod test_result;
 pub mod vsa;
+pub mod waiver;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
@@ -54,4 +59,70 @@ fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
 /// For `#[serde(default, deserialize_with)]`: a text that is there or absent, never null.
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     String::deserialize(from).map(Some)
+}
+
+/// For `#[serde(default, deserialize_with)]`: an [`instant`] that is there, absent or null.
+fn optional_instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    instant(serde::de::value::StringDeserializer::<D::Error>::new(text)).map(Some)
+}
+
+/// For `#[serde(default, deserialize_with)]`: a list that is there, absent or null, as protobuf's
+/// JSON writes an empty one.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
+}
+
+/// An instant as predicates of our own write it, for their schemas: RFC 3339 with a `T`.
+#[derive(schemars::JsonSchema)]
+#[schemars(
+    transparent,
+    extend(
+        "format" = "date-time",
+        "pattern" = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"
+    )
+)]
+struct Instant(#[expect(dead_code, reason = "describes a schema")] String);
+
+/// That texts which somebody has to answer for say something.
+fn filled<'a>(
+    predicate_type: &'static str,
+    mut texts: impl Iterator<Item = (&'static str, &'a str)>,
+) -> Result<(), PredicateError> {
+    match texts.find(|(_, text)| text.trim().is_empty()) {
+        None => Ok(()),
+        Some((member, _)) => {
+            Err(PredicateError::Malformed { predicate_type, problem: format!("`{member}` is empty") })
+        }
+    }
+}
+
+/// The JSON Schemas of the predicates of our own, each by the short name of its type.
+pub fn own_schemas() -> [(&'static str, Value); 4] {
+    [
+        ("approval", schema_of::<approval::Approval>(approval::TYPE)),
+        ("break-glass", schema_of::<break_glass::BreakGlass>(break_glass::TYPE)),
+        ("source", schema_of::<source::Source>(source::TYPE)),
+        ("waiver", schema_of::<waiver::Waiver>(waiver::TYPE)),
+    ]
+}
+
+/// The JSON Schema of a predicate, named by its type.
+fn schema_of<T: schemars::JsonSchema>(predicate_type: &str) -> Value {
+    let mut schema = schemars::schema_for!(T);
+    schema.insert("$id".to_owned(), predicate_type.into());
+    leave_out_null(schema.to_value())
+}
+
+/// A member that is left out has no value: null, which the generator gives as its default, is refused.
+fn leave_out_null(mut schema: Value) -> Value {
+    let members = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for member in members.into_iter().flat_map(|members| members.values_mut()) {
+        if let Some(member) =
+            member.as_object_mut().filter(|it| it.get("default").is_some_and(Value::is_null))
+        {
+            member.remove("default");
+        }
+    }
+    schema
 }

@@ -6,7 +6,7 @@
 //! the other. Not judged here: whether the maker may sign this, or could at that time.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::bundle::certificate::CertifiedIdentity;
 use super::bundle::instance::{Instance, RootError, Signed};
@@ -142,8 +142,9 @@ fn by_key<'a>(
     signature: &Signature<'_>,
 ) -> Result<Made<'a>, Rejection> {
     let mut candidates = candidates(trust);
-    candidates.sort_by_key(|candidate| !is_hinted(candidate.key, signature.hint)); // stable: hinted first
-    let made = candidates.iter().take(KEYS_TRIED).find(|candidate| holds(candidate.key, signature));
+    candidates.retain(|candidate| candidate.may_be_called(signature.hint));
+    candidates.sort_by_key(|candidate| !candidate.is_hinted(signature.hint)); // stable: hinted first
+    let made = candidates.iter().take(KEYS_TRIED).find(|candidate| candidate.made(signature));
     let Some(Candidate { key, root, holder }) = made.copied() else {
         return Err(no_key(&candidates, signature));
     };
@@ -169,28 +170,56 @@ fn candidates(trust: &TrustRoot) -> Vec<Candidate<'_>> {
         .collect()
 }
 
-/// Hints are written as the digest of the key, in hex or base64; any other text hints at nothing.
-fn is_hinted(key: &PublicKey, hint: &str) -> bool {
-    let id = key.id();
-    hint == id.hex() || hint == id.to_string() || hint == STANDARD.encode(id.as_bytes())
-}
-
-fn holds(key: &PublicKey, signature: &Signature<'_>) -> bool {
-    match &signature.over {
-        Over::Pae(pae, _) => key.verify(pae, signature.bytes).is_ok(),
-        Over::Bytes(bytes) => key.verify(bytes, signature.bytes).is_ok(),
-        Over::Digest(SignedDigest { algorithm: Algorithm::Sha256, bytes }) => {
-            let sha256 = bytes.as_slice().try_into();
-            sha256.is_ok_and(|sha256| key.verify_sha256(sha256, signature.bytes).is_ok())
+impl Candidate<'_> {
+    fn signer(&self) -> Option<&Signer> {
+        match self.holder {
+            Holder::Signer(signer) => Some(signer),
+            Holder::Person(_) => None,
         }
-        Over::Digest(_) => false,
+    }
+
+    /// Who says by which name its key goes is meant by no other.
+    fn may_be_called(&self, hint: &str) -> bool {
+        self.signer().and_then(|signer| signer.key_id.as_deref()).is_none_or(|name| name == hint)
+    }
+
+    /// Hints are written as trust says, or as the digest of the key, in hex or base64 (npm: after
+    /// `SHA256:`, unpadded); any other text hints at nothing.
+    fn is_hinted(&self, hint: &str) -> bool {
+        let id = self.key.id();
+        let npm =
+            || hint.strip_prefix("SHA256:").is_some_and(|text| text == STANDARD_NO_PAD.encode(id.as_bytes()));
+        self.signer().is_some_and(|signer| signer.key_id.as_deref() == Some(hint))
+            || hint == id.hex()
+            || hint == id.to_string()
+            || hint == STANDARD.encode(id.as_bytes())
+            || npm()
+    }
+
+    fn made(&self, signature: &Signature<'_>) -> bool {
+        let key = self.key;
+        let raw_payload = self.signer().is_some_and(|signer| signer.raw_payload);
+        match &signature.over {
+            // Alone, never in a bundle, whose log entry would be one of another signature.
+            Over::Envelope { payload, .. } if raw_payload => {
+                signature.bundle.is_none() && key.verify(payload, signature.bytes).is_ok()
+            }
+            _ if raw_payload => false,
+            Over::Envelope { pae, .. } => key.verify_either_form(pae, signature.bytes).is_ok(),
+            Over::Bytes(bytes) => key.verify(bytes, signature.bytes).is_ok(),
+            Over::Digest(SignedDigest { algorithm: Algorithm::Sha256, bytes }) => {
+                let sha256 = bytes.as_slice().try_into();
+                sha256.is_ok_and(|sha256| key.verify_sha256(sha256, signature.bytes).is_ok())
+            }
+            Over::Digest(_) => false,
+        }
     }
 }
 
 /// Why no key made it: the hinted one did not, or none that could be tried.
 fn no_key(candidates: &[Candidate<'_>], signature: &Signature<'_>) -> Rejection {
     let by_digest = matches!(signature.over, Over::Digest(_));
-    match candidates.first().filter(|first| is_hinted(first.key, signature.hint)) {
+    match candidates.first().filter(|first| first.is_hinted(signature.hint)) {
         Some(Candidate { key, .. }) if by_digest && key.algorithm() != key::Algorithm::EcdsaP256 => {
             let detail = format!(
                 "wanted a message signature by a P-256 key, got one by `{}`, which only the artifact's \
@@ -212,8 +241,8 @@ fn no_key(candidates: &[Candidate<'_>], signature: &Signature<'_>) -> Rejection 
 /// What the library verifies a bundle over.
 fn signed<'s>(signature: &'s Signature<'_>) -> Signed<'s> {
     match &signature.over {
-        Over::Digest(digest) | Over::Pae(_, Some(digest)) => Signed::Digest(digest),
-        Over::Pae(bytes, None) => Signed::Pae(bytes),
-        Over::Bytes(bytes) => Signed::Pae(bytes),
+        Over::Digest(digest) | Over::Envelope { subject: Some(digest), .. } => Signed::Digest(digest),
+        Over::Envelope { pae, subject: None, .. } => Signed::Pae(pae),
+        Over::Bytes(bytes) => Signed::Bytes(bytes),
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! Spec: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>.
 //! In: a payload and its signature, which registries keep apart and [`document`] joins, so that
-//! they are one piece of evidence with one digest. Out: the image manifest digest that the payload
-//! names. Its optional section is the signer's own and says nothing here.
+//! they are one piece of evidence with one digest. A keyless one comes with a bundle in the
+//! signature's place ([`certified`]). Out: the image manifest digest that the payload names. Its optional section is the signer's own and says nothing here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Unreadable;
+use super::bundle::{self, Bundle};
 use super::envelope::base64;
 use super::limits::quoted;
 use super::wire::{Object, Shape, fit, problem};
@@ -21,9 +22,14 @@ use crate::release::shape::SIMPLE_SIGNING_TYPE as TYPE;
 pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
 const SHAPE: Shape = Shape::Object(&Object {
-    members: &[("mediaType", Shape::Text), ("payload", Shape::Text), ("signature", Shape::Text)],
-    required: &["mediaType", "payload", "signature"],
-    one_of: &[],
+    members: &[
+        ("mediaType", Shape::Text),
+        ("payload", Shape::Text),
+        ("signature", Shape::Text),
+        ("bundle", bundle::SHAPE),
+    ],
+    required: &["mediaType", "payload"],
+    one_of: &[&["signature", "bundle"]],
 });
 
 /// A payload with the signature over it.
@@ -31,20 +37,34 @@ const SHAPE: Shape = Shape::Object(&Object {
 pub(super) struct SimpleSigning {
     /// The bytes that are signed.
     pub(super) payload: Vec<u8>,
-    /// The signature.
-    pub(super) signature: Vec<u8>,
+    /// The signature over them.
+    pub(super) proof: Proof,
     /// The image manifest that the payload names.
     pub(super) manifest: ClaimedDigest,
+}
+
+/// A signature over a payload.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// By a key that somebody manages.
+    Signature(Vec<u8>),
+    /// By a certificate's key, with its witnesses; always a message signature.
+    Bundle(Box<Bundle>),
 }
 
 impl SimpleSigning {
     /// Reads a document of both.
     pub(super) fn read(value: Value) -> Result<Self, Unreadable> {
-        let fitted = fit(&SHAPE, "", value)?;
+        let mut fitted = fit(&SHAPE, "", value)?;
+        let bundle = fitted.get_mut("bundle").map(Value::take);
         let bytes = |name: &str| base64(name, fitted.get(name).and_then(Value::as_str).unwrap_or_default());
         let payload = bytes("payload")?;
         let manifest = manifest_digest(&payload)?;
-        Ok(Self { signature: bytes("signature")?, payload, manifest })
+        let proof = match bundle {
+            None => Proof::Signature(bytes("signature")?),
+            Some(bundle) => Proof::Bundle(Box::new(certified_message(bundle)?)),
+        };
+        Ok(Self { payload, proof, manifest })
     }
 }
 
@@ -52,6 +72,21 @@ impl SimpleSigning {
 pub(super) fn document(payload: &[u8], signature: &[u8]) -> Vec<u8> {
     let (payload, signature) = (STANDARD.encode(payload), STANDARD.encode(signature));
     json::canonical(&json!({"mediaType": MEDIA_TYPE, "payload": payload, "signature": signature}))
+}
+
+/// A document of a payload and the bundle of a signature over it, in its RFC 8785 form.
+pub(super) fn certified(payload: &[u8], bundle: Value) -> Vec<u8> {
+    let payload = STANDARD.encode(payload);
+    json::canonical(&json!({"mediaType": MEDIA_TYPE, "payload": payload, "bundle": bundle}))
+}
+
+/// A bundle that is what annotations hold: a message signature by a certificate's key.
+fn certified_message(bundle: Value) -> Result<Bundle, Unreadable> {
+    let bundle = Bundle::read(bundle)?;
+    match (bundle.content(), bundle.key_hint()) {
+        (bundle::Content::Message(_), None) => Ok(bundle),
+        _ => Err(problem("`bundle`: wanted a message signature with a certificate, got another")),
+    }
 }
 
 /// The digest of the image manifest that a payload signs.

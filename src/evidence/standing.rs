@@ -19,8 +19,9 @@ use crate::trust::{Identity, Person, Revoked, Signer, TrustRoot, Use};
 /// How far another clock may run ahead of the gate's.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// Where predicate types of verification summaries begin; versions follow.
-const VERIFICATION_SUMMARY: &str = "https://slsa.dev/verification_summary/";
+/// Where predicate types of other verifiers' results begin; versions follow. Whoever may say what
+/// was built may not say what was verified as well.
+const VERIFIED: [&str; 2] = ["https://slsa.dev/verification_summary/", "https://in-toto.io/attestation/svr/"];
 
 /// Who a signature may count for.
 struct Holders<'a> {
@@ -166,10 +167,11 @@ fn whose_use_fits<'a>(signers: &[&'a Signer], claim: &Claim) -> Result<Vec<&'a S
     Ok(fitting)
 }
 
-fn use_for(predicate_type: &str) -> Use {
+/// The use that a signer of this predicate type needs.
+pub(crate) fn use_for(predicate_type: &str) -> Use {
     if predicate_type == COSIGN_SIGN {
         Use::Artifact
-    } else if predicate_type.starts_with(VERIFICATION_SUMMARY) {
+    } else if VERIFIED.iter().any(|start| predicate_type.starts_with(start)) {
         Use::Vsa
     } else {
         Use::Attestation

@@ -1,4 +1,8 @@
-//! in-toto Statement v1 (and v0.1, as cosign still writes it), parsed once from the signed bytes.
+//! in-toto Statement v1 and v0.1, parsed once from the signed bytes.
+//!
+//! v0.1 is what cosign, Google Cloud Build, npm, Tekton Chains and the SLSA generators write to this
+//! day: refusing it would refuse most provenance there is. It differs from v1 in nothing that is read
+//! here but its name, and each signature is over the bytes of one of them.
 //!
 //! Spec: <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>.
 //! In: the bytes that a signature is over. Out: [`Statement`]. Unknown members are kept out of the
@@ -96,12 +100,13 @@ fn text(members: &mut Map<String, Value>, name: &str) -> Result<String, Unreadab
     }
 }
 
-/// Absent means empty in v1; any other kind than an object is no predicate.
+/// Absent means empty in v1, and so does null, which PyPI's publishers write; any other kind than
+/// an object is no predicate.
 fn predicate(value: Option<Value>) -> Result<Value, Unreadable> {
     match value {
         Some(value @ Value::Object(_)) => Ok(value),
+        None | Some(Value::Null) => Ok(Value::Object(Map::new())),
         Some(other) => Err(problem(format!("`predicate`: wanted an object, got {}", kind(&other)))),
-        None => Ok(Value::Object(Map::new())),
     }
 }
 
@@ -176,6 +181,8 @@ mod tests {
     fn reads_subjects_and_takes_an_absent_predicate_for_an_empty_one() {
         let read = statement(&format!(r#"[{{"digest": {{"sha256": "{HEX}"}}}}]"#), "").unwrap();
         assert_eq!(read.predicate, serde_json::json!({}));
+        let null = statement(&format!(r#"[{{"digest": {{"sha256": "{HEX}"}}}}]"#), r#", "predicate": null"#);
+        assert_eq!(null.unwrap().predicate, serde_json::json!({}));
         assert_eq!(
             read.subject,
             [Subject { name: None, digest: [("sha256".to_owned(), HEX.to_owned())].into() }]

@@ -6,6 +6,8 @@
 mod facts_schema;
 mod wire;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,6 +15,7 @@ use crate::evidence::Unreachable;
 use crate::plan::draft::Verdict;
 use crate::plan::{LimitedBy, Mode};
 use crate::release::SourceRevision;
+use crate::release::deployed::Inventory;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::time::Timestamp;
 use crate::verify::facts::{Facts, TimeKind};
@@ -83,6 +86,30 @@ pub struct ReleaseSummary {
     pub source: SourceRevision,
     /// Its artifacts, by name.
     pub artifacts: Vec<NamedDigest>,
+    /// What its manifests deploy, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ManifestsSummary")]
+    pub manifests: Option<ManifestsSummary>,
+}
+
+/// What manifests deploy.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManifestsSummary {
+    /// How many objects they hold.
+    pub objects: u64,
+    /// How many images they run by digest.
+    pub images: u64,
+    /// Kinds that name no image, and how many objects of each do not.
+    pub without_images: BTreeMap<String, u64>,
+}
+
+impl ManifestsSummary {
+    /// Of what was found in them.
+    pub fn of(found: &Inventory) -> Self {
+        let Inventory { objects, images, without_images, .. } = found.clone();
+        Self { objects, images, without_images }
+    }
 }
 
 /// A name and the digest that the release claims (and, when read, has).

@@ -4,25 +4,25 @@
 //! only deny. It can't be dropped silently, and the log takes it by value. What the rules say is
 //! `judgement`'s; validity, `idem` and the account are made here (`formats.md` sections 8 and 9).
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::evidence::Unreachable;
 use crate::plan::draft::Verdict;
 use crate::plan::{LimitedBy, Mode, PlanCore, PlanDraft, REQUEST_TYPE, Validity, Verification};
 use crate::release::Artifact;
 use crate::release::digest::Digest;
-use crate::release::resolved::{Differing, Mismatch, ResolvedArtifact, ResolvedRelease};
+use crate::release::resolved::{Differing, Mismatch, ResolvedArtifact, ResolvedRelease, Unfetched, Unread};
 use crate::time::{Timestamp, whole_seconds};
 use crate::verify::facts::Facts;
 use crate::verify::{Input, Verified};
 
 use super::account::{
-    Action, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary, SetSummary,
+    Action, ManifestsSummary, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary,
+    SetSummary,
 };
 use super::finding::{Finding, RuleId, Severity};
-use super::judgement::{self, Judgement};
+use super::judgement::{self, CountedApprovals, Judgement};
 use super::rule::proposal::Proposal;
 use super::rule::{Cure, Outcome, Scope, denial, floor};
 use super::{DecisionReport, PolicySets, Request, Standard};
@@ -93,21 +93,26 @@ pub fn decide(
 }
 
 impl Decision {
-    /// The deny of a release whose bytes are not what it claims. Can't allow.
+    /// The deny of a release whose bytes are not what it claims, or can't be had. Can't allow: where
+    /// nothing is wrong but that a registry didn't answer, it can't tell.
     pub fn refuse(mismatch: Mismatch, standard: &Standard, request: &Request, now: Timestamp) -> Self {
-        let action = action(Verdict::Fail, request.mode);
-        let mut findings: Vec<_> = mismatch.differing.iter().map(differs).collect();
+        let verdict = unresolved(&mismatch);
+        let unread = mismatch.unread.iter().map(unread);
+        let unpinned = mismatch.release.unpinned().iter().map(floor::unpinned);
+        let mut findings: Vec<_> =
+            mismatch.differing.iter().map(differs).chain(unread).chain(unpinned).collect();
         findings.sort_by(|one, other| one.order().cmp(&other.order()));
+        let unreachable = mismatch.unread.iter().filter_map(unreachable).collect();
         let report = DecisionReport {
-            verdict: Verdict::Fail,
-            action,
+            verdict,
+            action: action(verdict, request.mode),
             mode: request.mode,
             release: claimed_summary(mismatch),
             findings,
             approvals: Vec::new(),
             facts: None,
             set_aside: Vec::new(),
-            unreachable: Vec::new(),
+            unreachable,
             ignored: 0,
             policy: in_force(&standard.policies),
             trust: standard.trust.digest(),
@@ -180,6 +185,7 @@ fn before_rules(
 ) -> Outcome {
     let mut outcome = Outcome::default();
     floor::deny_shapes(release, &mut outcome);
+    floor::deny_unpinned(release.unpinned(), &mut outcome);
     if !of_one_release(release, scope.facts, draft) {
         let message = "release, facts and plan draft are not of one release digest".to_owned();
         let help = "run the gate again".to_owned();
@@ -291,14 +297,17 @@ fn idem(
 }
 
 /// Counted ones first, then by person, then by evidence.
-fn approvals(facts: &Facts, counted: &BTreeMap<String, Option<String>>) -> Vec<RecordedApproval> {
-    let recorded = facts.approvals.iter().map(|fact| RecordedApproval {
-        person: fact.person.clone(),
-        role: counted.get(&fact.person).cloned().flatten(),
-        time: fact.time,
-        time_kind: fact.time_kind,
-        evidence: fact.evidence,
-        counted: counted.contains_key(&fact.person),
+fn approvals(facts: &Facts, counted: &CountedApprovals) -> Vec<RecordedApproval> {
+    let recorded = facts.approvals.iter().map(|fact| {
+        let role = counted.get(&(fact.person.clone(), fact.evidence));
+        RecordedApproval {
+            person: fact.person.clone(),
+            role: role.cloned().flatten(),
+            time: fact.time,
+            time_kind: fact.time_kind,
+            evidence: fact.evidence,
+            counted: role.is_some(),
+        }
     });
     let mut approvals: Vec<_> = recorded.collect();
     approvals.sort_by(|one, other| {
@@ -315,6 +324,38 @@ fn differs(one: &Differing) -> Finding {
     denial(RuleId::ArtifactDigest, &one.name, message, help.to_owned())
 }
 
+/// Whether it is certain that the release can't be had as claimed.
+fn unresolved(mismatch: &Mismatch) -> Verdict {
+    let absent = mismatch.unread.iter().any(|one| one.why == Unfetched::Absent);
+    let definite = absent || !mismatch.differing.is_empty() || !mismatch.release.unpinned().is_empty();
+    if definite || mismatch.unread.is_empty() { Verdict::Fail } else { Verdict::Error }
+}
+
+fn unread(one: &Unread) -> Finding {
+    let (rule, message, help) = match one.why {
+        Unfetched::Absent => (
+            RuleId::ArtifactMissing,
+            format!("`{}` is not in its registry: there is no `{}`", one.name, one.place),
+            "push the image that was released, or correct the reference: nothing can be verified of one that is nowhere",
+        ),
+        _ => (
+            RuleId::ArtifactUnreachable,
+            format!("`{}` could not be read: `{}` was not to be had", one.name, one.place),
+            "make the registry reachable and run the same command again; its reason stands under `unreachable`",
+        ),
+    };
+    denial(rule, &one.name, message, help.to_owned())
+}
+
+fn unreachable(one: &Unread) -> Option<Unreachable> {
+    match &one.why {
+        Unfetched::Unreachable { cause } => {
+            Some(Unreachable { source: one.place.clone(), cause: cause.clone() })
+        }
+        _ => None,
+    }
+}
+
 fn summary(release: &ResolvedRelease) -> ReleaseSummary {
     let named = |one: &ResolvedArtifact| NamedDigest { name: one.name().to_owned(), digest: one.digest() };
     ReleaseSummary {
@@ -324,6 +365,7 @@ fn summary(release: &ResolvedRelease) -> ReleaseSummary {
         digest: Some(release.digest()),
         source: release.source().clone(),
         artifacts: release.artifacts().iter().map(named).collect(),
+        manifests: release.deployed().map(ManifestsSummary::of),
     }
 }
 
@@ -333,6 +375,7 @@ fn claimed_summary(mismatch: Mismatch) -> ReleaseSummary {
     let mut artifacts: Vec<_> = release.artifacts.into_iter().map(named).collect();
     artifacts.sort_by(|one, other| one.name.cmp(&other.name));
     ReleaseSummary {
+        manifests: release.deployed.as_ref().map(ManifestsSummary::of),
         name: release.name,
         version: release.version,
         environment: release.environment,

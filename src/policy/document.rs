@@ -15,6 +15,8 @@ use serde_json::Value;
 use crate::yaml::{DocumentError, Source, Spanned};
 
 use super::rule::approvals::ApprovalsSection;
+use super::rule::attestations::AttestationsSection;
+use super::rule::correlate::Key;
 use super::rule::floor::ArtifactsSection;
 use super::rule::freeze::FreezeSection;
 use super::rule::provenance::ProvenanceSection;
@@ -128,14 +130,14 @@ pub struct Require {
     #[serde(default)]
     #[schemars(with = "ProvenanceSection")]
     pub provenance: Option<Spanned<ProvenanceSection>>,
-    /// Not built yet.
+    /// Other attestations about artifacts, each by its type.
     #[serde(default)]
-    #[schemars(skip)]
-    attestations: Option<Spanned<IgnoredAny>>,
-    /// Not built yet.
+    #[schemars(with = "Vec<AttestationsSection>", length(min = 1, max = 16))]
+    pub attestations: Option<Spanned<Vec<Spanned<AttestationsSection>>>>,
+    /// What has to be the same in all that this policy's `provenance` and `attestations` count.
     #[serde(default)]
-    #[schemars(skip)]
-    correlate: Option<Spanned<IgnoredAny>>,
+    #[schemars(with = "std::collections::BTreeSet<Key>", length(min = 1))]
+    pub correlate: Option<Spanned<Vec<Key>>>,
 }
 
 /// The document that names a policy set: `policy-set.yaml` beside the files.
@@ -201,16 +203,11 @@ impl PolicyDocument {
 
     fn refuse_unbuilt(&self, source: &Source) -> Result<(), DocumentError> {
         let spec = &self.spec.value;
-        let require = spec.require.as_ref().map(|require| &require.value);
-        let attested_by = require.and_then(|require| require.approvals.as_ref()?.attested_by.as_ref());
         let backup = spec.rollout.as_ref().and_then(|rollout| rollout.value.backup.as_ref());
         let parts = [
             ("spec.rules", spec.rules.as_ref()),
             ("spec.waivers", spec.waivers.as_ref()),
             ("spec.breakGlass", spec.break_glass.as_ref()),
-            ("spec.require.attestations", require.and_then(|require| require.attestations.as_ref())),
-            ("spec.require.correlate", require.and_then(|require| require.correlate.as_ref())),
-            ("spec.require.approvals.attestedBy", attested_by),
             ("spec.rollout.backup", backup),
         ];
         let used = parts.into_iter().find_map(|(name, part)| Some((name, part?)));

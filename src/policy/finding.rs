@@ -16,10 +16,16 @@ use crate::yaml::Place;
 pub enum RuleId {
     /// An artifact's bytes are not what the release claims.
     ArtifactDigest,
+    /// An image that its registry does not have.
+    ArtifactMissing,
     /// An artifact was named by digest and never read.
     ArtifactNotRead,
     /// An artifact's bytes are a PAE or a simple-signing payload.
     ArtifactShape,
+    /// An image whose registry could not be asked, or gave no answer that can be used.
+    ArtifactUnreachable,
+    /// A container of the manifests names its image by something else than a digest.
+    ImageNotPinned,
     /// No rule was selected for this release.
     NoRule,
     /// Too few signatures over an artifact.
@@ -46,6 +52,24 @@ pub enum RuleId {
     ProvenanceCommit,
     /// Not built on a hosted runner.
     ProvenanceRunner,
+    /// Provenance of another workflow.
+    ProvenanceWorkflow,
+    /// Provenance of a build that something else started.
+    ProvenanceTrigger,
+    /// Provenance of a build with another external parameter.
+    ProvenanceParameter,
+    /// The build ended too long ago, or nobody says when.
+    ProvenanceAge,
+    /// The build did not take in what it should have.
+    ProvenanceDependency,
+    /// A certificate says otherwise than the provenance that it signed.
+    ClaimsMismatch,
+    /// Too few attestations of a type that is asked for.
+    AttestationMissing,
+    /// An attestation that doesn't say what it has to.
+    AttestationFailed,
+    /// What counted is not of one run or commit.
+    CorrelationMismatch,
     /// A frozen window.
     Freeze,
     /// A strategy that the policy does not allow.
@@ -67,8 +91,11 @@ impl RuleId {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ArtifactDigest => "artifact-digest",
+            Self::ArtifactMissing => "artifact-missing",
             Self::ArtifactNotRead => "artifact-not-read",
             Self::ArtifactShape => "artifact-shape",
+            Self::ArtifactUnreachable => "artifact-unreachable",
+            Self::ImageNotPinned => "image-not-pinned",
             Self::NoRule => "no-rule",
             Self::SignatureMissing => "signature-missing",
             Self::ApprovalThreshold => "approval-threshold",
@@ -82,6 +109,15 @@ impl RuleId {
             Self::ProvenanceRef => "provenance-ref",
             Self::ProvenanceCommit => "provenance-commit",
             Self::ProvenanceRunner => "provenance-runner",
+            Self::ProvenanceWorkflow => "provenance-workflow",
+            Self::ProvenanceTrigger => "provenance-trigger",
+            Self::ProvenanceParameter => "provenance-parameter",
+            Self::ProvenanceAge => "provenance-age",
+            Self::ProvenanceDependency => "provenance-dependency",
+            Self::ClaimsMismatch => "claims-mismatch",
+            Self::AttestationMissing => "attestation-missing",
+            Self::AttestationFailed => "attestation-failed",
+            Self::CorrelationMismatch => "correlation-mismatch",
             Self::Freeze => "freeze",
             Self::RolloutStrategy => "rollout-strategy",
             Self::RolloutFirstStep => "rollout-first-step",
@@ -93,10 +129,13 @@ impl RuleId {
     }
 
     /// All of them, for documentation and its test.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: &[Self] = &[
         Self::ArtifactDigest,
+        Self::ArtifactMissing,
         Self::ArtifactNotRead,
         Self::ArtifactShape,
+        Self::ArtifactUnreachable,
+        Self::ImageNotPinned,
         Self::NoRule,
         Self::SignatureMissing,
         Self::ApprovalThreshold,
@@ -110,6 +149,15 @@ impl RuleId {
         Self::ProvenanceRef,
         Self::ProvenanceCommit,
         Self::ProvenanceRunner,
+        Self::ProvenanceWorkflow,
+        Self::ProvenanceTrigger,
+        Self::ProvenanceParameter,
+        Self::ProvenanceAge,
+        Self::ProvenanceDependency,
+        Self::ClaimsMismatch,
+        Self::AttestationMissing,
+        Self::AttestationFailed,
+        Self::CorrelationMismatch,
         Self::Freeze,
         Self::RolloutStrategy,
         Self::RolloutFirstStep,
@@ -156,6 +204,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// The requirement, when a policy file holds it (flags and the floor have none).
     pub origin: Option<Origin>,
+    /// What it is about, when that stands in a file of the release.
+    pub place: Option<Place>,
     /// What counted towards it, for the report: names of people, signers or builders.
     pub counted: Vec<String>,
 }
@@ -166,7 +216,9 @@ impl Finding {
         let origin = self.origin.as_ref();
         let at = origin.map(|origin| (origin.path.as_str(), origin.place.line));
         let set = origin.map(|origin| (&origin.set, origin.place.column));
-        (self.severity, at, self.rule.as_str(), &self.subject, &self.message, set, &self.help, &self.counted)
+        let place = self.place.as_ref().map(|place| (&place.file, place.line, place.column));
+        let said = (self.rule.as_str(), &self.subject, &self.message);
+        (self.severity, at, said, place, set, &self.help, &self.counted)
     }
 }
 

@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 
 use crate::plan::LimitedBy;
 use crate::plan::draft::Verdict;
+use crate::release::digest::Digest;
 use crate::time::Timestamp;
 
 use super::finding::{Finding, RuleId, Severity};
 use super::rule::floor::{self, ByDigest};
 use super::rule::{Cure, Judged, Outcome, Rule, Scope, denial};
 use super::set::PolicySets;
+
+/// Approvals that counted: the role slot that each filled, by person and evidence.
+pub(super) type CountedApprovals = BTreeMap<(String, Digest), Option<String>>;
 
 /// What the rules say together.
 #[derive(Debug)]
@@ -22,8 +26,8 @@ pub(super) struct Judgement {
     pub(super) findings: Vec<Finding>,
     /// Pass, fail, or cannot tell.
     pub(super) verdict: Verdict,
-    /// People whose approval counted, with the first role slot that it filled.
-    pub(super) counted: BTreeMap<String, Option<String>>,
+    /// Approvals that counted, by person and evidence, with the first role slot that each filled.
+    pub(super) counted: CountedApprovals,
     /// Ends of the plan.
     pub(super) limits: Vec<(Timestamp, LimitedBy)>,
 }
@@ -42,9 +46,9 @@ pub(super) fn judge(
     for rule in rules(policies, scope) {
         rule.evaluate(scope, &mut outcome);
     }
-    let mut counted = BTreeMap::new();
+    let mut counted = CountedApprovals::new();
     for approval in outcome.counted {
-        let role = counted.entry(approval.person).or_insert(None);
+        let role = counted.entry((approval.person, approval.evidence)).or_insert(None);
         *role = role.take().or(approval.role);
     }
     Judgement {

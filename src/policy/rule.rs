@@ -8,6 +8,8 @@
 //! [`Require`](super::document::Require) or [`Spec`](super::document::Spec); the compiler names the rest.
 
 pub mod approvals;
+pub mod attestations;
+pub mod correlate;
 pub mod floor;
 pub mod freeze;
 mod matching;
@@ -22,7 +24,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::plan::LimitedBy;
-use crate::release::digest::ClaimedDigest;
+use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::document::RESERVED_NAME;
 use crate::time::{Timestamp, duration};
 use crate::trust::TrustRoot;
@@ -42,6 +44,10 @@ pub enum Rule {
     Approvals(approvals::Approvals),
     /// Where artifacts were built, and from what.
     Provenance(provenance::Provenance),
+    /// Other attestations about artifacts, of one type.
+    Attestations(Box<attestations::Attestations>),
+    /// That what counted is of one run or commit.
+    Correlate(Box<correlate::Correlate>),
     /// A window in which nothing starts.
     Freeze(freeze::Freeze),
     /// Bounds of the rollout itself.
@@ -55,6 +61,8 @@ impl Rule {
             Self::Signatures(rule) => rule.evaluate(scope, outcome),
             Self::Approvals(rule) => rule.evaluate(scope, outcome),
             Self::Provenance(rule) => rule.evaluate(scope, outcome),
+            Self::Attestations(rule) => rule.evaluate(scope, outcome),
+            Self::Correlate(rule) => rule.evaluate(scope, outcome),
             Self::Freeze(rule) => rule.evaluate(scope, outcome),
             Self::Rollout(rule) => rule.evaluate(scope, outcome),
         }
@@ -63,8 +71,8 @@ impl Rule {
     /// Whether it asks for evidence. Where no rule does, nothing was verified, and nothing passes.
     pub fn asks_for_evidence(&self) -> bool {
         match self {
-            Self::Signatures(_) | Self::Approvals(_) | Self::Provenance(_) => true,
-            Self::Freeze(_) | Self::Rollout(_) => false,
+            Self::Signatures(_) | Self::Approvals(_) | Self::Provenance(_) | Self::Attestations(_) => true,
+            Self::Correlate(_) | Self::Freeze(_) | Self::Rollout(_) => false,
         }
     }
 }
@@ -111,8 +119,10 @@ pub struct Judged {
 /// An approval that met every condition of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// The person, of whom facts hold one record.
+    /// The person.
     pub person: String,
+    /// The record.
+    pub evidence: Digest,
     /// The role slot that it filled, if the rule has any.
     pub role: Option<String>,
 }
@@ -151,6 +161,7 @@ pub(super) fn denial(rule: RuleId, subject: &str, message: String, help: String)
         message,
         help: Some(help),
         origin: None,
+        place: None,
         counted: Vec::new(),
     }
 }

@@ -9,8 +9,8 @@ use crate::release::digest::{ClaimedDigest, Digest};
 use crate::time::{self, Timestamp};
 use crate::trust::TrustRoot;
 use crate::verify::facts::{
-    ApprovalDecision, ApprovalFact, ArtifactFacts, ConfigFacts, Facts, Party, ProvenanceFact, SeparationFact,
-    SignatureFact, TYPE, TimeKind,
+    ApprovalDecision, ApprovalFact, ArtifactFacts, AttestationFact, ConfigFacts, Facts, Party,
+    ProvenanceFact, SeparationFact, SignatureFact, TYPE, TimeKind,
 };
 use crate::yaml::Source;
 
@@ -37,7 +37,8 @@ pub(super) fn hours(count: i64) -> chrono::Duration {
     chrono::Duration::hours(count)
 }
 
-/// Signers `release` and `second` for artifacts, `slsa` and `ci` for attestations; alice and bob
+/// Signers `release` and `second` for artifacts, `slsa`, `ci`, `scanner` and `sbom` (of SPDX alone) for
+/// attestations, `staging` for summaries; alice and bob
 /// are release managers, bob is also on call, carol is on call, dave holds no role.
 const TRUST: &str = "\
 apiVersion: laforge.dev/v1
@@ -47,6 +48,9 @@ signers:
   - {name: second, use: artifact, key: b.pub}
   - {name: slsa, use: attestation, key: c.pub}
   - {name: ci, use: attestation, key: d.pub}
+  - {name: scanner, use: attestation, key: i.pub}
+  - {name: sbom, use: attestation, key: j.pub, predicateTypes: ['https://spdx.dev/Document']}
+  - {name: staging, use: vsa, key: k.pub}
 people:
   - {name: alice, roles: [release-manager], identities: [{key: e.pub}]}
   - {name: bob, roles: [release-manager, sre], identities: [{key: f.pub}]}
@@ -117,6 +121,7 @@ pub(super) fn release() -> ReleaseSummary {
             r#ref: "refs/tags/v2.4.0".to_owned(),
         },
         artifacts: vec![NamedDigest { name: "payments".to_owned(), digest: claim("payments") }],
+        manifests: None,
     }
 }
 
@@ -140,6 +145,7 @@ pub(super) fn facts() -> Facts {
         artifacts: vec![artifact("payments")],
         config: Vec::new(),
         approvals: Vec::new(),
+        sources: Vec::new(),
         separation: Vec::new(),
     }
 }
@@ -151,6 +157,9 @@ pub(super) fn artifact(name: &str) -> ArtifactFacts {
         read: true,
         signatures: Vec::new(),
         provenances: Vec::new(),
+        contradicted: Vec::new(),
+        attestations: Vec::new(),
+        platforms: Vec::new(),
     }
 }
 
@@ -171,7 +180,14 @@ pub(super) fn provenance() -> ProvenanceFact {
         repository: Some(REPOSITORY.to_owned()),
         commit: Some(COMMIT.to_owned()),
         r#ref: Some("refs/tags/v2.4.0".to_owned()),
+        workflow: Some(format!("{REPOSITORY}/.github/workflows/release.yml@refs/tags/v2.4.0")),
+        trigger: Some("push".to_owned()),
         hosted: Some(true),
+        run_id: Some(format!("{REPOSITORY}/actions/runs/7/attempts/1")),
+        finished_on: Some(now() - hours(1)),
+        external_parameters: [("/workflow/path".to_owned(), ".github/workflows/release.yml".to_owned())]
+            .into(),
+        dependencies: [format!("git+{REPOSITORY}@refs/tags/v2.4.0"), "pkg:docker/alpine@3".to_owned()].into(),
         time: None,
         evidence: digest("provenance"),
         leaves: Vec::new(),
@@ -194,6 +210,28 @@ pub(super) fn approval(person: &str) -> ApprovalFact {
         time_kind: TimeKind::Trusted,
         expires_at: now() + hours(24),
         evidence: digest(person),
+        attested_by: None,
+    }
+}
+
+/// An approval that `ci` passes on.
+pub(super) fn passed_on(person: &str) -> ApprovalFact {
+    let evidence = digest(&format!("{person} elsewhere"));
+    ApprovalFact { attested_by: Some("ci".to_owned()), evidence, ..approval(person) }
+}
+
+/// An attestation of an hour ago by `scanner` that says nothing that is read.
+pub(super) fn attestation(predicate_type: &str, evidence: &str) -> AttestationFact {
+    AttestationFact {
+        signer: "scanner".to_owned(),
+        predicate_type: predicate_type.to_owned(),
+        evidence: digest(evidence),
+        says: None,
+        time: Some(now() - hours(1)),
+        created: None,
+        run_id: Some(format!("{REPOSITORY}/actions/runs/7/attempts/2")),
+        commit: Some(COMMIT.to_owned()),
+        leaves: Vec::new(),
     }
 }
 

@@ -499,8 +499,8 @@ spec:
             ("{rules: [{id: x}]}", "4:15: `spec.rules` is not built yet"),
             ("{waivers: {roles: [security]}}", "4:17: `spec.waivers` is not built yet"),
             ("{breakGlass: {maxTtl: 2h}}", "4:20: `spec.breakGlass` is not built yet"),
-            ("{require: {attestations: []}}", "4:32: `spec.require.attestations` is not built yet"),
-            ("{require: {correlate: [run-id]}}", "4:29: `spec.require.correlate` is not built yet"),
+            ("{require: {attestations: []}}", "4:32: an empty list says nothing"),
+            ("{require: {correlate: [run-id]}}", "4:29: `correlate` has nothing to tie together"),
             ("{artifacts: {byDigest: maybe}}", "4:30: unknown variant `maybe`, expected one of allow, deny"),
         ] {
             assert_eq!(refused(spec), format!("policies/test.yaml:{reason}"), "{spec}");

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256, Sha512};
 
+use super::shape::{Look, Trap};
 use crate::json;
 
 /// A SHA-256 digest that somebody wrote down.
@@ -160,12 +161,8 @@ pub struct ArtifactDigest {
     sha256: [u8; 32],
     sha512: Option<[u8; 64]>,
     size: u64,
-    /// The first bytes, enough to tell a PAE or a simple-signing payload from an artifact.
-    head: Vec<u8>,
+    trap: Option<Trap>,
 }
-
-/// How much of an artifact is kept to judge its shape: a simple-signing payload is far smaller.
-const HEAD: usize = 4096;
 
 impl ArtifactDigest {
     /// Over bytes in memory.
@@ -208,9 +205,9 @@ impl ArtifactDigest {
         self.size
     }
 
-    /// The artifact's first bytes, at most 4096 of them.
-    pub fn head(&self) -> &[u8] {
-        &self.head
+    /// What else its bytes could be taken for.
+    pub fn trap(&self) -> Option<Trap> {
+        self.trap
     }
 }
 
@@ -224,7 +221,7 @@ struct Hasher {
     sha256: Sha256,
     sha512: Option<Sha512>,
     size: u64,
-    head: Vec<u8>,
+    look: Look,
 }
 
 impl Hasher {
@@ -233,7 +230,7 @@ impl Hasher {
             Algorithms::Sha256 => None,
             Algorithms::Sha256AndSha512 => Some(Sha512::new()),
         };
-        Self { sha256: Sha256::new(), sha512, size: 0, head: Vec::new() }
+        Self { sha256: Sha256::new(), sha512, size: 0, look: Look::default() }
     }
 
     fn update(&mut self, bytes: &[u8]) {
@@ -242,8 +239,7 @@ impl Hasher {
             sha512.update(bytes);
         }
         self.size += bytes.len() as u64;
-        let room = HEAD.saturating_sub(self.head.len()).min(bytes.len());
-        self.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.look.at(bytes);
     }
 
     fn finish(self) -> ArtifactDigest {
@@ -251,7 +247,7 @@ impl Hasher {
             sha256: self.sha256.finalize().into(),
             sha512: self.sha512.map(|sha512| sha512.finalize().into()),
             size: self.size,
-            head: self.head,
+            trap: self.look.trap(),
         }
     }
 }

@@ -70,8 +70,10 @@ struct Spec {
     /// Where its source is; provenance must agree.
     source: SourceEntry,
     /// What is delivered.
-    #[schemars(with = "Vec<ArtifactEntry>", length(min = 1))]
-    artifacts: Spanned<Vec<ArtifactEntry>>,
+    ///
+    /// Left out or empty only where manifests or images are given beside the release.
+    #[schemars(with = "Option<Vec<ArtifactEntry>>")]
+    artifacts: Option<Spanned<Vec<ArtifactEntry>>>,
     /// What it is configured with.
     #[serde(default)]
     config: Vec<ConfigEntry>,
@@ -102,7 +104,8 @@ struct ArtifactEntry {
     /// `sha256:` and 64 lower-case hex digits; for an image it may stand in the reference alone.
     #[schemars(with = "Option<ClaimedDigest>")]
     digest: Option<Spanned<String>>,
-    /// The file, or the folder of the image's OCI layout, relative to this document.
+    /// The file, or the folder of the image's OCI layout, relative to this document; an image without
+    /// one is read from its registry.
     #[schemars(with = "Option<String>")]
     path: Option<Spanned<String>>,
     /// The image, `repository@sha256:…`.
@@ -146,14 +149,69 @@ struct ReplacedEntry {
     digest: Spanned<String>,
 }
 
+/// What of a release `laforge.yaml` may hold itself, where manifests and images are all that it delivers.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `name`, `version`, `environment` and `source`")]
+pub struct InlineRelease {
+    /// The release's name.
+    #[schemars(with = "String", length(min = 1, max = MAX_NAME))]
+    name: Spanned<String>,
+    /// The version, taken as the text that is written: `2.10` stays `2.10`.
+    #[schemars(with = "Text")]
+    version: Spanned<String>,
+    /// The environment that the release is asked for.
+    #[schemars(with = "String", length(min = 1, max = MAX_NAME))]
+    environment: Spanned<String>,
+    /// Where its source is; provenance must agree.
+    source: SourceEntry,
+}
+
+impl InlineRelease {
+    /// The release without artifacts: manifests and images are added to it.
+    ///
+    /// # Errors
+    /// [`DocumentError`] with the place of the first thing that is not acceptable.
+    pub fn read(self, source: &Source) -> Result<Release, DocumentError> {
+        let reader = Reader { source, base: Path::new("") };
+        Ok(Release {
+            name: reader.name(&self.name, MAX_NAME)?,
+            version: reader.name(&self.version, MAX_NAME)?,
+            environment: reader.name(&self.environment, MAX_NAME)?,
+            source: reader.revision(self.source)?,
+            artifacts: Vec::new(),
+            config: Vec::new(),
+            replaces: None,
+            deployed: None,
+        })
+    }
+}
+
+/// Whether a document has to list all that is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Artifacts {
+    /// It has to.
+    Listed,
+    /// Manifests or images beside it name artifacts as well.
+    Beside,
+}
+
 impl Release {
-    /// Reads a release document; its paths are relative to `base`, the folder that it lies in.
+    /// Reads a release document that lists its artifacts; its paths are relative to `base`, the
+    /// folder that it lies in.
     ///
     /// # Errors
     /// [`DocumentError`] with the place of the first thing that is not acceptable.
     pub fn parse(source: &Source, base: &Path) -> Result<Self, DocumentError> {
+        Self::parse_with(source, base, Artifacts::Listed)
+    }
+
+    /// Reads a release document; its paths are relative to `base`, the folder that it lies in.
+    ///
+    /// # Errors
+    /// [`DocumentError`] with the place of the first thing that is not acceptable.
+    pub fn parse_with(source: &Source, base: &Path, artifacts: Artifacts) -> Result<Self, DocumentError> {
         let document: Document = source.read()?;
-        Reader { source, base }.release(document)
+        Reader { source, base }.release(document, artifacts)
     }
 
     /// The JSON Schema of a release document.
@@ -169,23 +227,43 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn release(&self, document: Document) -> Result<Release, DocumentError> {
+    fn release(&self, document: Document, artifacts: Artifacts) -> Result<Release, DocumentError> {
         let Document { api_version, kind, metadata, spec } = document;
         self.exactly(&api_version, API_VERSION)?;
         self.exactly(&kind, "Release")?;
-        if spec.artifacts.value.is_empty() {
-            return Err(self.source.error_at(&spec.artifacts, "a release has at least one artifact"));
-        }
+        let listed = self.listed(spec.artifacts, &spec.environment, artifacts)?;
         let mut names = Names::default();
         Ok(Release {
             name: self.name(&metadata.name, MAX_NAME)?,
             version: self.name(&metadata.version, MAX_NAME)?,
             environment: self.name(&spec.environment, MAX_NAME)?,
             source: self.revision(spec.source)?,
-            artifacts: each(spec.artifacts.value, |entry| self.artifact(entry, &mut names))?,
+            artifacts: each(listed, |entry| self.artifact(entry, &mut names))?,
             config: each(spec.config, |entry| self.config(entry, &mut names))?,
             replaces: spec.replaces.map(|entry| self.replaces(entry)).transpose()?,
+            deployed: None,
         })
+    }
+
+    /// What is listed as delivered: nothing only where something else is delivered beside it.
+    fn listed(
+        &self,
+        listed: Option<Spanned<Vec<ArtifactEntry>>>,
+        beside: &Spanned<String>,
+        artifacts: Artifacts,
+    ) -> Result<Vec<ArtifactEntry>, DocumentError> {
+        let empty = |mut error: DocumentError| {
+            error.help = Some("list them under `artifacts`, or deploy with `--manifests`".to_owned());
+            Err(error)
+        };
+        const NONE: &str = "a release has at least one artifact";
+        match (listed, artifacts) {
+            (Some(listed), Artifacts::Listed) if listed.value.is_empty() => {
+                empty(self.source.error_at(&listed, NONE))
+            }
+            (None, Artifacts::Listed) => empty(self.source.error_at(beside, NONE)),
+            (listed, _) => Ok(listed.map(|listed| listed.value).unwrap_or_default()),
+        }
     }
 
     fn revision(&self, entry: SourceEntry) -> Result<SourceRevision, DocumentError> {
@@ -214,7 +292,7 @@ impl Reader<'_> {
             (Some(reference), Some(folder)) => {
                 Location::Layout { folder: self.path(&folder)?, repository: reference.repository }
             }
-            (Some(_), None) => return Err(self.unfetched(entry.image.as_ref().unwrap_or(&entry.name))),
+            (Some(reference), None) => Location::Registry { repository: reference.repository },
         };
         Ok(Artifact { name: self.unique(entry.name, names)?, digest, location })
     }
@@ -249,11 +327,6 @@ impl Reader<'_> {
                 ),
             }),
         }
-    }
-
-    fn unfetched(&self, image: &Spanned<String>) -> DocumentError {
-        self.source
-            .error_at(image, "reading images from a registry is not built yet; give `path:` of an OCI layout")
     }
 
     fn config(&self, entry: ConfigEntry, names: &mut Names) -> Result<Artifact, DocumentError> {
@@ -359,7 +432,8 @@ mod tests {
     fn reads_the_release_of_the_page() {
         let artifacts = format!(
             "{{name: a.tgz, path: dist/a.tgz, digest: '{A}'}}, \
-             {{name: image, image: 'registry.example/payments:v2@{B}', path: ../layout}}, {{name: sbom, digest: '{A}'}}"
+             {{name: image, image: 'registry.example/payments:v2@{B}', path: ../layout}}, \
+             {{name: remote, image: 'registry.example/payments@{A}'}}, {{name: sbom, digest: '{A}'}}"
         );
         let rest = format!(
             "  config: [{{name: conf, path: conf.yaml, digest: '{B}'}}]\n  \
@@ -372,7 +446,9 @@ mod tests {
             folder: "folder/../layout".into(),
             repository: "registry.example/payments".into(),
         };
-        assert_eq!(locations, [Location::File("folder/dist/a.tgz".into()), layout, Location::DigestOnly]);
+        let registry = Location::Registry { repository: "registry.example/payments".into() };
+        let file = Location::File("folder/dist/a.tgz".into());
+        assert_eq!(locations, [file, layout, registry, Location::DigestOnly]);
         assert_eq!(release.artifacts[1].digest.to_string(), B);
         assert_eq!(release.config[0].location, Location::File("folder/conf.yaml".into()));
         let replaces = release.replaces.unwrap();
@@ -414,10 +490,7 @@ mod tests {
                 &format!("{{name: a, image: 'r/a@{B}', digest: '{A}', path: l}}"),
                 "is not the digest in `image`",
             ),
-            (
-                &format!("{{name: a, image: 'r/a@{B}'}}"),
-                "reading images from a registry is not built yet; give `path:` of an OCI layout",
-            ),
+            ("{name: a, image: 'r/a:v1'}", "image `r/a:v1` has no digest; a tag can be moved"),
             (&format!("{{name: a, image: 'a b@{B}', path: l}}"), "is not an image reference"),
             (&format!("{{name: a, digest: '{A}', size: 1}}"), "unknown field `size`"),
         ] {

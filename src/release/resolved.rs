@@ -10,8 +10,10 @@ use std::thread;
 
 use serde::Serialize;
 
+use super::deployed::{Inventory, Unpinned};
 use super::digest::{Algorithms, ArtifactDigest, ClaimedDigest, Digest};
-use super::{Artifact, Location, Release, Replaces, SourceRevision, layout};
+use super::image::{self, Store};
+use super::{Artifact, Location, Release, Replaces, SourceRevision};
 
 /// Opens the files that a release names. Adapters implement it; the gate only reads.
 pub trait ArtifactFiles: Sync {
@@ -30,12 +32,37 @@ pub trait ArtifactFiles: Sync {
     }
 }
 
+/// Gives manifests and indexes of images by digest: a registry, or whatever kept what one gave.
+/// Adapters implement it; what they give is hashed here, and never believed.
+pub trait ImageManifests: Sync {
+    /// The document of this digest, at most [`image::MAX_MANIFEST`] bytes of it and one more.
+    ///
+    /// # Errors
+    /// [`Unfetched`]: that there is none, or that nobody can tell.
+    fn manifest(&self, repository: &str, digest: &ClaimedDigest) -> Result<Vec<u8>, Unfetched>;
+}
+
+/// Why a manifest was not had. The one is an answer, the other is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfetched {
+    /// Whoever was asked says that there is none.
+    #[error("there is none")]
+    Absent,
+    /// Nobody could be asked, or gave an answer that can be used.
+    #[error("{cause}")]
+    Unreachable {
+        /// Why, with the host that it is about.
+        cause: String,
+    },
+}
+
 /// What resolving found.
 #[derive(Debug)]
 pub enum Resolution {
     /// Every artifact that has bytes is what the release claims.
     Matches(ResolvedRelease),
-    /// At least one is not.
+    /// At least one is not, or could not be had.
     Differs(Mismatch),
 }
 
@@ -49,6 +76,7 @@ pub struct ResolvedRelease {
     artifacts: Vec<ResolvedArtifact>,
     config: Vec<ResolvedArtifact>,
     replaces: Option<Replaces>,
+    deployed: Option<Inventory>,
     digest: Digest,
 }
 
@@ -74,8 +102,21 @@ pub enum Content {
 pub struct Image {
     /// The repository, without tag or digest.
     pub repository: String,
+    /// Where it was read, and so where its evidence is looked for.
+    pub kept: Kept,
+    /// Statements that BuildKit put beside the platforms. Nobody signed them: counted, never evidence.
+    pub unsigned: u64,
     /// The manifests of an index's platforms; empty for a single manifest.
     pub leaves: Vec<Leaf>,
+}
+
+/// Where an image was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In an OCI layout on disk, every blob of it.
+    Layout,
+    /// In its registry, manifests and indexes alone.
+    Registry,
 }
 
 /// One platform's manifest of an image index.
@@ -87,13 +128,26 @@ pub struct Leaf {
     pub digest: ArtifactDigest,
 }
 
-/// Claims that the bytes do not bear out.
+/// Claims that the bytes do not bear out, or that there are no bytes for.
 #[derive(Debug)]
 pub struct Mismatch {
     /// The release as asked for.
     pub release: Release,
     /// Every artifact or config that differs, sorted by name.
     pub differing: Vec<Differing>,
+    /// Every image of which a document could not be had, sorted by name.
+    pub unread: Vec<Unread>,
+}
+
+/// A document of an image that could not be had.
+#[derive(Debug, Clone)]
+pub struct Unread {
+    /// The artifact's name, and which part of it.
+    pub name: String,
+    /// Where it was looked for.
+    pub place: String,
+    /// Why it was not had.
+    pub why: Unfetched,
 }
 
 /// One claim that does not hold.
@@ -122,13 +176,13 @@ pub enum ResolveError {
         #[source]
         source: io::Error,
     },
-    /// An OCI layout that is not one.
-    #[error("artifact `{name}`: `{}` {problem}", path.display())]
-    Layout {
+    /// An image or an OCI layout that is not one.
+    #[error("artifact `{name}`: `{place}` {problem}")]
+    Image {
         /// The artifact.
         name: String,
-        /// The file in the layout.
-        path: PathBuf,
+        /// The file in the layout, or the reference in the registry.
+        place: String,
         /// What is wrong with it.
         problem: &'static str,
     },
@@ -147,8 +201,13 @@ impl Release {
     /// Reads and hashes every artifact and config that has bytes, in parallel, and compares.
     ///
     /// # Errors
-    /// [`ResolveError`] when bytes could not be read; a wrong digest is not an error.
-    pub fn resolve(self, files: &dyn ArtifactFiles) -> Result<Resolution, ResolveError> {
+    /// [`ResolveError`] when a file could not be read; a wrong digest is not an error, and neither is
+    /// an image that its registry doesn't give: both are decided on.
+    pub fn resolve(
+        self,
+        files: &dyn ArtifactFiles,
+        images: &dyn ImageManifests,
+    ) -> Result<Resolution, ResolveError> {
         check_names(&self)?;
         let sorted = |list: &[Artifact]| {
             let mut list = list.to_vec();
@@ -156,16 +215,19 @@ impl Release {
             list
         };
         let (artifacts, config) = (sorted(&self.artifacts), sorted(&self.config));
-        let readings = read_all(&[artifacts.as_slice(), config.as_slice()].concat(), files)?;
-        let mut differing = Vec::new();
+        let world = World { files, images };
+        let readings = read_all(&[artifacts.as_slice(), config.as_slice()].concat(), world)?;
+        let (mut differing, mut unread) = (Vec::new(), Vec::new());
         let mut resolved = Vec::new();
         for reading in readings {
             differing.extend(reading.differing);
+            unread.extend(reading.unread);
             resolved.push(reading.artifact);
         }
-        if !differing.is_empty() {
+        if !differing.is_empty() || !unread.is_empty() {
             differing.sort_by(|a, b| a.name.cmp(&b.name));
-            return Ok(Resolution::Differs(Mismatch { release: self, differing }));
+            unread.sort_by(|a, b| a.name.cmp(&b.name));
+            return Ok(Resolution::Differs(Mismatch { release: self, differing, unread }));
         }
         let config = resolved.split_off(artifacts.len());
         Ok(Resolution::Matches(ResolvedRelease {
@@ -178,6 +240,7 @@ impl Release {
             artifacts: resolved,
             config,
             replaces: self.replaces,
+            deployed: self.deployed,
         }))
     }
 
@@ -232,10 +295,29 @@ fn check_names(release: &Release) -> Result<(), ResolveError> {
     }
 }
 
+/// Where bytes come from.
+#[derive(Clone, Copy)]
+struct World<'a> {
+    files: &'a dyn ArtifactFiles,
+    images: &'a dyn ImageManifests,
+}
+
 /// One artifact read, and where it is not what the release says.
 struct Reading {
     artifact: ResolvedArtifact,
     differing: Vec<Differing>,
+    unread: Vec<Unread>,
+}
+
+/// Bytes of one artifact: twice the largest models and images, and hashed in some minutes. A sparse file
+/// of any size costs whoever makes it nothing, and the gate the time to read it.
+pub const MOST_BYTES: u64 = 256 << 30;
+
+/// What an artifact of more than [`MOST_BYTES`] is refused with.
+pub fn too_large() -> io::Error {
+    let most = MOST_BYTES >> 30;
+    let problem = format!("it has more than {most} GiB, the most that is hashed: deliver it in parts");
+    io::Error::new(io::ErrorKind::FileTooLarge, problem)
 }
 
 /// More readers than this only make a disk seek.
@@ -243,16 +325,15 @@ const MAX_READERS: usize = 8;
 
 /// Reads all, each by the first free reader; results and the error reported come in list order,
 /// whoever was faster.
-fn read_all(artifacts: &[Artifact], files: &dyn ArtifactFiles) -> Result<Vec<Reading>, ResolveError> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let readers = cores.min(MAX_READERS).min(artifacts.len());
+fn read_all(artifacts: &[Artifact], world: World<'_>) -> Result<Vec<Reading>, ResolveError> {
+    let readers = readers(artifacts);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             match artifacts.get(at) {
-                Some(artifact) => done.push((at, read(artifact, files))),
+                Some(artifact) => done.push((at, read(artifact, world))),
                 None => return done,
             }
         }
@@ -269,49 +350,92 @@ fn read_all(artifacts: &[Artifact], files: &dyn ArtifactFiles) -> Result<Vec<Rea
     results.into_iter().map(|(_, reading)| reading).collect()
 }
 
-fn read(artifact: &Artifact, files: &dyn ArtifactFiles) -> Result<Reading, ResolveError> {
-    let (content, image, mut differing) = match &artifact.location {
-        Location::DigestOnly => (Content::NamedOnly(artifact.digest.clone()), None, Vec::new()),
-        Location::File(path) => (Content::Read(hash_file(&artifact.name, path, files)?), None, Vec::new()),
-        Location::Layout { folder, repository } => {
-            let read = layout::read(&artifact.name, folder, &artifact.digest, files)?;
-            let image = Image { repository: repository.clone(), leaves: read.leaves };
-            (Content::Read(read.digest), Some(image), read.differing)
-        }
-    };
-    if let Content::Read(read) = &content
-        && read.digest() != artifact.digest
-    {
-        let (name, claimed) = (artifact.name.clone(), artifact.digest.clone());
-        differing.push(Differing { name, claimed, computed: read.digest() });
-    }
-    let artifact = ResolvedArtifact { name: artifact.name.clone(), content, image };
-    Ok(Reading { artifact, differing })
+/// One reader for each core; where a registry is asked they wait more than they work.
+fn readers(artifacts: &[Artifact]) -> usize {
+    let asks = |artifact: &Artifact| matches!(artifact.location, Location::Registry { .. });
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let most = if artifacts.iter().any(asks) { MAX_READERS } else { cores.min(MAX_READERS) };
+    most.min(artifacts.len())
 }
 
-/// The digest of a file's bytes, in constant memory.
+fn read(artifact: &Artifact, world: World<'_>) -> Result<Reading, ResolveError> {
+    match &artifact.location {
+        Location::DigestOnly => Ok(alone(artifact, Content::NamedOnly(artifact.digest.clone()))),
+        Location::Assembled(bytes) => {
+            let digest = ArtifactDigest::of(bytes, world.files.algorithms());
+            Ok(alone(artifact, Content::Read(digest)))
+        }
+        Location::File(path) => {
+            Ok(alone(artifact, Content::Read(hash_file(&artifact.name, path, world.files)?)))
+        }
+        Location::Layout { folder, repository } => {
+            let store = Store::Layout { folder, files: world.files };
+            image(artifact, repository, Kept::Layout, store)
+        }
+        Location::Registry { repository } => {
+            let store = Store::Registry { repository, images: world.images };
+            image(artifact, repository, Kept::Registry, store)
+        }
+    }
+}
+
+/// An artifact that is one piece.
+fn alone(artifact: &Artifact, content: Content) -> Reading {
+    let differing = differing(artifact, &content).into_iter().collect();
+    let artifact = ResolvedArtifact { name: artifact.name.clone(), content, image: None };
+    Reading { artifact, differing, unread: Vec::new() }
+}
+
+fn image(
+    artifact: &Artifact,
+    repository: &str,
+    kept: Kept,
+    store: Store<'_>,
+) -> Result<Reading, ResolveError> {
+    let read = image::read(&artifact.name, &artifact.digest, store)?;
+    // What was not had is in `unread`, and then nothing is resolved.
+    let named = || Content::NamedOnly(artifact.digest.clone());
+    let content = read.digest.map_or_else(named, Content::Read);
+    let mut differs = read.differing;
+    differs.extend(differing(artifact, &content));
+    let image =
+        Image { repository: repository.to_owned(), kept, unsigned: read.unsigned, leaves: read.leaves };
+    let artifact = ResolvedArtifact { name: artifact.name.clone(), content, image: Some(image) };
+    Ok(Reading { artifact, differing: differs, unread: read.unread })
+}
+
+/// That what was read is not what is claimed, if it is not.
+fn differing(artifact: &Artifact, content: &Content) -> Option<Differing> {
+    let Content::Read(read) = content else { return None };
+    let (name, claimed) = (artifact.name.clone(), artifact.digest.clone());
+    (read.digest() != claimed).then(|| Differing { name, claimed, computed: read.digest() })
+}
+
+/// The digest of a file's bytes, in constant memory and within [`MOST_BYTES`].
 pub(super) fn hash_file(
     name: &str,
     path: &Path,
     files: &dyn ArtifactFiles,
 ) -> Result<ArtifactDigest, ResolveError> {
-    let counted = |file| Counted { file, name, files };
+    let counted = |file| Counted { file, name, files, left: MOST_BYTES };
     files
         .open(path)
         .and_then(|file| ArtifactDigest::of_reader(counted(file), files.algorithms()))
         .map_err(|source| ResolveError::Unreadable { name: name.to_owned(), path: path.to_owned(), source })
 }
 
-/// A file that says how much of it was read.
+/// A file that says how much of it was read, and has an end.
 struct Counted<'a> {
     file: Box<dyn Read + Send>,
     name: &'a str,
     files: &'a dyn ArtifactFiles,
+    left: u64,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(too_large)?;
         self.files.progress(self.name, read as u64);
         Ok(read)
     }
@@ -346,6 +470,14 @@ impl ResolvedRelease {
     pub fn replaces(&self) -> Option<&Replaces> {
         self.replaces.as_ref()
     }
+    /// Containers of its manifests whose image no digest names.
+    pub fn unpinned(&self) -> &[Unpinned] {
+        self.deployed.as_ref().map_or(&[], |deployed| &deployed.unpinned)
+    }
+    /// What its manifests deploy, if it has any.
+    pub fn deployed(&self) -> Option<&Inventory> {
+        self.deployed.as_ref()
+    }
     /// The release digest: what approvals sign.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -375,7 +507,7 @@ impl ResolvedArtifact {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
     use std::sync::atomic::AtomicU64;
 
@@ -416,6 +548,15 @@ pub(super) mod tests {
         }
     }
 
+    /// Nobody who has images.
+    pub(crate) struct NoImages;
+
+    impl ImageManifests for NoImages {
+        fn manifest(&self, _: &str, _: &ClaimedDigest) -> Result<Vec<u8>, Unfetched> {
+            Err(Unfetched::Absent)
+        }
+    }
+
     pub(in crate::release) fn claim(bytes: &[u8]) -> ClaimedDigest {
         Digest::of_bytes(bytes).claim()
     }
@@ -433,6 +574,7 @@ pub(super) mod tests {
             artifacts,
             config: Vec::new(),
             replaces: None,
+            deployed: None,
         }
     }
 
@@ -446,7 +588,7 @@ pub(super) mod tests {
     }
 
     fn matching(release: Release, files: &Memory) -> ResolvedRelease {
-        match release.resolve(files).unwrap() {
+        match release.resolve(files, &NoImages).unwrap() {
             Resolution::Matches(resolved) => resolved,
             Resolution::Differs(mismatch) => panic!("{mismatch:?}"),
         }
@@ -474,7 +616,9 @@ pub(super) mod tests {
         let files = memory(&[("a", b"ay"), ("b", b"bee"), ("c", b"sea!")]);
         let mut asked = release(vec![file("b", b"bee!"), file("a", b"ay")]);
         asked.config = vec![file("c", b"sea")];
-        let Resolution::Differs(mismatch) = asked.resolve(&files).unwrap() else { panic!("matched") };
+        let Resolution::Differs(mismatch) = asked.resolve(&files, &NoImages).unwrap() else {
+            panic!("matched")
+        };
         let found: Vec<_> = mismatch
             .differing
             .iter()
@@ -487,12 +631,13 @@ pub(super) mod tests {
     #[test]
     fn refuses_what_it_cannot_read_to_the_end() {
         let files = memory(&[("a", b"ay"), ("b-broken", b"bee")]);
-        let error = release(vec![file("a", b"ay"), file("gone", b"")]).resolve(&files).unwrap_err();
+        let error =
+            release(vec![file("a", b"ay"), file("gone", b"")]).resolve(&files, &NoImages).unwrap_err();
         assert_eq!(error.to_string(), "artifact `gone`: cannot read `gone`");
         assert!(std::error::Error::source(&error).is_some());
         // An unreadable artifact beside one that differs: no decision, rather than half of one.
         let asked = release(vec![file("a", b"other"), file("b-broken", b"bee")]);
-        let error = asked.resolve(&files).unwrap_err();
+        let error = asked.resolve(&files, &NoImages).unwrap_err();
         assert!(
             matches!(&error, ResolveError::Unreadable { source, .. } if source.to_string() == "bad sector")
         );
@@ -501,10 +646,12 @@ pub(super) mod tests {
     #[test]
     fn refuses_a_release_without_artifact_or_with_one_name_twice() {
         let files = memory(&[("a", b"ay")]);
-        assert!(matches!(release(vec![]).resolve(&files), Err(ResolveError::NoArtifact)));
+        assert!(matches!(release(vec![]).resolve(&files, &NoImages), Err(ResolveError::NoArtifact)));
         let mut asked = release(vec![file("a", b"ay")]);
         asked.config = vec![file("a", b"ay")];
-        assert!(matches!(asked.resolve(&files), Err(ResolveError::RepeatedName { name }) if name == "a"));
+        assert!(
+            matches!(asked.resolve(&files, &NoImages), Err(ResolveError::RepeatedName { name }) if name == "a")
+        );
     }
 
     #[test]
@@ -540,7 +687,7 @@ pub(super) mod tests {
             let mut flipped = files.files.clone();
             flipped.get_mut(Path::new(&format!("f{at}"))).unwrap().push(0);
             let files = Memory { files: flipped, ..Memory::default() };
-            let Resolution::Differs(mismatch) = release(other.artifacts).resolve(&files).unwrap() else {
+            let Resolution::Differs(mismatch) = release(other.artifacts).resolve(&files, &NoImages).unwrap() else {
                 return Err(TestCaseError::fail("matched"));
             };
             prop_assert_eq!(&mismatch.differing[0].name, &format!("f{at}"));

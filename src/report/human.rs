@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::audit::LogReference;
 use crate::plan::draft::Verdict;
-use crate::policy::account::{Action, RecordedApproval};
+use crate::policy::account::{Action, ManifestsSummary, RecordedApproval};
 use crate::policy::{DecisionReport, Finding, Severity};
 use crate::time;
 use crate::verify::facts::{ArtifactFacts, TimeKind};
@@ -81,7 +81,22 @@ fn subject(out: &mut String, report: &DecisionReport, paint: Paint) {
     let source = &release.source;
     let commit: String = source.commit.chars().take(12).collect();
     row(out, "source", &printable(&format!("{} {} @ {commit}", source.repository, source.r#ref)), paint);
+    if let Some(manifests) = &release.manifests {
+        row(out, "manifests", &printable(&manifests_text(manifests)), paint);
+    }
     row(out, "policy", &policy_text(report), paint);
+}
+
+/// How many objects and images, and which kinds run none that we know of: a person may know better.
+fn manifests_text(manifests: &ManifestsSummary) -> String {
+    let count = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let mut text =
+        format!("{}, {} by digest", count(manifests.objects, "object"), count(manifests.images, "image"));
+    if !manifests.without_images.is_empty() {
+        let kinds = manifests.without_images.iter().map(|(kind, count)| format!("{count} {kind}"));
+        text.push_str(&format!("; no image in {}", kinds.collect::<Vec<_>>().join(", ")));
+    }
+    text
 }
 
 fn policy_text(report: &DecisionReport) -> String {
@@ -178,7 +193,8 @@ pub fn finding_text(finding: &Finding, report: &DecisionReport, paint: Paint) ->
     if let Some(help) = &finding.help {
         notes.push(("help", help.clone()));
     }
-    let place = finding.origin.as_ref().map(|origin| (&origin.place, ""));
+    let policy = finding.origin.as_ref().map(|origin| &origin.place);
+    let place = finding.place.as_ref().or(policy).map(|place| (place, ""));
     caret::render(&headline, place, &notes, paint)
 }
 

@@ -11,7 +11,7 @@
 
 mod artifacts;
 mod evidence;
-mod folder;
+pub(in crate::source) mod folder;
 mod layout;
 mod policies;
 

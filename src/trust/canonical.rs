@@ -47,6 +47,12 @@ fn signer(signer: &Signer) -> Value {
     if signer.simple_signing {
         value.insert("simpleSigning".into(), json!(true));
     }
+    if signer.raw_payload {
+        value.insert("rawPayload".into(), json!(true));
+    }
+    if let Some(key_id) = &signer.key_id {
+        value.insert("keyId".into(), json!(key_id));
+    }
     Value::Object(value)
 }
 

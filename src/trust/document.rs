@@ -104,6 +104,13 @@ pub(super) struct SignerEntry {
     /// Whether it signs cosign's simple-signing payloads, and then no files.
     #[schemars(with = "Option<bool>")]
     pub(super) simple_signing: Option<Spanned<bool>>,
+    /// Whether it signs the payloads of its envelopes as they are, without their type, and then no
+    /// PAE: Google Cloud Build's older keys do. Dangerous: only for a key that signs nothing else.
+    #[schemars(with = "Option<bool>")]
+    pub(super) raw_payload: Option<Spanned<bool>>,
+    /// The name by which its envelopes must call its key, exact; any when left out.
+    #[schemars(with = "Option<String>", length(min = 1, max = MAX_TEXT))]
+    pub(super) key_id: Option<Spanned<String>>,
 }
 
 #[derive(FromDocument, JsonSchema)]

@@ -412,6 +412,38 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
     }
 
     #[test]
+    fn takes_raw_payloads_from_a_listed_attestation_key_alone_and_only_then_digests_it() {
+        let types = "predicateTypes: [https://p]";
+        let plain = loaded(&format!("signers: [{{name: x, use: attestation, key: a.pub, {types}}}]"));
+        let with = |members: &str| {
+            loaded(&format!("signers: [{{name: x, use: attestation, key: a.pub, {types}, {members}}}]"))
+        };
+        assert_eq!(with("rawPayload: false").digest(), plain.digest());
+        let raw = with("rawPayload: true");
+        assert!(raw.signers[0].raw_payload && raw.digest() != plain.digest());
+        let named = with("keyId: 'kms://one'");
+        assert_eq!(named.signers[0].key_id.as_deref(), Some("kms://one"));
+        assert_ne!(named.digest(), plain.digest());
+        let only = "only a key with `use: attestation` has `rawPayload`";
+        refuses(&[
+            ("signers: [{name: x, use: artifact, key: a.pub, rawPayload: true}]", only),
+            ("signers: [{name: x, use: vsa, key: a.pub, rawPayload: true}]", only),
+            (
+                "signers: [{name: x, use: attestation, identity: {issuer: i, subject: s}, rawPayload: true}]",
+                only,
+            ),
+            (
+                "signers: [{name: x, use: attestation, key: a.pub, rawPayload: true}]",
+                "a signer with `rawPayload` lists its `predicateTypes`",
+            ),
+            (
+                "signers: [{name: x, use: attestation, identity: {issuer: i, subject: s}, keyId: k}]",
+                "only a signer with a `key` has a `keyId`",
+            ),
+        ]);
+    }
+
+    #[test]
     fn changes_its_digest_with_a_key_file_and_not_with_the_order() {
         let one = loaded("signers: [{name: x, use: artifact, key: a.pub}, {name: y, use: vsa, key: b.pub}]");
         let turned = loaded(

@@ -1,7 +1,12 @@
 //! Approvals: each person's latest record on this release and environment, if it is in date.
 //!
-//! In: `approval/v1` statements. Out: one [`ApprovalFact`] per person at most, approval or
-//! rejection (`formats.md` sections 5 to 7). Whether enough people approved is the policy's.
+//! In: `approval/v1` statements. Out: [`ApprovalFact`]s, approvals and rejections (`formats.md` sections
+//! 5 to 7): for each person at most one of their own, and one for each signer that passes on what they
+//! said elsewhere (`onBehalfOf: github:alice`). Whether enough people approved, and whose passing on
+//! counts, is the policy's.
+//!
+//! What is passed on is believed of whoever has the alias in trust. A person passes nothing on, and
+//! a signer has no word of its own.
 //!
 //! A record that is no record of this release (another digest, environment, role, someone else's
 //! word, a date to come) takes no part. Of the others the latest counts, by trusted time or else
@@ -17,15 +22,17 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::facts::{ApprovalDecision, ApprovalFact, TimeKind};
-use super::people::roles;
+use super::people::{identify, roles};
 use super::set_aside::{Quoted, SetAside, Why};
 use super::spoken::Said;
-use super::standing::listed;
+use super::standing::{listed, signers_for};
 use super::subjects::Wanted;
 use crate::evidence::attestation::{Signed, Standing};
-use crate::evidence::predicate::approval::{Approval, Word};
+use crate::evidence::predicate::approval::{Approval, TYPE, Word};
+use crate::evidence::predicate::source::Alias;
+use crate::evidence::statement::Statement;
 use crate::time::{Timestamp, to_seconds, whole_seconds};
-use crate::trust::Person;
+use crate::trust::{Person, Signer, Use};
 
 /// How far a signer's clock may run ahead of the gate's.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
@@ -34,14 +41,20 @@ const SKEW: TimeDelta = TimeDelta::seconds(60);
 pub(super) fn bind(
     approvals: &[Said<'_>],
     wanted: &Wanted<'_>,
+    signers: &[Signer],
     people: &[Person],
     now: Timestamp,
 ) -> (Vec<ApprovalFact>, Vec<SetAside>) {
     let mut set_aside = Vec::new();
-    let mut records: BTreeMap<String, Vec<(ApprovalFact, &Signed)>> = BTreeMap::new();
+    let mut records: BTreeMap<(String, Option<String>), Vec<(ApprovalFact, &Signed)>> = BTreeMap::new();
     for said in approvals {
-        match record(*said, wanted, people, now) {
-            Ok(fact) => records.entry(fact.person.clone()).or_default().push((fact, said.signed)),
+        match recorded(*said, wanted, signers, people, now) {
+            Ok(facts) => {
+                for fact in facts {
+                    let whose = (fact.person.clone(), fact.attested_by.clone());
+                    records.entry(whose).or_default().push((fact, said.signed));
+                }
+            }
             Err(why) => set_aside.push(SetAside::because(said.signed, &why)),
         }
     }
@@ -71,22 +84,62 @@ fn superseded(older: &ApprovalFact, latest: &ApprovalFact) -> Why {
     Why::Superseded { person: older.person.clone(), at: to_seconds(latest.time), by: latest.evidence }
 }
 
-/// What one statement says, if it is a record on this release.
-fn record(
+/// What one statement says, in each name in which it counts.
+fn recorded(
     said: Said<'_>,
     wanted: &Wanted<'_>,
+    signers: &[Signer],
     people: &[Person],
     now: Timestamp,
-) -> Result<ApprovalFact, Why> {
-    let person = speaker(said.signed, people)?;
-    wanted.release_named(&said.statement.subject)?;
+) -> Result<Vec<ApprovalFact>, Why> {
+    let approval = |statement: &Statement| Approval::read(&statement.predicate);
+    let (person, attested_by) = match &said.signed.standing {
+        Standing::Person(name) => {
+            let person = known(name, people)?;
+            wanted.release_named(&said.statement.subject)?;
+            if let Some(whom) = approval(said.statement)?.on_behalf_of {
+                return Err(Why::OnBehalfOf { wanted: "a person's own word", got: Quoted::new(&whom) });
+            }
+            (person, vec![None])
+        }
+        Standing::Signers(names) => {
+            // Only people approve: no workload, whatever it may sign.
+            let nobody = || Why::WrongUse { wanted: "a person", got: listed(names) };
+            let whom = approval(said.statement).ok().and_then(|it| it.on_behalf_of).ok_or_else(nobody)?;
+            let attesting = signers_for(said.signed, signers, Use::Attestation, Some(TYPE))?;
+            wanted.release_named(&said.statement.subject)?;
+            let person = meant(&whom, people)?;
+            (person, attesting.iter().map(|signer| Some(signer.name.clone())).collect())
+        }
+    };
+    let fact = record(said, person, wanted, now)?;
+    Ok(attested_by.into_iter().map(|attested_by| ApprovalFact { attested_by, ..fact.clone() }).collect())
+}
+
+/// The person of a name in trust.
+fn known<'a>(name: &str, people: &'a [Person]) -> Result<&'a Person, Why> {
+    let unknown = || Why::WrongUse { wanted: "a person", got: Quoted::new(name).to_string() };
+    people.iter().find(|person| person.name == *name).ok_or_else(unknown)
+}
+
+/// The one person whose alias it is.
+fn meant<'a>(whom: &str, people: &'a [Person]) -> Result<&'a Person, Why> {
+    let nobody = || Why::OnBehalfOf { wanted: "an alias of a person in trust", got: Quoted::new(whom) };
+    let alias = Alias::try_from(whom.to_owned()).map_err(|_| nobody())?;
+    let found = identify([&alias], people).people;
+    let mut names = found.iter();
+    match (names.next(), names.next()) {
+        (Some(name), None) => known(name, people),
+        _ => Err(nobody()),
+    }
+}
+
+/// A person's record on this release.
+fn record(said: Said<'_>, person: &Person, wanted: &Wanted<'_>, now: Timestamp) -> Result<ApprovalFact, Why> {
     let approval = Approval::read(&said.statement.predicate)?;
     if approval.environment != wanted.environment {
         let (wanted, got) = (Quoted::new(wanted.environment), Quoted::new(&approval.environment));
         return Err(Why::WrongEnvironment { wanted, got });
-    }
-    if let Some(whom) = &approval.on_behalf_of {
-        return Err(Why::OnBehalfOf { whom: Quoted::new(whom) });
     }
     let (time, time_kind) = judged_at(said.signed, &approval, now)?;
     let narrowed_to = approval.role.as_deref();
@@ -105,19 +158,8 @@ fn record(
         time_kind,
         expires_at: whole_seconds(approval.expires_at),
         evidence: said.signed.evidence,
+        attested_by: None,
     })
-}
-
-/// Only people approve: no workload, whatever it may sign.
-fn speaker<'a>(signed: &Signed, people: &'a [Person]) -> Result<&'a Person, Why> {
-    const WANTED: &str = "a person";
-    match &signed.standing {
-        Standing::Signers(names) => Err(Why::WrongUse { wanted: WANTED, got: listed(names) }),
-        Standing::Person(name) => {
-            let unknown = || Why::WrongUse { wanted: WANTED, got: Quoted::new(name).to_string() };
-            people.iter().find(|person| person.name == *name).ok_or_else(unknown)
-        }
-    }
 }
 
 /// When a record was given and by whose word, when its dates can be believed at all.

@@ -88,7 +88,8 @@ pub(super) fn complete<K: Ord + Clone>(
 }
 
 impl<K> Covered<K> {
-    fn pieces(&self) -> impl Iterator<Item = Digest> {
+    /// Every piece that it rests on.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Digest> + use<'_, K> {
         self.leaves.iter().map(|leaf| leaf.evidence).chain([self.evidence])
     }
 }

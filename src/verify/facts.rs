@@ -1,212 +1,33 @@
 //! The facts: one release and what was proved of it.
 //!
-//! A seal: [`VerifiedFacts`] has no other maker than [`verify`]. Wire form: `formats.md` section 9,
-//! "Facts" (with `config`, which `artifacts: {byDigest}` judges too, and with `leaves`, which says
-//! by which piece each platform of an image index is vouched for when the index itself is not).
+//! A seal: [`VerifiedFacts`] has no other maker than [`verify`]. The wire form is that of [`Facts`].
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::separation::Built;
+use super::separation::{Built, Separated};
 use super::set_aside::SetAside;
 use super::spoken::Spoken;
 use super::subjects::Wanted;
-use super::{Input, InputRole, Verified, approvals, provenance, separation, signatures, workers};
+use super::{
+    Input, InputRole, Verified, approvals, attestations, provenance, separation, signatures, workers,
+};
 use crate::evidence::attestation::{Authenticated, Authenticator, Rejection};
 use crate::evidence::{Evidence, Gathered, UnreadableFile};
-use crate::release::digest::{ClaimedDigest, Digest};
-use crate::release::resolved::{Content, ResolvedArtifact, ResolvedRelease};
+use crate::release::digest::Digest;
+use crate::release::resolved::{Content, Leaf, ResolvedArtifact, ResolvedRelease};
 use crate::time::{Timestamp, whole_seconds};
 use crate::trust::TrustRoot;
 
-/// `_type` of the facts.
-pub const TYPE: &str = "https://laforge.dev/facts/v1";
+pub use super::proved::{
+    ApprovalDecision, ApprovalFact, ArtifactFacts, AttestationFact, ConfigFacts, ContradictionFact, Ending,
+    Facts, LeafEvidence, Party, PlatformFact, ProvenanceFact, Says, SeparationFact, SignatureFact,
+    SourceFact, TYPE, TimeKind,
+};
 
 /// One release and what was proved of it.
 #[derive(Debug)]
 pub struct VerifiedFacts {
     facts: Facts,
-}
-
-/// The facts in their wire form.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Facts {
-    /// [`TYPE`].
-    #[serde(rename = "_type")]
-    pub r#type: &'static str,
-    /// The release digest.
-    pub release: Digest,
-    /// When it was judged.
-    #[serde(serialize_with = "crate::time::seconds")]
-    pub now: Timestamp,
-    /// Under which trust.
-    pub trust_digest: Digest,
-    /// Artifacts, by name.
-    pub artifacts: Vec<ArtifactFacts>,
-    /// Configurations, by name.
-    pub config: Vec<ConfigFacts>,
-    /// Each person's latest record that is in date, by person.
-    pub approvals: Vec<ApprovalFact>,
-    /// Parties of separation of duties that could be looked at, by party.
-    pub separation: Vec<SeparationFact>,
-}
-
-/// What was proved of one artifact.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ArtifactFacts {
-    /// Its name.
-    pub name: String,
-    /// Its digest.
-    pub digest: ClaimedDigest,
-    /// Whether its bytes were read here.
-    pub read: bool,
-    /// Signatures over it, by (signer, evidence).
-    pub signatures: Vec<SignatureFact>,
-    /// Provenances of it, by (signer, builder, evidence).
-    pub provenances: Vec<ProvenanceFact>,
-}
-
-/// One configuration.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConfigFacts {
-    /// Its name.
-    pub name: String,
-    /// Its digest.
-    pub digest: ClaimedDigest,
-    /// Whether its bytes were read here.
-    pub read: bool,
-}
-
-/// One signature over an artifact.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SignatureFact {
-    /// The signer's name in trust.
-    pub signer: String,
-    /// The evidence.
-    pub evidence: Digest,
-    /// Its trusted time, if any.
-    #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
-    pub time: Option<Timestamp>,
-    /// Of an image index that is vouched for platform by platform, each one's evidence.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub leaves: Vec<LeafEvidence>,
-}
-
-/// The evidence that vouches for one platform of an image index.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LeafEvidence {
-    /// `os/architecture[/variant]`.
-    pub platform: String,
-    /// The evidence.
-    pub evidence: Digest,
-}
-
-/// One provenance of an artifact.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProvenanceFact {
-    /// The signer's name in trust.
-    pub signer: String,
-    /// The builder's id.
-    pub builder: String,
-    /// The level that trust grants this (signer, builder); 0 when it grants none.
-    pub level: u8,
-    /// The source repository, when it names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repository: Option<String>,
-    /// The source commit, when it names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// The ref, when it names one.
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub r#ref: Option<String>,
-    /// Whether a hosted runner built it, when that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hosted: Option<bool>,
-    /// Its trusted time, if any.
-    #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
-    pub time: Option<Timestamp>,
-    /// The evidence.
-    pub evidence: Digest,
-    /// Of an image index that is vouched for platform by platform, each one's evidence.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub leaves: Vec<LeafEvidence>,
-}
-
-/// A person's latest record on this release and environment, in date at `now`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ApprovalFact {
-    /// The person's name in trust.
-    pub person: String,
-    /// Yes or no.
-    pub decision: ApprovalDecision,
-    /// The roles in which it counts: all of the person's, or the one that the record narrows to.
-    pub roles: Vec<String>,
-    /// When it was given.
-    #[serde(serialize_with = "crate::time::seconds")]
-    pub time: Timestamp,
-    /// Whose word `time` is.
-    pub time_kind: TimeKind,
-    /// Until when it counts.
-    #[serde(serialize_with = "crate::time::seconds")]
-    pub expires_at: Timestamp,
-    /// The evidence.
-    pub evidence: Digest,
-}
-
-/// Yes or no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ApprovalDecision {
-    /// Yes.
-    Approved,
-    /// No.
-    Rejected,
-}
-
-/// Whose word a time is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TimeKind {
-    /// A log's or a time stamp authority's.
-    Trusted,
-    /// The signer's own.
-    Claimed,
-}
-
-/// A party of separation of duties.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Party {
-    /// Authors and committer of the source, from `source/v1`.
-    SourceAuthor,
-    /// Who started the build, from the provenance.
-    WorkflowActor,
-    /// Who runs the deploy.
-    Deployer,
-    /// Who signed the policy set.
-    PolicySigner,
-}
-
-/// Who a party is, as far as evidence says.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SeparationFact {
-    /// The party.
-    pub party: Party,
-    /// People in trust that it maps to, by name.
-    pub people: Vec<String>,
-    /// How many of its names map to nobody in trust: then it is not established.
-    pub unknown: u64,
 }
 
 /// Binds what was gathered to this release: true or absent, never an opinion.
@@ -230,25 +51,33 @@ pub(super) fn verify_on(
     let mut heard = Heard::of(&gathered, &judged);
     let spoken = &heard.spoken;
     let (signatures, unsigned) = signatures::bind(spoken, &wanted, &trust.signers);
-    let (builds, unbuilt) = provenance::bind(&spoken.provenances, &wanted, &trust.signers, &trust.builders);
-    let (approvals, unapproved) = approvals::bind(&spoken.approvals, &wanted, &trust.people, now);
+    let built = provenance::bind(&spoken.provenances, &wanted, &trust.signers, &trust.builders);
+    let provenance::Bound { builds, contradicted, set_aside: unbuilt } = built;
+    let (attestations, unattested) = attestations::bind(&spoken.others, &wanted, &trust.signers, now);
+    let (approvals, unapproved) =
+        approvals::bind(&spoken.approvals, &wanted, &trust.signers, &trust.people, now);
     let built = Built::of(&builds, &spoken.provenances);
-    let (separation, unseparated) =
+    let Separated { facts: separation, sources, set_aside: unseparated } =
         separation::bind(&spoken.sources, &built, &wanted, &trust.signers, &trust.people);
-    let unread = spoken.unread(&trust.signers);
 
-    for list in [unsigned, unbuilt, unapproved, unseparated, unread] {
+    for list in [unsigned, unbuilt, unattested, unapproved, unseparated] {
         heard.set_aside.extend(list);
     }
-    let provenances = builds.into_iter().map(|build| (build.artifact, build.fact)).collect();
+    let bound = Bound {
+        signatures: by_artifact(signatures),
+        provenances: by_artifact(builds.into_iter().map(|build| (build.artifact, build.fact)).collect()),
+        contradicted: by_artifact(contradicted),
+        attestations: by_artifact(attestations),
+    };
     let facts = Facts {
         r#type: TYPE,
         release: release.digest(),
         now: whole_seconds(now),
         trust_digest: trust.digest(),
-        artifacts: artifact_facts(release, signatures, provenances),
+        artifacts: artifact_facts(release, bound),
         config: release.config().iter().map(config_facts).collect(),
         approvals,
+        sources: sorted(sources),
         separation,
     };
     let Heard { set_aside, roles, .. } = heard;
@@ -290,20 +119,33 @@ impl<'a> Heard<'a> {
     }
 }
 
-fn artifact_facts(
-    release: &ResolvedRelease,
-    signatures: Vec<(usize, SignatureFact)>,
-    provenances: Vec<(usize, ProvenanceFact)>,
-) -> Vec<ArtifactFacts> {
-    let (mut signatures, mut provenances) = (by_artifact(signatures), by_artifact(provenances));
+/// What was bound, by artifact's position.
+struct Bound {
+    signatures: BTreeMap<usize, Vec<SignatureFact>>,
+    provenances: BTreeMap<usize, Vec<ProvenanceFact>>,
+    contradicted: BTreeMap<usize, Vec<ContradictionFact>>,
+    attestations: BTreeMap<usize, Vec<AttestationFact>>,
+}
+
+fn artifact_facts(release: &ResolvedRelease, mut bound: Bound) -> Vec<ArtifactFacts> {
     let facts = release.artifacts().iter().enumerate().map(|(at, artifact)| ArtifactFacts {
         name: artifact.name().to_owned(),
         digest: artifact.digest(),
         read: was_read(artifact),
-        signatures: sorted(signatures.remove(&at).unwrap_or_default()),
-        provenances: sorted_provenances(provenances.remove(&at).unwrap_or_default()),
+        signatures: sorted(bound.signatures.remove(&at).unwrap_or_default()),
+        provenances: sorted_provenances(bound.provenances.remove(&at).unwrap_or_default()),
+        contradicted: sorted(bound.contradicted.remove(&at).unwrap_or_default()),
+        attestations: sorted(bound.attestations.remove(&at).unwrap_or_default()),
+        platforms: platforms(artifact),
     });
     facts.collect()
+}
+
+fn platforms(artifact: &ResolvedArtifact) -> Vec<PlatformFact> {
+    let leaves = artifact.image().map_or(&[][..], |image| &image.leaves);
+    let platform =
+        |leaf: &Leaf| PlatformFact { platform: leaf.platform.clone(), digest: leaf.digest.digest().claim() };
+    leaves.iter().map(platform).collect()
 }
 
 fn by_artifact<F>(facts: Vec<(usize, F)>) -> BTreeMap<usize, Vec<F>> {

@@ -1,10 +1,11 @@
 //! Provenance: which build made an artifact, from which source, up to which level it is believed.
 //!
-//! In: SLSA provenance statements v0.2 and v1. Out: [`Build`]s by artifact.
+//! In: SLSA provenance statements v0.1, v0.2 and v1. Out: [`Build`]s by artifact, and
+//! [`Contradicted`] ones.
 //!
 //! What a certificate claims about the workload (Fulcio's extensions,
 //! <https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>) must agree with what the
-//! predicate says, and stands where the predicate says nothing. The level is the one that trust
+//! predicate says, and stands where the predicate says nothing: see [`claims`]. The level is the one that trust
 //! grants this very (signer, builder id); none is granted otherwise, and it is capped where the
 //! signer could have been made to say anything: see [`level`].
 //!
@@ -13,12 +14,15 @@
 //! about the job that *signed*; with generators that sign in a job of their own, the build's job
 //! may have run elsewhere.
 
+mod claims;
+mod details;
+mod inputs;
 mod rule;
 
 use std::collections::BTreeMap;
 
-use super::coverage::{Piece, complete};
-use super::facts::ProvenanceFact;
+use super::coverage::{Covered, Piece, complete};
+use super::facts::{ContradictionFact, ProvenanceFact};
 use super::set_aside::{Quoted, SetAside, Why};
 use super::spoken::Said;
 use super::standing::signers_for;
@@ -26,9 +30,11 @@ use super::subjects::{Named, Wanted};
 use crate::evidence::attestation::{Signed, SignedBy};
 use crate::evidence::predicate::provenance::{Provenance, version};
 use crate::evidence::predicate::source::Alias;
+use crate::release::digest::Digest;
 use crate::trust::{Builder, Signer, Use};
 
-use rule::{Origin, origin, repository_of};
+use details::Details;
+use rule::origin;
 
 /// One provenance of an artifact, with what separation of duties asks beside the fact.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,40 +46,90 @@ pub(super) struct Build {
     pub(super) actors: Vec<Alias>,
 }
 
-/// Builds, and what was set aside.
+/// What binding provenance gives.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    pub(super) builds: Vec<Build>,
+    /// By artifact's position: provenance that its own certificate contradicts.
+    pub(super) contradicted: Vec<(usize, ContradictionFact)>,
+    pub(super) set_aside: Vec<SetAside>,
+}
+
+/// Builds, contradictions, and what was set aside.
 pub(super) fn bind(
     provenances: &[Said<'_>],
     wanted: &Wanted<'_>,
     signers: &[Signer],
     builders: &[Builder],
-) -> (Vec<Build>, Vec<SetAside>) {
+) -> Bound {
     let mut pieces = Vec::new();
-    let mut set_aside = Vec::new();
+    let mut details = BTreeMap::new();
+    let mut bound = Bound::default();
     for said in provenances {
         match claims_of(*said, wanted, signers, builders) {
-            Ok((claims, named)) => pieces.extend(pieces_of(said.signed, &claims, &named)),
-            Err(why) => set_aside.push(SetAside::because(said.signed, &why)),
+            Ok(Told { claims, named, details: of }) => {
+                pieces.extend(pieces_of(said.signed, &claims, &named));
+                details.insert(said.signed.evidence, of);
+            }
+            Err(why) => {
+                bound.contradicted.extend(contradictions(*said, &why, wanted, signers));
+                bound.set_aside.push(SetAside::because(said.signed, &why));
+            }
         }
     }
     let (covered, partial) = complete(pieces, wanted);
-    set_aside.extend(partial);
-    let builds = covered.into_iter().map(|it| Build {
-        artifact: it.artifact,
-        actors: it.says.actors,
-        fact: ProvenanceFact {
+    bound.set_aside.extend(partial);
+    bound.builds = covered.into_iter().map(|it| Build::of(it, &details)).collect();
+    bound
+}
+
+impl Build {
+    fn of(it: Covered<Claims>, details: &BTreeMap<Digest, Details>) -> Self {
+        let details = Details::shared(it.pieces().filter_map(|evidence| details.get(&evidence)));
+        let fact = ProvenanceFact {
             signer: it.says.signer,
             builder: it.says.builder,
             level: it.says.level,
             repository: it.says.repository,
             commit: it.says.commit,
             r#ref: it.says.r#ref,
+            workflow: it.says.workflow,
+            trigger: it.says.trigger,
             hosted: it.says.hosted,
+            run_id: details.run,
+            finished_on: details.finished_on,
+            external_parameters: details.parameters,
+            dependencies: details.dependencies,
             time: it.time,
             evidence: it.evidence,
             leaves: it.leaves,
-        },
-    });
-    (builds.collect(), set_aside)
+        };
+        Self { artifact: it.artifact, actors: it.says.actors, fact }
+    }
+}
+
+/// Of provenance that its certificate contradicts, in which the artifacts that it names: rules have
+/// to see it, since their users would look for it.
+fn contradictions(
+    said: Said<'_>,
+    why: &Why,
+    wanted: &Wanted<'_>,
+    signers: &[Signer],
+) -> Vec<(usize, ContradictionFact)> {
+    let Why::ClaimsMismatch { member, certificate, predicate } = why else { return Vec::new() };
+    let predicate_type = said.statement.predicate_type.as_str();
+    let signers = signers_for(said.signed, signers, Use::Attestation, Some(predicate_type));
+    let named = wanted.artifacts_named(&said.statement.subject);
+    let (Ok(signers), Ok(named)) = (signers, named) else { return Vec::new() };
+    let Some(signer) = signers.first() else { return Vec::new() };
+    let fact = || ContradictionFact {
+        signer: signer.name.clone(),
+        member: (*member).to_owned(),
+        certificate: certificate.text().to_owned(),
+        predicate: predicate.text().to_owned(),
+        evidence: said.signed.evidence,
+    };
+    named.iter().map(|(artifact, _)| (*artifact, fact())).collect()
 }
 
 /// What one signer's provenance says of whatever its subjects are.
@@ -85,8 +141,17 @@ struct Claims {
     repository: Option<String>,
     commit: Option<String>,
     r#ref: Option<String>,
+    workflow: Option<String>,
+    trigger: Option<String>,
     hosted: Option<bool>,
     actors: Vec<Alias>,
+}
+
+/// What one statement says: in each name that counts, of which artifacts, and beside it.
+struct Told {
+    claims: Vec<Claims>,
+    named: Named,
+    details: Details,
 }
 
 fn pieces_of<'a>(signed: &'a Signed, claims: &[Claims], named: &Named) -> Vec<Piece<'a, Claims>> {
@@ -102,19 +167,18 @@ fn pieces_of<'a>(signed: &'a Signed, claims: &[Claims], named: &Named) -> Vec<Pi
     claims.iter().flat_map(of).collect()
 }
 
-/// What a statement says in each name that counts, and of which artifacts.
 fn claims_of(
     said: Said<'_>,
     wanted: &Wanted<'_>,
     signers: &[Signer],
     builders: &[Builder],
-) -> Result<(Vec<Claims>, Named), Why> {
+) -> Result<Told, Why> {
     let predicate_type = said.statement.predicate_type.as_str();
     let signers = signers_for(said.signed, signers, Use::Attestation, Some(predicate_type))?;
     let named = wanted.artifacts_named(&said.statement.subject)?;
     let version = version(predicate_type).ok_or_else(|| Why::NotRead { got: Quoted::new(predicate_type) })?;
     let provenance = Provenance::read(version, &said.statement.predicate)?;
-    let origin = reconciled(origin(&provenance)?, &said.signed.by)?;
+    let origin = claims::reconciled(origin(&provenance)?, &said.signed.by)?;
     let graded = signers.iter().map(|signer| {
         let level = level(signer, &provenance.builder, &said.signed.by, builders);
         (signer.name.clone(), level)
@@ -126,10 +190,13 @@ fn claims_of(
         repository: origin.repository.clone(),
         commit: origin.commit.clone(),
         r#ref: origin.r#ref.clone(),
+        workflow: origin.workflow.clone(),
+        trigger: origin.trigger.clone(),
         hosted: origin.hosted,
         actors: origin.actors.clone(),
     });
-    Ok((claims.collect(), named))
+    let details = Details::of(&provenance, origin.run.clone());
+    Ok(Told { claims: claims.collect(), named, details })
 }
 
 /// Of the names that one identity fits, those with the highest level: one statement is not two
@@ -162,54 +229,6 @@ fn level(signer: &Signer, builder: &str, by: &SignedBy, builders: &[Builder]) ->
         }
     };
     if vouched && !signer.uses.contains(&Use::Artifact) { granted } else { granted.min(CAPPED) }
-}
-
-/// The predicate's origin with what the certificate claims: they agree, or nothing counts.
-fn reconciled(origin: Origin, by: &SignedBy) -> Result<Origin, Why> {
-    let SignedBy::Certificate { claims, .. } = by else { return Ok(origin) };
-    let claim = |name: &str| claims.get(name).filter(|it| !it.is_empty()).cloned();
-    let repository = claim("sourceRepositoryUri").map(|uri| repository_of(&uri));
-    let hosted = match claim("runnerEnvironment") {
-        Some(runner) => agree_on_runner(origin.hosted, &runner)?,
-        None => origin.hosted,
-    };
-    Ok(Origin {
-        repository: agree("repository", repository, origin.repository)?,
-        commit: agree("commit", claim("sourceRepositoryDigest"), origin.commit)?,
-        r#ref: agree("ref", claim("sourceRepositoryRef"), origin.r#ref)?,
-        hosted,
-        actors: origin.actors,
-    })
-}
-
-fn agree(
-    member: &'static str,
-    certificate: Option<String>,
-    predicate: Option<String>,
-) -> Result<Option<String>, Why> {
-    match (certificate, predicate) {
-        (Some(certificate), Some(predicate)) if certificate != predicate => {
-            let (certificate, predicate) = (Quoted::new(&certificate), Quoted::new(&predicate));
-            Err(Why::ClaimsMismatch { member, certificate, predicate })
-        }
-        (certificate, predicate) => Ok(certificate.or(predicate)),
-    }
-}
-
-/// What a runner environment says: `github-hosted`, `gitlab-hosted` and the like, or `self-hosted`.
-/// Another word says nothing, and then the predicate's is not believed either.
-fn agree_on_runner(predicate: Option<bool>, runner: &str) -> Result<Option<bool>, Why> {
-    let hosted: BTreeMap<&str, bool> =
-        [("github-hosted", true), ("gitlab-hosted", true), ("self-hosted", false)].into();
-    let certificate = hosted.get(runner).copied();
-    match (certificate, predicate) {
-        (Some(certificate), Some(predicate)) if certificate != predicate => Err(Why::ClaimsMismatch {
-            member: "runner",
-            certificate: Quoted::new(runner),
-            predicate: Quoted::new(if predicate { "hosted" } else { "self-hosted" }),
-        }),
-        _ => Ok(certificate),
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{Party, SeparationFact};
+use super::attestations::claim;
+use super::facts::{Party, SeparationFact, SourceFact};
 use super::people::{Identified, identify};
 use super::provenance::Build;
 use super::set_aside::{Quoted, SetAside, Why};
@@ -27,25 +28,38 @@ use crate::trust::{Person, Signer, Use};
 /// The artifact whose bytes are the manifests: people write it, no builder builds it.
 const MANIFESTS: &str = "manifests";
 
-/// Facts by party, and the source statements that were set aside.
+/// What separation of duties gives.
+pub(super) struct Separated {
+    /// By party.
+    pub(super) facts: Vec<SeparationFact>,
+    /// The source statements that counted.
+    pub(super) sources: Vec<SourceFact>,
+    /// Those that didn't.
+    pub(super) set_aside: Vec<SetAside>,
+}
+
+/// Facts by party, and the source statements that they came from.
 pub(super) fn bind(
-    sources: &[Said<'_>],
+    statements: &[Said<'_>],
     built: &Built<'_>,
     wanted: &Wanted<'_>,
     signers: &[Signer],
     people: &[Person],
-) -> (Vec<SeparationFact>, Vec<SetAside>) {
+) -> Separated {
     let mut names = BTreeSet::new();
-    let mut set_aside = Vec::new();
-    for said in sources {
+    let (mut sources, mut set_aside) = (Vec::new(), Vec::new());
+    for said in statements {
         match authors(*said, built, wanted, signers) {
-            Ok(authors) => names.extend(authors),
+            Ok((authors, facts)) => {
+                names.extend(authors);
+                sources.extend(facts);
+            }
             Err(why) => set_aside.push(SetAside::because(said.signed, &why)),
         }
     }
     let authors = (!names.is_empty()).then(|| fact(Party::SourceAuthor, identify(&names, people), 0));
-    let facts = authors.into_iter().chain(actors(built.builds, wanted, people));
-    (facts.collect(), set_aside)
+    let facts = authors.into_iter().chain(actors(built.builds, wanted, people)).collect();
+    Separated { facts, sources, set_aside }
 }
 
 /// The builds of this release and who signed for them.
@@ -101,7 +115,7 @@ fn authors(
     built: &Built<'_>,
     wanted: &Wanted<'_>,
     signers: &[Signer],
-) -> Result<Vec<Alias>, Why> {
+) -> Result<(Vec<Alias>, Vec<SourceFact>), Why> {
     let fitting = signers_for(said.signed, signers, Use::Attestation, Some(TYPE))?;
     // Naming authors is granted by name: a signer for any predicate type is not asked about people.
     if let Some(first) = fitting.first()
@@ -112,10 +126,11 @@ fn authors(
     wanted.source_named(&said.statement.subject)?;
     let source = Source::read(&said.statement.predicate)?;
     let ours = wanted.source;
-    for (member, wanted, got) in
-        [("repository", &ours.repository, &source.repository), ("commit", &ours.commit, &source.commit)]
-    {
-        if wanted != got {
+    for (member, same, wanted, got) in [
+        ("repository", ours.is_repository(&source.repository), &ours.repository, &source.repository),
+        ("commit", ours.commit == source.commit, &ours.commit, &source.commit),
+    ] {
+        if !same {
             return Err(Why::WrongSource { member, wanted: Quoted::new(wanted), got: Quoted::new(got) });
         }
     }
@@ -123,7 +138,13 @@ fn authors(
         let names: Vec<String> = fitting.iter().map(|signer| signer.name.clone()).collect();
         return Err(Why::NotIndependent { signer: listed(&names) });
     }
-    Ok(source.everyone().cloned().collect())
+    let fact = |signer: &&Signer| SourceFact {
+        signer: signer.name.clone(),
+        evidence: said.signed.evidence,
+        commit: source.commit.clone(),
+        run_id: claim(&said.signed.by, "runInvocationUri"),
+    };
+    Ok((source.everyone().cloned().collect(), fitting.iter().map(fact).collect()))
 }
 
 /// Who started the builds: of every artifact, by a builder that trust names. When some artifacts

@@ -116,8 +116,8 @@ pub(super) enum Why {
     NotYetValid { latest: String, got: String },
     #[error("superseded: `{person}` gave a later record at {at}, {by}")]
     Superseded { person: String, at: String, by: Digest },
-    #[error("on behalf of {whom}: wanted a person's own word, got one that is passed on")]
-    OnBehalfOf { whom: Quoted },
+    #[error("on behalf of somebody: wanted {wanted}, got one that is passed on for {got}")]
+    OnBehalfOf { wanted: &'static str, got: Quoted },
     #[error("not independent: {signer} also signed provenance of this release")]
     NotIndependent { signer: String },
     #[error("incomplete index: `{artifact}` is an image index of which nobody vouches for {missing}")]
@@ -176,6 +176,11 @@ impl Quoted {
             shown.push('…');
         }
         Self(shown)
+    }
+
+    /// The text as it is shown, without its backticks.
+    pub(super) fn text(&self) -> &str {
+        &self.0
     }
 }
 

@@ -4,7 +4,10 @@
 //! artifact. A message signature is one over the artifact's bytes; `evidence` has tied it to the
 //! artifacts of this release that have them, and has let cosign's simple signing pass only from
 //! signers that do nothing else. A statement's predicate is not read: the subject is all it says.
-//! A message signature over the manifest of a single platform counts for nothing; a statement does.
+//! A signature over the manifest of a single platform counts for that platform: an image index is
+//! signed when all of its platforms are, in the same name.
+
+use std::collections::BTreeSet;
 
 use super::coverage::{Cover, Piece, complete};
 use super::facts::SignatureFact;
@@ -54,14 +57,26 @@ struct Bound<'a> {
 
 fn message<'a>(it: Message<'_>, wanted: &Wanted<'_>, signers: &'a [Signer]) -> Result<Bound<'a>, Why> {
     let signers = signers_for(it.signed, signers, Use::Artifact, None)?;
-    let signed = |artifact: &WantedArtifact| it.artifacts.contains(&artifact.name);
-    let artifacts = wanted.artifacts.iter().enumerate().filter(|(_, artifact)| signed(artifact));
-    let over: Named = artifacts.map(|(at, _)| (at, Cover::Whole)).collect();
+    let artifacts = wanted.artifacts.iter().enumerate();
+    let over: Named = artifacts.filter_map(|(at, artifact)| Some((at, cover(&it, artifact)?))).collect();
     if over.is_empty() {
         let got = Quoted::new(&it.artifacts.join(", ")).to_string();
         return Err(Why::WrongSubject { wanted: "an artifact of this release".to_owned(), got });
     }
     Ok(Bound { signers, over })
+}
+
+/// How much of an artifact is signed, if any of it.
+fn cover(it: &Message<'_>, artifact: &WantedArtifact) -> Option<Cover> {
+    if it.artifacts.contains(&artifact.name) {
+        return Some(Cover::Whole);
+    }
+    let is_signed = |platform: &str| {
+        it.leaves.iter().any(|(index, signed)| *index == artifact.name && signed == platform)
+    };
+    let leaves = artifact.leaves.iter().enumerate().filter(|(_, leaf)| is_signed(&leaf.platform));
+    let leaves: BTreeSet<usize> = leaves.map(|(at, _)| at).collect();
+    (!leaves.is_empty()).then_some(Cover::Leaves(leaves))
 }
 
 fn statement<'a>(it: Said<'_>, wanted: &Wanted<'_>, signers: &'a [Signer]) -> Result<Bound<'a>, Why> {
@@ -108,7 +123,7 @@ mod tests {
         let (over_a, over_b) = (signed("release", 1), signed("release", 2));
         let statement = cosign("b");
         let spoken = Spoken {
-            messages: vec![Message { signed: &over_a, artifacts: &a }],
+            messages: vec![Message { signed: &over_a, artifacts: &a, leaves: &[] }],
             signatures: vec![Said { signed: &over_b, statement: &statement }],
             ..Spoken::default()
         };
@@ -134,9 +149,9 @@ mod tests {
         let (ci, release) = (signed("ci", 1), signed("release", 2));
         let spoken = Spoken {
             messages: vec![
-                Message { signed: &ci, artifacts: &a },
-                Message { signed: &person, artifacts: &a },
-                Message { signed: &release, artifacts: &x },
+                Message { signed: &ci, artifacts: &a, leaves: &[] },
+                Message { signed: &person, artifacts: &a, leaves: &[] },
+                Message { signed: &release, artifacts: &x, leaves: &[] },
             ],
             signatures: vec![
                 Said { signed: &ci, statement: &ours },
@@ -150,5 +165,28 @@ mod tests {
         let kinds: Vec<_> = set_aside.iter().map(|it| it.kind).collect();
         let expected = ["wrong-use", "wrong-use", "wrong-subject"];
         assert_eq!(kinds, [expected, expected].concat());
+    }
+
+    #[test]
+    fn an_index_is_signed_when_each_of_its_platforms_is_in_the_same_name() {
+        let (source, signers) = (source(), signers());
+        let wanted = wanted(&source, &[("index", &["linux/amd64", "linux/arm64"])]);
+        let leaf = |platform: &str| [("index".to_owned(), platform.to_owned())];
+        let (amd, arm, stranger) =
+            (leaf("linux/amd64"), leaf("linux/arm64"), [("x".to_owned(), "linux/arm64".to_owned())]);
+        let (one, two) = (signed("release", 1), signed("release", 2));
+        let bound = |second: &[(String, String)]| {
+            let messages = vec![
+                Message { signed: &one, artifacts: &[], leaves: &amd },
+                Message { signed: &two, artifacts: &[], leaves: second },
+            ];
+            let spoken = Spoken { messages, ..Spoken::default() };
+            let (facts, set_aside) = bind(&spoken, &wanted, &signers);
+            let kinds: Vec<_> = set_aside.iter().map(|it| it.kind).collect();
+            (facts.iter().map(|(_, fact)| fact.leaves.len()).collect::<Vec<_>>(), kinds)
+        };
+        assert_eq!(bound(&arm), (vec![2], vec![]));
+        assert_eq!(bound(&amd), (vec![], vec!["incomplete-index"; 2]));
+        assert_eq!(bound(&stranger).0, Vec::<usize>::new());
     }
 }

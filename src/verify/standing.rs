@@ -91,6 +91,8 @@ pub(super) mod tests {
             valid_from: None,
             valid_until: None,
             simple_signing: false,
+            raw_payload: false,
+            key_id: None,
         }
     }
 

@@ -15,7 +15,7 @@ use super::coverage::Cover;
 use super::set_aside::{Quoted, Why};
 use crate::evidence::statement::Subject;
 use crate::release::SourceRevision;
-use crate::release::digest::ArtifactDigest;
+use crate::release::digest::{ArtifactDigest, ClaimedDigest};
 use crate::release::resolved::{Content, ResolvedArtifact, ResolvedRelease};
 
 /// What a subject may name.
@@ -42,6 +42,7 @@ pub(super) struct WantedArtifact {
 #[derive(Debug)]
 pub(super) struct WantedLeaf {
     pub(super) platform: String,
+    pub(super) digest: ClaimedDigest,
     pub(super) digests: Digests,
 }
 
@@ -81,6 +82,14 @@ impl<'a> Wanted<'a> {
         Ok(named)
     }
 
+    /// The manifests of the platforms that part of an artifact is about; none of all of it.
+    pub(super) fn leaves_of(&self, artifact: usize, cover: &Cover) -> Vec<ClaimedDigest> {
+        let (Some(artifact), Cover::Leaves(leaves)) = (self.artifacts.get(artifact), cover) else {
+            return Vec::new();
+        };
+        leaves.iter().filter_map(|at| Some(artifact.leaves.get(*at)?.digest.clone())).collect()
+    }
+
     /// That a subject is this release.
     pub(super) fn release_named(&self, subjects: &[Subject]) -> Result<(), Why> {
         let ours = Digests { sha256: self.release.clone(), sha512: None };
@@ -111,6 +120,7 @@ impl WantedArtifact {
         let leaves = artifact.image().map_or(&[][..], |image| &image.leaves);
         let leaf = |leaf: &crate::release::resolved::Leaf| WantedLeaf {
             platform: leaf.platform.clone(),
+            digest: leaf.digest.digest().claim(),
             digests: Digests::of(&leaf.digest),
         };
         Self { name: artifact.name().to_owned(), digests, leaves: leaves.iter().map(leaf).collect() }
@@ -238,7 +248,11 @@ pub(super) mod tests {
                 digests: read(name.as_bytes()),
                 leaves: leaves
                     .iter()
-                    .map(|leaf| WantedLeaf { platform: (*leaf).to_owned(), digests: read(leaf.as_bytes()) })
+                    .map(|leaf| WantedLeaf {
+                        platform: (*leaf).to_owned(),
+                        digest: crate::release::digest::Digest::of_bytes(leaf.as_bytes()).claim(),
+                        digests: read(leaf.as_bytes()),
+                    })
                     .collect(),
             })
             .collect();

@@ -16,6 +16,7 @@ use crate::evidence::statement::PAYLOAD_TYPE;
 use crate::evidence::{Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile};
 use crate::key::secret::SecretKey;
 use crate::release::digest::{Algorithms, Digest};
+use crate::release::resolved::tests::NoImages;
 use crate::release::resolved::{ArtifactFiles, Resolution, ResolvedRelease};
 use crate::release::{Artifact, Location, Release, SourceRevision};
 use crate::time::Timestamp;
@@ -88,9 +89,10 @@ fn release() -> ResolvedRelease {
         artifacts: ["a", "b"].map(|name| artifact(name, Location::File(name.into()))).into(),
         config: vec![artifact("c", Location::DigestOnly)],
         replaces: None,
+        deployed: None,
     };
     let files = ["a", "b"].map(|name| (name.into(), name.as_bytes().to_vec()));
-    match release.resolve(&Files(files.into())).unwrap() {
+    match release.resolve(&Files(files.into()), &NoImages).unwrap() {
         Resolution::Matches(release) => release,
         Resolution::Differs(mismatch) => panic!("{mismatch:?}"),
     }
@@ -205,7 +207,7 @@ fn writes_the_facts_in_the_form_of_the_page() {
     let artifact = |name: &str, signatures: Value| {
         json!({
             "name": name, "digest": Digest::of_bytes(name.as_bytes()), "read": true,
-            "signatures": signatures, "provenances": [],
+            "signatures": signatures, "provenances": [], "attestations": [],
         })
     };
     let expected = json!({
@@ -219,6 +221,7 @@ fn writes_the_facts_in_the_form_of_the_page() {
         ],
         "config": [{"name": "c", "digest": Digest::of_bytes(b"c"), "read": false}],
         "approvals": [],
+        "sources": [],
         "separation": [],
     });
     assert_eq!(serde_json::to_value(facts.get()).unwrap(), expected);
@@ -260,8 +263,8 @@ fn each_piece_counts_or_says_why_not() {
         (approved("alice", "approved", "2026-11-24T12:32:00Z"), "not-yet-valid", InputRole::Approval),
         (written("ci"), "wrong-predicate", InputRole::Source),
         (
-            envelope("ci", artifact("a"), "https://cyclonedx.org/bom", json!({})),
-            "wrong-predicate",
+            envelope("ci", artifact("x"), "https://cyclonedx.org/bom", json!({})),
+            "wrong-subject",
             InputRole::Attestation,
         ),
     ] {

@@ -7,18 +7,22 @@
 
 mod action;
 mod attacks;
-mod attacks_more;
 mod corpus;
 mod example;
 mod exits;
 mod faults;
 mod fixtures;
+mod judged;
+mod manifests;
 mod mutations;
 mod pages;
 mod parsers;
+mod registry;
 mod rooms;
 mod scenarios;
 mod seals;
+mod tampering;
+mod verdicts;
 
 /// Says that a test was skipped, past the runner's capture: a skip that nobody sees looks like a pass.
 fn skipped(why: &str) {

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::parsers::PARSERS;
+use super::parsers::{MANIFEST, PARSERS, lines_of};
 
 /// Mutants per parser, spread over its seeds.
 const MUTANTS: usize = 2500;
@@ -157,6 +157,32 @@ fn statements() -> Vec<Vec<u8>> {
     all.iter().filter_map(payload).collect()
 }
 
+fn predicates() -> Vec<Vec<u8>> {
+    let predicate = |bytes: &Vec<u8>| -> Option<Vec<u8>> {
+        let statement: Value = serde_json::from_slice(bytes).ok()?;
+        statement.get("predicate").map(|predicate| predicate.to_string().into_bytes())
+    };
+    statements().iter().filter_map(predicate).collect()
+}
+
+/// A manifest, and indexes that list it.
+fn images() -> Vec<Vec<u8>> {
+    let digest = hex::encode(Sha256::digest(MANIFEST));
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [{
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": format!("sha256:{digest}"),
+        "size": MANIFEST.len(), "platform": {"os": "linux", "architecture": "amd64", "variant": "v8"}}]});
+    vec![MANIFEST.to_vec(), index.to_string().into_bytes()]
+}
+
+/// The vector's journal, whole and cut after each record.
+fn journals() -> Vec<Vec<u8>> {
+    let vector = fs::read_to_string(root().join("vectors/journal.json")).unwrap();
+    let records = lines_of(&vector, "/records", "");
+    (1..=records.len())
+        .map(|count| records[..count].iter().map(|record| format!("{record}\n")).collect::<String>().into())
+        .collect()
+}
+
 fn evidence() -> Vec<Vec<u8>> {
     files("evidence", &[".json", ".dsse", ".jsonl"])
 }
@@ -167,8 +193,12 @@ fn seeds(parser: &str) -> Vec<Vec<u8>> {
     match parser {
         "evidence" => evidence(),
         "verification" => vec![signed_and_logged(), signed_and_logged()],
+        "json" => evidence(),
         "statement" => statements(),
+        "predicate" => predicates(),
+        "image" => images(),
         "release" => files("", &["release.yaml"]),
+        "manifests" => files("deploy", &[".yaml"]),
         "trust" => files("", &["trust.yaml"]),
         "key" => files("trust", &[".pub"]),
         "root" => files("trust", &["root.json"]),
@@ -187,6 +217,7 @@ fn seeds(parser: &str) -> Vec<Vec<u8>> {
         "proof" => vec![text(&vector("tlog-proof.json")["proof"])],
         "plan" => vec![text(&vector("envelope.json")["envelope"])],
         "log_policy" => vec![log_policy(checkpoint["vkey"].as_str().unwrap())],
+        "journal" => journals(),
         other => panic!("no seeds for `{other}`"),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::example::Example;
 
 #[track_caller]
-fn page_is(name: &str, made: &str) {
+pub fn page_is(name: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("UPDATE_PAGES").is_some() {
         fs::write(&path, made).unwrap();
@@ -46,4 +46,30 @@ fn every_schema_is_one_and_takes_the_example() {
 
 fn yaml(example: &Example, name: &str) -> serde_json::Value {
     serde_yaml::from_str(&example.read(name)).unwrap()
+}
+
+#[test]
+fn the_schemas_of_our_own_predicates() {
+    for (name, schema) in laforge::evidence::predicate::own_schemas() {
+        page_is(&format!("docs/schemas/{name}-v1.json"), &format!("{schema:#}\n"));
+    }
+}
+
+#[test]
+fn the_schema_of_a_predicate_takes_and_refuses_what_its_reader_does() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vectors/predicates.json");
+    let vectors: serde_json::Value = serde_json::from_slice(&fs::read(vectors).unwrap()).unwrap();
+    let schemas = laforge::evidence::predicate::own_schemas();
+    for case in vectors["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        // A schema sees a value, and of a member twice the last.
+        if name == "a member twice" {
+            continue;
+        }
+        let statement: serde_json::Value = serde_json::from_str(case["statement"].as_str().unwrap()).unwrap();
+        let (_, schema) =
+            schemas.iter().find(|(_, schema)| schema["$id"] == statement["predicateType"]).unwrap();
+        let validator = jsonschema::validator_for(schema).unwrap();
+        assert_eq!(validator.is_valid(&statement["predicate"]), case["verdict"] == "accepted", "{name}");
+    }
 }

@@ -4,7 +4,8 @@
 //! commands and answers late; a proxy that forgets its weights; another writer; restarts; messages
 //! that arrive after their epoch or window; three eras (before notBefore, valid, after notAfter) and a
 //! clock whose every deadline may have passed. Properties: P1 to P9 and P15 of `rollout.md` section 2.
-//! Not modelled: extensions, the journal and the log, more than one late message.
+//! Not modelled: extensions, the journal and the log, more than one late message of driver and metrics
+//! each.
 //!
 //! A checker that finds nothing proves nothing until it finds what is planted: each seeded fault breaks
 //! one rule around the real step, and has to be caught by the property that the page names for it.

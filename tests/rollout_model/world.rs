@@ -68,7 +68,10 @@ pub(crate) struct World {
     pub(crate) command: Option<InFlight>,
     /// A command that another one has overtaken, or whose guard is gone.
     pub(crate) orphan: Option<InFlight>,
-    pub(crate) late: Option<Late>,
+    /// What the driver said, and has not arrived.
+    pub(crate) answer: Option<Late>,
+    /// What the metrics said.
+    pub(crate) verdict: Option<Late>,
     /// How many windows were passed with requests, in order.
     pub(crate) earned: usize,
     /// The candidate was probed and found well.
@@ -106,8 +109,10 @@ pub(crate) enum Action {
     BreachesLate,
     Inconclusive,
     MetricsVanish,
-    LateArrives,
-    LateIsLost,
+    LateAnswerArrives,
+    LateAnswerIsLost,
+    LateVerdictArrives,
+    LateVerdictIsLost,
     Pauses,
     Resumes,
     Deadline,
@@ -117,7 +122,7 @@ pub(crate) enum Action {
     Restarts,
 }
 
-const ACTIONS: [Action; 35] = [
+const ACTIONS: [Action; 37] = [
     Action::EraPasses,
     Action::Start,
     Action::Cancel,
@@ -144,8 +149,10 @@ const ACTIONS: [Action; 35] = [
     Action::BreachesLate,
     Action::Inconclusive,
     Action::MetricsVanish,
-    Action::LateArrives,
-    Action::LateIsLost,
+    Action::LateAnswerArrives,
+    Action::LateAnswerIsLost,
+    Action::LateVerdictArrives,
+    Action::LateVerdictIsLost,
     Action::Pauses,
     Action::Resumes,
     Action::Deadline,
@@ -187,7 +194,8 @@ impl Model for Rollout {
             busy: false,
             command: None,
             orphan: None,
-            late: None,
+            answer: None,
+            verdict: None,
             earned: 0,
             warm: false,
             broken: 0,
@@ -291,16 +299,22 @@ impl Rollout {
             Action::LosesCommand => {
                 world.command.take()?;
             }
-            Action::LateIsLost => {
-                world.late.take()?;
+            Action::LateAnswerIsLost => {
+                world.answer.take()?;
+            }
+            Action::LateVerdictIsLost => {
+                world.verdict.take()?;
             }
             Action::MigratedLate | Action::AnswersLate | Action::PassesLate | Action::BreachesLate => {
                 self.keep_late(world, action)?;
             }
-            Action::LateArrives => {
-                let late = world.late.take()?;
-                let (epoch, event) = self.late_event(late, world.proxy);
-                self.tell(world, epoch, event);
+            Action::LateAnswerArrives => {
+                let late = world.answer.take()?;
+                self.arrives(world, late);
+            }
+            Action::LateVerdictArrives => {
+                let late = world.verdict.take()?;
+                self.arrives(world, late);
             }
             Action::Answers => {
                 let command = world.command.filter(|command| command.done)?;
@@ -361,27 +375,32 @@ impl Rollout {
         world.foreign = false;
     }
 
+    fn arrives(&self, world: &mut World, late: Late) {
+        let (epoch, event) = self.late_event(late, world.proxy);
+        self.tell(world, epoch, event);
+    }
+
     /// Something is said and does not arrive yet.
     fn keep_late(&self, world: &mut World, action: Action) -> Option<()> {
-        if world.late.is_some() {
-            return None;
-        }
-        let late = match action {
-            Action::MigratedLate if matches!(world.guard.stage, Stage::Migrating { .. }) => {
-                Late::Migrated(Age::Current)
+        let (of_driver, of_metrics) = (world.answer.is_none(), world.verdict.is_none());
+        match action {
+            Action::MigratedLate if of_driver && matches!(world.guard.stage, Stage::Migrating { .. }) => {
+                world.answer = Some(Late::Migrated(Age::Current));
             }
-            Action::AnswersLate => {
+            Action::AnswersLate if of_driver => {
                 let command = world.command.filter(|command| command.done)?;
                 world.command = None;
-                (world.proxy == command.weight).then_some(Late::Confirmed(command.weight, command.epoch))?
+                let confirmed = Late::Confirmed(command.weight, command.epoch);
+                world.answer = (world.proxy == command.weight).then_some(confirmed);
             }
-            Action::PassesLate if world.is_watching() => {
-                Late::Pass { epoch: Age::Current, window: Age::Current }
+            Action::PassesLate if of_metrics && world.is_watching() => {
+                world.verdict = Some(Late::Pass { epoch: Age::Current, window: Age::Current });
             }
-            Action::BreachesLate if world.is_watching() => Late::Breach(Age::Current),
+            Action::BreachesLate if of_metrics && world.is_watching() => {
+                world.verdict = Some(Late::Breach(Age::Current));
+            }
             _ => return None,
-        };
-        world.late = Some(late);
+        }
         Some(())
     }
 
@@ -488,14 +507,15 @@ impl Rollout {
         if world.orphan.as_ref().is_some_and(fenced) {
             world.orphan = None;
         }
-        match &mut world.late {
-            Some(Late::Confirmed(_, epoch) | Late::Migrated(epoch)) => epoch.grow(epochs),
-            Some(Late::Pass { epoch, window }) => {
-                epoch.grow(epochs);
-                window.grow(windows);
+        for late in [&mut world.answer, &mut world.verdict].into_iter().flatten() {
+            match late {
+                Late::Confirmed(_, epoch) | Late::Migrated(epoch) => epoch.grow(epochs),
+                Late::Pass { epoch, window } => {
+                    epoch.grow(epochs);
+                    window.grow(windows);
+                }
+                Late::Breach(window) => window.grow(windows),
             }
-            Some(Late::Breach(window)) => window.grow(windows),
-            None => {}
         }
     }
 }

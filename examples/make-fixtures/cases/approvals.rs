@@ -12,6 +12,7 @@ use super::Case;
 use super::Expect::{self, Denies, SetAside};
 use super::kinds::{separated, started_by};
 use crate::authority::{Content, Parts};
+use crate::certificate::Workload;
 use crate::scene::Scene;
 
 const TOO_FEW: Expect = Denies(&[ApprovalThreshold]);
@@ -126,6 +127,28 @@ pub(super) const CASES: &[Case] = &[
             scene.edit("trust.yaml", "roles: [release-manager]", "roles: [release-manager, sre]");
             let approval = scene.approval();
             scene.approve_as("alice-2", &approval);
+            scene.remove("evidence/approval-bob.sigstore.json");
+        },
+    ),
+    Case::sound(
+        "denies-one-person-by-key-and-certificate",
+        "One person approves twice, with a key and by an e-mail identity.",
+        TOO_FEW,
+        |scene| {
+            let google = "https://accounts.google.com";
+            scene.edit(
+                "trust.yaml",
+                "[{key: trust/alice.pub, root: acme}]",
+                &format!("[{{key: trust/alice.pub, root: acme}}, {{root: acme, issuer: \"{google}\", subject: alice@acme.test}}]"),
+            );
+            scene.edit("trust.yaml", "roles: [release-manager]", "roles: [release-manager, sre]");
+            let alice =
+                Workload { subject: "alice@acme.test".into(), issuer: google.into(), claims: Vec::new() };
+            let approval = scene.approval();
+            let statement = statement::approval(&scene.release_digest(), &approval);
+            let at = approval.created_at;
+            let bundle = scene.keyless(&alice, Content::Statement(&statement), at, Parts::LOGGED);
+            scene.evidence("approval-alice-2", &bundle);
             scene.remove("evidence/approval-bob.sigstore.json");
         },
     ),

@@ -318,7 +318,7 @@ fn signed_by_key(scene: &mut Scene, parts: Parts) {
     scene.approve();
 }
 
-fn signed_image(scene: &mut Scene, digest: &laforge::release::digest::ClaimedDigest) {
+pub(super) fn signed_image(scene: &mut Scene, digest: &laforge::release::digest::ClaimedDigest) {
     let signature = scene.local("release-images", Content::Statement(&statement::cosign_sign(digest)));
     scene.evidence("signature", &signature);
     let subject = statement::subject("payments-image", digest);

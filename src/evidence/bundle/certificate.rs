@@ -11,10 +11,23 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectAltName, SubjectKeyIdentifier};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName,
+    SubjectKeyIdentifier,
+};
+use x509_cert::time::Time;
+
+use crate::time::Timestamp;
+
+/// What the one certificate of a time stamp authority is for, and nothing else
+/// (<https://www.rfc-editor.org/rfc/rfc3161#section-2.3>).
+const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
 /// Fulcio's other name for a user of a domain: `name!domain`.
 const FULCIO_USERNAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
+
+/// `id-kp-codeSigning`.
+const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
 
 /// An identity as a certificate states it.
 #[derive(Debug)]
@@ -83,11 +96,73 @@ fn claims(claims: &FulcioCiClaims) -> BTreeMap<&'static str, String> {
     .collect()
 }
 
-/// A certificate's identifier for its own key.
-pub(super) fn own_key_id(certificate: &DerCertificate) -> Option<Vec<u8>> {
-    let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
-    let (_, id): (bool, SubjectKeyIdentifier) = certificate.tbs_certificate.get().ok()??;
-    Some(id.0.into_bytes())
+/// A certificate authority: its key, and from when to when it may certify.
+#[derive(Debug)]
+pub(super) struct AuthorityCertificate {
+    key_id: Vec<u8>,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl AuthorityCertificate {
+    /// Reads it; `None` when it does not say which key is its own.
+    pub(super) fn of(certificate: &DerCertificate) -> Option<Self> {
+        let certificate = Certificate::from_der(certificate.as_bytes()).ok()?.tbs_certificate;
+        let (_, id): (bool, SubjectKeyIdentifier) = certificate.get().ok()??;
+        let validity = certificate.validity;
+        let (from, until) = (instant(&validity.not_before)?, instant(&validity.not_after)?);
+        Some(Self { key_id: id.0.into_bytes(), from, until })
+    }
+
+    /// Whether its key is the one of this identifier.
+    pub(super) fn is_of_key(&self, id: &[u8]) -> bool {
+        self.key_id == id
+    }
+
+    /// Whether it was in date at every one of these times.
+    pub(super) fn holds_at(&self, times: &[Timestamp]) -> bool {
+        times.iter().all(|at| (self.from..=self.until).contains(at))
+    }
+}
+
+fn instant(time: &Time) -> Option<Timestamp> {
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok()?;
+    Timestamp::from_timestamp(seconds, 0)
+}
+
+/// Whether a certificate is for time stamps alone, and whoever doesn't know what that is must refuse it.
+pub(super) fn is_for_stamps_alone(certificate: &DerCertificate) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate.as_bytes()) else { return false };
+    let usage = certificate.tbs_certificate.get::<ExtendedKeyUsage>();
+    matches!(usage, Ok(Some((true, ExtendedKeyUsage(usages)))) if usages == [TIME_STAMPING])
+}
+
+/// Whether a certificate may issue others: it says so, critically, and its key may sign
+/// certificates (<https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9>).
+pub(super) fn is_authority(certificate: &DerCertificate) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate.as_bytes()) else { return false };
+    let certificate = &certificate.tbs_certificate;
+    let may_issue = matches!(certificate.get::<BasicConstraints>(), Ok(Some((true, it))) if it.ca);
+    let may_sign = match certificate.get::<KeyUsage>() {
+        Ok(Some((_, usage))) => usage.key_cert_sign(),
+        Ok(None) => true, // then its key is for anything
+        Err(_) => false,
+    };
+    may_issue && may_sign
+}
+
+/// Whether a certificate is one to sign code with, and none to issue others with.
+pub(super) fn is_leaf(certificate: &DerCertificate) -> bool {
+    let Ok(certificate) = Certificate::from_der(certificate.as_bytes()) else { return false };
+    let certificate = &certificate.tbs_certificate;
+    let issues = !matches!(
+        certificate.get::<BasicConstraints>(),
+        Ok(None) | Ok(Some((_, BasicConstraints { ca: false, .. })))
+    );
+    let signs = matches!(certificate.get::<KeyUsage>(), Ok(Some((_, usage))) if usage.digital_signature());
+    let code =
+        matches!(certificate.get::<ExtendedKeyUsage>(), Ok(Some((_, it))) if it.0.contains(&CODE_SIGNING));
+    !issues && signs && code
 }
 
 /// A certificate's identifier for the key that signed it.

@@ -42,6 +42,8 @@ pub enum ExpectedSigner<'a> {
     },
     /// The key of a `PUBLIC KEY` PEM block.
     Key(&'a str),
+    /// Whomever the certificate names: for one who has just signed and asks what came of it.
+    WhoeverIsCertified,
 }
 
 /// A bundle that holds.
@@ -174,6 +176,7 @@ fn prove(
         ExpectedSigner::Key(pem) => {
             Ok(instance.verify_keyed(&bundle.wire, public_key(pem)?, instance.witness(), over)?)
         }
+        ExpectedSigner::WhoeverIsCertified => Ok(instance.verify_certified(&bundle.wire, over)?),
         ExpectedSigner::Keyless { identity, issuer } => {
             let proof = instance.verify_certified(&bundle.wire, over)?;
             let is_wanted = |found: &super::certificate::CertifiedIdentity| {

@@ -160,3 +160,68 @@ fn agrees_with_the_statement_cases_of_the_corpus() {
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
+
+/// The DER of each certificate in a PEM file, in its order.
+fn certificates(pem: &[u8]) -> Vec<sigstore::types::DerCertificate> {
+    let text = String::from_utf8(pem.to_vec()).unwrap();
+    let blocks = text.split_inclusive("-----END CERTIFICATE-----");
+    let blocks = blocks.filter(|block| block.contains("-----BEGIN CERTIFICATE-----"));
+    blocks.map(|block| sigstore::types::DerCertificate::from_pem(block.trim()).unwrap()).collect()
+}
+
+/// `root-ca` is no role here: the last certificate of a trusted root's chain is trusted because it
+/// stands there, whoever issued it.
+#[test]
+fn agrees_with_the_cases_of_what_a_certificate_may_be() {
+    let Some(folder) = corpus() else { return };
+    let cases = cases(&folder);
+    let cases: Vec<&Value> = cases.iter().filter(|case| case["kind"] == "x509-role").collect();
+    let cases: Vec<&Value> = cases.into_iter().filter(|case| case["policy"]["role"] != "root-ca").collect();
+    assert_eq!(cases.len(), 6);
+    for case in cases {
+        let pem = std::fs::read(folder.join(case["files"]["vector"].as_str().unwrap())).unwrap();
+        let certificate = &certificates(&pem)[0];
+        let may = match case["policy"]["role"].as_str().unwrap() {
+            "ca" => super::certificate::is_authority(certificate),
+            "leaf" => super::certificate::is_leaf(certificate),
+            other => panic!("{other}"),
+        };
+        assert_eq!(may, case["expect"] == "pass", "{}", case["id"]);
+    }
+}
+
+/// Through the function that the library verifies every time stamp of a bundle with.
+#[test]
+fn agrees_with_the_cases_of_time_stamps() {
+    use sigstore::types::{SignatureBytes, TimestampToken};
+    let Some(folder) = corpus() else { return };
+    let cases = cases(&folder);
+    let cases: Vec<&Value> = cases.iter().filter(|case| case["kind"] == "rfc3161").collect();
+    assert_eq!(cases.len(), 7);
+    let mut differing = Vec::new();
+    for case in cases {
+        let file =
+            |role: &str| case["files"][role].as_str().map(|path| std::fs::read(folder.join(path)).unwrap());
+        let chain = certificates(&file("trusted_root").unwrap_or_default());
+        let holds = match chain.as_slice() {
+            [leaf, intermediates @ .., root] => {
+                let authority = sigstore::tsa::TsaAuthority::new(
+                    leaf.clone(),
+                    intermediates.to_vec(),
+                    root.clone(),
+                    None,
+                );
+                let token = TimestampToken::new(file("vector").unwrap());
+                let message = SignatureBytes::new(file("artifact").unwrap_or_default());
+                sigstore::tsa::verify_timestamp_for_authority(&token, &message, &authority)
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            }
+            _ => Err("no chain".to_owned()),
+        };
+        if holds.is_ok() != (case["expect"] == "pass") {
+            differing.push(format!("{} {}: {holds:?}", case["id"], case["expect"]));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}

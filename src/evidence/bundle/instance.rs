@@ -13,10 +13,12 @@ use std::io::Read;
 
 use serde_json::Value;
 use sigstore::trust_root::TrustedRoot;
-use sigstore::types::{Artifact, ArtifactDigest, Bundle as Wire, DerPublicKey};
+use sigstore::types::{
+    Artifact, ArtifactDigest, Bundle as Wire, DerCertificate, DerPublicKey, VerificationMaterialContent,
+};
 use sigstore::{Policy, PublicKeyVerificationPolicy, VerificationPolicy, VerificationResult, Verifier};
 
-use super::certificate::{self, CertifiedIdentity};
+use super::certificate::{self, AuthorityCertificate, CertifiedIdentity};
 use super::{Bundle, SignedDigest, rejected};
 use crate::evidence::limits::quoted;
 use crate::evidence::rejection::Rejection;
@@ -30,6 +32,9 @@ const ROOT_MEDIA_TYPES: [&str; 2] = [
     "application/vnd.dev.sigstore.trustedroot.v0.1+json",
 ];
 
+/// What a client is configured with (`ClientTrustConfig`): its trusted root and where to sign.
+const CONFIG_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json";
+
 /// One trusted root, ready to verify.
 pub struct Instance {
     verifier: Verifier,
@@ -37,8 +42,8 @@ pub struct Instance {
     names_log: bool,
     /// Whether it names neither a transparency log nor a CT log, as GitHub's own does.
     is_private: bool,
-    /// Subject key identifiers of its certificate authorities.
-    authorities: Vec<Vec<u8>>,
+    /// The chains of its certificate authorities, each from the one that issues to the root.
+    authorities: Vec<Vec<AuthorityCertificate>>,
 }
 
 /// Why the bytes of a trusted root cannot be used.
@@ -87,6 +92,8 @@ pub(crate) enum Signed<'a> {
     Digest(&'a SignedDigest),
     /// A statement that names no digest that the library reads, by its envelope's PAE.
     Pae(&'a [u8]),
+    /// A message that is at hand.
+    Bytes(&'a [u8]),
 }
 
 /// What a signature is held against.
@@ -100,25 +107,39 @@ pub(super) enum Over<'a> {
 }
 
 impl Instance {
-    /// Reads and prepares a trusted root.
+    /// Reads and prepares a trusted root, or the one that a client's configuration holds.
     ///
     /// # Errors
     /// [`RootError`] when any part of it cannot be used.
     pub fn prepare(root: &[u8]) -> Result<Self, RootError> {
-        let value = without_nulls(json::parse(root)?);
-        let media_type = value.get("mediaType").and_then(Value::as_str).unwrap_or_default();
-        if !ROOT_MEDIA_TYPES.contains(&media_type) {
-            return Err(RootError::MediaType { got: quoted(media_type) });
+        let mut value = without_nulls(json::parse(root)?);
+        if media_type(&value) == CONFIG_MEDIA_TYPE {
+            value = value.get("trustedRoot").cloned().unwrap_or_default();
+        }
+        if !ROOT_MEDIA_TYPES.contains(&media_type(&value)) {
+            return Err(RootError::MediaType { got: quoted(media_type(&value)) });
         }
         let unusable = |error: &dyn fmt::Display| RootError::Material { detail: quoted(&error.to_string()) };
         let root: TrustedRoot = serde_json::from_value(value).map_err(|error| unusable(&error))?;
         let verifier = Verifier::new(&root).map_err(|error| unusable(&error))?;
-        let certificates = root.certificate_authorities.iter().flat_map(|ca| &ca.cert_chain.certificates);
+        let mut certificates = root.certificate_authorities.iter().flat_map(|ca| &ca.cert_chain.certificates);
+        if !certificates.all(|entry| certificate::is_authority(&entry.raw_bytes)) {
+            return Err(unusable(&"a certificate authority has a certificate that may issue none"));
+        }
+        let mut stamps =
+            root.timestamp_authorities.iter().filter_map(|tsa| tsa.cert_chain.certificates.first());
+        if !stamps.all(|leaf| certificate::is_for_stamps_alone(&leaf.raw_bytes)) {
+            return Err(unusable(&"a time stamp authority's certificate is not critically for stamps alone"));
+        }
+        let chains = root.certificate_authorities.iter().map(|authority| {
+            let certificates = authority.cert_chain.certificates.iter();
+            certificates.filter_map(|entry| AuthorityCertificate::of(&entry.raw_bytes)).collect()
+        });
         Ok(Self {
             verifier,
             names_log: !root.tlogs.is_empty(),
             is_private: root.tlogs.is_empty() && root.ctlogs.is_empty(),
-            authorities: certificates.filter_map(|entry| certificate::own_key_id(&entry.raw_bytes)).collect(),
+            authorities: chains.collect(),
         })
     }
 
@@ -127,7 +148,26 @@ impl Instance {
     pub(crate) fn seems_to_have_issued(&self, bundle: &Bundle) -> bool {
         let leaf = bundle.wire.signing_certificate();
         let authority = leaf.and_then(certificate::issuer_key_id);
-        authority.is_some_and(|authority| self.authorities.contains(&authority))
+        authority.is_some_and(|id| self.authorities.iter().flatten().any(|known| known.is_of_key(&id)))
+    }
+
+    /// Whether the authority that issued the bundle's certificate, and all above it, were in date at these
+    /// times. The library takes each of a root's certificates for an anchor, which it asks for no dates
+    /// (CVE-2026-24122). Of a key that was certified again, one certificate in date is enough.
+    fn was_certified_in_date(&self, bundle: &Wire, times: &[Timestamp]) -> bool {
+        let mut issuers = bundle_chain(bundle).filter_map(certificate::issuer_key_id);
+        // Of what a bundle brings only the first issuer that the root names matters.
+        let above = |id: &[u8]| {
+            let chains = self.authorities.iter().filter_map(|chain| {
+                let at = chain.iter().position(|authority| authority.is_of_key(id))?;
+                chain.get(at..)
+            });
+            chains.collect::<Vec<_>>()
+        };
+        let named = issuers.find_map(|id| Some(above(&id)).filter(|chains| !chains.is_empty()));
+        let in_date =
+            |chain: &&[AuthorityCertificate]| chain.iter().all(|authority| authority.holds_at(times));
+        named.is_some_and(|chains| chains.iter().any(in_date))
     }
 
     /// Verifies a bundle that came with a certificate.
@@ -135,6 +175,7 @@ impl Instance {
         match signed {
             Signed::Digest(digest) => self.verify_certified(&bundle.wire, Over::Digest(digest.wire()?)),
             Signed::Pae(pae) => self.verify_certified(&bundle.over_its_pae()?, Over::Bytes(pae)),
+            Signed::Bytes(bytes) => self.verify_certified(&bundle.wire, Over::Bytes(bytes)),
         }
     }
 
@@ -153,6 +194,7 @@ impl Instance {
                 self.verify_keyed(&bundle.wire, key, witness, Over::Digest(digest.wire()?))
             }
             Signed::Pae(pae) => self.verify_keyed(&bundle.over_its_pae()?, key, witness, Over::Bytes(pae)),
+            Signed::Bytes(bytes) => self.verify_keyed(&bundle.wire, key, witness, Over::Bytes(bytes)),
         }
     }
 
@@ -171,13 +213,22 @@ impl Instance {
             && (result.tlog_verified() || !self.names_log)
             && (result.sct_verified() || self.is_private);
         let leaf = bundle.signing_certificate();
+        if !leaf.is_some_and(certificate::is_leaf) {
+            let detail = "wanted one to sign code with, and none to issue others with".to_owned();
+            return Err(Rejection::BadMaterial { part: "certificate", detail });
+        }
         let identity = leaf.zip(result.certificate()).filter(|_| whole);
         let identity = identity.and_then(|(leaf, info)| CertifiedIdentity::of(leaf, info));
         let identity = identity.ok_or_else(|| Rejection::BadMaterial {
             part: "certificate",
             detail: "wanted an issuer and one subject alternative name, got others".to_owned(),
         })?;
-        Ok(Proof { identity: Some(identity), times: some(times(&result))? })
+        let times = some(times(&result))?;
+        if !self.was_certified_in_date(bundle, &times) {
+            let detail = "wanted an authority that was in date when it was signed, got one that was not";
+            return Err(Rejection::BadMaterial { part: "certificate", detail: detail.to_owned() });
+        }
+        Ok(Proof { identity: Some(identity), times })
     }
 
     /// Verifies a managed key's bundle, which must bring this witness.
@@ -205,6 +256,18 @@ impl Instance {
     pub(super) fn witness(&self) -> Witness {
         if self.names_log { Witness::Log } else { Witness::TimeStamp }
     }
+}
+
+/// The certificates that a bundle brings, from the one that signed.
+fn bundle_chain(bundle: &Wire) -> impl Iterator<Item = &DerCertificate> {
+    let more = match &bundle.verification_material.content {
+        VerificationMaterialContent::X509CertificateChain { certificates } => certificates.as_slice(),
+        _ => &[],
+    };
+    bundle
+        .signing_certificate()
+        .into_iter()
+        .chain(more.iter().skip(1).map(|certificate| &certificate.raw_bytes))
 }
 
 impl fmt::Debug for Instance {
@@ -244,6 +307,10 @@ fn some(times: Vec<Timestamp>) -> Result<Vec<Timestamp>, Rejection> {
         return Err(Rejection::NoTrustedTime { detail });
     }
     Ok(times)
+}
+
+fn media_type(value: &Value) -> &str {
+    value.get("mediaType").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The value without its null members, which protobuf's JSON takes for absent.

@@ -18,6 +18,10 @@ pub(super) fn because(error: Error) -> Rejection {
         Error::Timestamp(_) => bad("time stamp", whole),
         Error::TransparencyLog(_) | Error::Bundle(_) => bad("log entry", whole),
         Error::InvalidTrustRoot(detail) => bad("root", quoted(&detail)),
+        // The library has one error for both; only its words tell them apart.
+        Error::ArtifactMismatch(detail) if detail.contains("entry") => {
+            bad("log entry", format!("wanted one of this signature, got another's: {}", quoted(&detail)))
+        }
         Error::ArtifactMismatch(detail) => Rejection::WrongSubject { got: quoted(&detail) },
         Error::UnsupportedArtifact(_) => Rejection::WrongUse {
             detail: format!("wanted a DSSE envelope or a digest that is at hand, got {whole}"),

@@ -90,6 +90,26 @@ pub(super) fn fits_its_version(bundle: &Value) -> Result<(), Unreadable> {
     }
 }
 
+/// An inclusion proof and its checkpoint name one root and one size: the library reads the checkpoint's
+/// alone where it can.
+pub(super) fn agrees_with_its_checkpoints(bundle: &Value) -> Result<(), Unreadable> {
+    let entries = bundle.pointer("/verificationMaterial/tlogEntries").and_then(Value::as_array);
+    for (at, entry) in entries.into_iter().flatten().enumerate() {
+        let Some(proof) = entry.get("inclusionProof") else { continue };
+        let text = |pointer| {
+            proof.pointer(pointer).map(|value| value.as_str().map_or(value.to_string(), str::to_owned))
+        };
+        let note = text("/checkpoint/envelope").unwrap_or_default();
+        let mut lines = note.lines().skip(1).map(str::to_owned);
+        if (lines.next(), lines.next()) != (text("/treeSize"), text("/rootHash")) {
+            return Err(problem(format!(
+                "`verificationMaterial.tlogEntries[{at}].inclusionProof`: names another size or root than its checkpoint"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Every log entry proves something (the library asks this of one entry only), and none is there
 /// twice: copies would count as independent witnesses (CVE-2026-49834).
 pub(super) fn has_distinct_evidence(bundle: &Wire) -> Result<(), Unreadable> {

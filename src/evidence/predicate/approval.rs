@@ -3,17 +3,18 @@
 //! In: the predicate of an authenticated statement. Out: [`Approval`], unknown and null members
 //! refused. Not checked here: whose word it is, its subject and its dates; `verify` does.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{PredicateError, read};
+use super::{Instant, PredicateError, read};
 use crate::time::Timestamp;
 
 /// `https://laforge.dev/attestation/approval/v1`.
 pub const TYPE: &str = "https://laforge.dev/attestation/approval/v1";
 
 /// A person's word on a release digest, for one environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Approval {
     /// Yes or no.
@@ -22,26 +23,32 @@ pub struct Approval {
     pub environment: String,
     /// When it was written, by the writer's word.
     #[serde(serialize_with = "crate::time::seconds", deserialize_with = "super::instant")]
+    #[schemars(with = "Instant")]
     pub created_at: Timestamp,
     /// Until when it counts.
     #[serde(serialize_with = "crate::time::seconds", deserialize_with = "super::instant")]
+    #[schemars(with = "Instant")]
     pub expires_at: Timestamp,
     /// Why.
     #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub reason: Option<String>,
     /// A ticket.
     #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub ticket: Option<String>,
     /// Narrows the person's roles to one; never grants.
     #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub role: Option<String>,
     /// Whose word it passes on.
     #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub on_behalf_of: Option<String>,
 }
 
 /// The decision of an approval record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Word {
     /// Yes.

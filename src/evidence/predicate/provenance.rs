@@ -1,12 +1,14 @@
-//! SLSA provenance v0.2 and v1, as far as every builder agrees on it.
+//! SLSA provenance v0.1, v0.2 and v1, as far as every builder agrees on it.
 //!
 //! In: the predicate of an authenticated statement. Out: [`Provenance`]: builder, build type and
 //! the whole predicate, whose shape is checked where rules point into it; what a builder calls its
 //! repository, commit and actor is data (`src/verify/provenance/*.yaml`), not code.
 //! Unknown members are kept and ignored, as the specifications ask of consumers.
 //!
-//! Specs: <https://slsa.dev/spec/v1.1/provenance>, <https://slsa.dev/spec/v0.2/provenance>.
-//! Not read: v0.1, drafts, byproducts, completeness, reproducible, builder dependencies.
+//! Specs: <https://slsa.dev/spec/v1.1/provenance>, <https://slsa.dev/spec/v0.2/provenance>,
+//! <https://slsa.dev/spec/v0.1/provenance> (which Google Cloud Build still writes). Witness writes
+//! v1 under a type of its own, [`V1_0`]: the same shape, and never taken for the other type.
+//! Not read: drafts, byproducts, completeness, reproducible, builder dependencies.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +21,17 @@ use crate::time::Timestamp;
 
 /// Provenance v1.
 pub const V1: &str = "https://slsa.dev/provenance/v1";
+/// Provenance v1, as Witness names it.
+pub const V1_0: &str = "https://slsa.dev/provenance/v1.0";
 /// Provenance v0.2.
 pub const V02: &str = "https://slsa.dev/provenance/v0.2";
+/// Provenance v0.1.
+pub const V01: &str = "https://slsa.dev/provenance/v0.1";
 
 /// One build, as its builder describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance<'a> {
-    /// [`V1`] or [`V02`].
+    /// [`V1`], [`V1_0`], [`V02`] or [`V01`].
     pub predicate_type: &'static str,
     /// Who built; never empty.
     pub builder: String,
@@ -39,7 +45,7 @@ pub struct Provenance<'a> {
 
 /// Which of the versions that are read a predicate type is.
 pub fn version(predicate_type: &str) -> Option<&'static str> {
-    [V1, V02].into_iter().find(|version| *version == predicate_type)
+    [V1, V1_0, V02, V01].into_iter().find(|version| *version == predicate_type)
 }
 
 impl<'a> Provenance<'a> {
@@ -48,13 +54,10 @@ impl<'a> Provenance<'a> {
     /// # Errors
     /// [`PredicateError`] with the member that is missing or of another shape.
     pub fn read(version: &'static str, predicate: &'a Value) -> Result<Self, PredicateError> {
-        let (builder, build_type, metadata) = if version == V02 {
-            let shape: ShapeV02 = read(V02, predicate)?;
-            (shape.builder.id, shape.build_type, shape.metadata.map(|at| at.build_finished_on))
-        } else {
-            let shape: ShapeV1 = read(V1, predicate)?;
-            let metadata = shape.run_details.metadata.map(|at| at.finished_on);
-            (shape.run_details.builder.id, shape.build_definition.build_type, metadata)
+        let (builder, build_type, finished_on) = match version {
+            V02 => read::<ShapeV02>(version, predicate)?.said(),
+            V01 => read::<ShapeV01>(version, predicate)?.said(),
+            _ => read::<ShapeV1>(version, predicate)?.said(),
         };
         let malformed = |problem: String| PredicateError::Malformed { predicate_type: version, problem };
         for (member, text) in [("builder.id", &builder), ("buildType", &build_type)] {
@@ -62,12 +65,35 @@ impl<'a> Provenance<'a> {
                 return Err(malformed(format!("`{member}` is empty")));
             }
         }
-        let finished_on = metadata
-            .flatten()
+        let finished_on = finished_on
             .map(|text| crate::time::parse(&text))
             .transpose()
             .map_err(|error| malformed(error.to_string()))?;
         Ok(Self { predicate_type: version, builder, build_type, finished_on, predicate })
+    }
+}
+
+/// Builder, build type and the end of the build, as they are written.
+type Said = (String, String, Option<String>);
+
+impl ShapeV1 {
+    fn said(self) -> Said {
+        let finished_on = self.run_details.metadata.and_then(|metadata| metadata.finished_on);
+        (self.run_details.builder.id, self.build_definition.build_type, finished_on)
+    }
+}
+
+impl ShapeV02 {
+    fn said(self) -> Said {
+        let finished_on = self.metadata.and_then(|metadata| metadata.build_finished_on);
+        (self.builder.id, self.build_type, finished_on)
+    }
+}
+
+impl ShapeV01 {
+    fn said(self) -> Said {
+        let finished_on = self.metadata.and_then(|metadata| metadata.build_finished_on);
+        (self.builder.id, self.recipe.of_type, finished_on)
     }
 }
 
@@ -109,6 +135,23 @@ struct ShapeV02 {
     metadata: Option<MetadataV02>,
     #[serde(rename = "materials", default)]
     _materials: Option<Vec<Dependency>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct ShapeV01 {
+    builder: Builder,
+    recipe: Recipe,
+    metadata: Option<MetadataV02>,
+    #[serde(rename = "materials", default)]
+    _materials: Option<Vec<Dependency>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Recipe {
+    #[serde(rename = "type")]
+    of_type: String,
 }
 
 #[derive(Deserialize)]
@@ -173,8 +216,11 @@ mod tests {
     fn refuses_one_version_offered_as_the_other() {
         assert!(Provenance::read(V02, &v1()).is_err());
         assert!(Provenance::read(V1, &json!({"builder": {"id": "b"}, "buildType": "t"})).is_err());
-        assert_eq!(version("https://slsa.dev/provenance/v1.0"), None);
+        assert_eq!(version("https://slsa.dev/provenance/v2"), None);
         assert_eq!(version(V02), Some(V02));
+        assert!(Provenance::read(V01, &json!({"builder": {"id": "b"}, "buildType": "t"})).is_err());
+        let oldest = json!({"builder": {"id": "b"}, "recipe": {"type": "t"}, "metadata": null});
+        assert_eq!(Provenance::read(V01, &oldest).unwrap().build_type, "t");
     }
 
     #[test]

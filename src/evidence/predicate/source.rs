@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use super::{PredicateError, read};
 pub const TYPE: &str = "https://laforge.dev/attestation/source/v1";
 
 /// Who wrote and who committed one commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// The repository's URI.
@@ -22,13 +23,15 @@ pub struct Source {
     /// The commit, as hex.
     pub commit: String,
     /// Everyone who wrote part of it; never empty.
+    #[schemars(length(min = 1))]
     pub authors: Vec<Alias>,
     /// Who committed it.
     pub committer: Alias,
 }
 
 /// A name somewhere else: `scheme:name`, such as `github:alice`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(with = "String", extend("pattern" = "^[^:]+:(.|\\n)+$"))]
 #[serde(try_from = "String", into = "String")]
 pub struct Alias {
     /// Where the name is known: `github`, `github-id`, `mail`, ….

@@ -206,6 +206,7 @@ fn release(environment: &str) -> Release {
         artifacts: vec![artifact("api"), artifact("web")],
         config: vec![artifact("settings")],
         replaces: None,
+        deployed: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the facts look like in JSON, for the report's schema. The facts themselves are written by
 //! `verify`, which needs no schema; a test holds one to the other.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 
 use super::wire::{Time, TimeKindWord};
@@ -21,6 +23,7 @@ pub(super) struct FactsMember {
     artifacts: Vec<ArtifactMember>,
     config: Vec<ConfigMember>,
     approvals: Vec<ApprovalMember>,
+    sources: Vec<SourceMember>,
     separation: Vec<SeparationMember>,
 }
 
@@ -33,6 +36,32 @@ struct ArtifactMember {
     read: bool,
     signatures: Vec<SignatureMember>,
     provenances: Vec<ProvenanceMember>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    contradicted: Vec<ContradictionMember>,
+    attestations: Vec<AttestationMember>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    platforms: Vec<PlatformMember>,
+}
+
+/// One platform of an image index.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct PlatformMember {
+    platform: String,
+    digest: ClaimedDigest,
+}
+
+/// A provenance that its own certificate contradicts.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct ContradictionMember {
+    signer: String,
+    member: String,
+    certificate: String,
+    predicate: String,
+    evidence: ClaimedDigest,
 }
 
 #[derive(JsonSchema)]
@@ -84,14 +113,103 @@ struct ProvenanceMember {
     #[schemars(with = "String")]
     r#ref: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    workflow: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    trigger: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     hosted: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    run_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    finished_on: Option<Time>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    external_parameters: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dependencies: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     time: Option<Time>,
     evidence: ClaimedDigest,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     leaves: Vec<LeafMember>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct AttestationMember {
+    signer: String,
+    predicate_type: String,
+    evidence: ClaimedDigest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SaysMember")]
+    says: Option<SaysMember>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    time: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    created: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    run_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    commit: Option<String>,
+    /// The manifests of the platforms that it is about; absent when it is about the artifact itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leaves: Vec<ClaimedDigest>,
+}
+
+/// What a predicate says that policies have conditions for.
+#[derive(JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+enum SaysMember {
+    /// A SLSA verification summary.
+    Summary {
+        verifier: String,
+        resource_uri: String,
+        passed: bool,
+        verified_levels: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "ClaimedDigest")]
+        policy: Option<ClaimedDigest>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        slsa_version: Option<String>,
+    },
+    /// An in-toto simple verification result.
+    Results { verifier: String, properties: Vec<String> },
+    /// An in-toto test result.
+    Tests { result: TestWord },
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "describes a schema")]
+enum TestWord {
+    Passed,
+    Warned,
+    Failed,
+}
+
+/// A statement of who wrote the source.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "describes a schema")]
+struct SourceMember {
+    signer: String,
+    evidence: ClaimedDigest,
+    commit: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    run_id: Option<String>,
 }
 
 #[derive(JsonSchema)]
@@ -105,6 +223,10 @@ struct ApprovalMember {
     time_kind: TimeKindWord,
     expires_at: Time,
     evidence: ClaimedDigest,
+    /// The signer that passes on what the person said elsewhere; absent: the person's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    attested_by: Option<String>,
 }
 
 #[derive(JsonSchema)]

@@ -120,6 +120,19 @@ struct FindingMember<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PolicyMember")]
     policy: Option<PolicyMember<'a>>,
+    /// What it is about, when that stands in a file of the release, such as a manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PlaceMember")]
+    place: Option<PlaceMember<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PlaceMember<'a> {
+    /// The file, as it was named.
+    file: &'a str,
+    line: u64,
+    column: u64,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -225,6 +238,11 @@ fn finding(finding: &Finding) -> FindingMember<'_> {
             line: origin.place.line,
             column: origin.place.column,
             digest: &origin.set,
+        }),
+        place: finding.place.as_ref().map(|place| PlaceMember {
+            file: &place.file,
+            line: place.line,
+            column: place.column,
         }),
     }
 }

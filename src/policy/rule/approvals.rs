@@ -3,6 +3,9 @@
 //! Facts hold each person's latest record in date (`formats.md` section 7). Distinct people count,
 //! each in one role slot; nobody counts who is also a party that must be another person; a
 //! rejection by anybody with a role blocks, whatever `maxAge` and `trustedTime` say of approvals.
+//!
+//! What a signer passes on for a person counts only where `attestedBy` names that signer, and weighs
+//! less than the person's own word: it never lifts a rejection that they signed themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +16,11 @@ use serde::Deserialize;
 use crate::plan::LimitedBy;
 use crate::time::duration;
 use crate::time::{Timestamp, whole_seconds};
+use crate::verify::attestations::APPROVAL;
 use crate::verify::facts::{ApprovalDecision, ApprovalFact, Facts, Party, TimeKind};
 use crate::yaml::{DocumentError, Spanned};
 
+use super::attestations::signer;
 use super::{Counted, Cure, Outcome, Reading, Scope, denial, matching};
 use crate::policy::finding::{Finding, Origin, RuleId};
 
@@ -42,10 +47,10 @@ pub struct ApprovalsSection {
     #[serde(default)]
     #[schemars(with = "Required")]
     pub trusted_time: Option<Required>,
-    /// Not built yet.
+    /// Names of signers in trust that may pass on what people said elsewhere; nobody unless said.
     #[serde(default)]
-    #[schemars(skip)]
-    pub attested_by: Option<Spanned<serde::de::IgnoredAny>>,
+    #[schemars(with = "BTreeSet<String>", length(min = 1, max = 64))]
+    pub attested_by: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// A count of people in one role.
@@ -73,6 +78,7 @@ pub struct Approvals {
     max_age: Option<Duration>,
     distinct_from: Option<(BTreeSet<Party>, Origin)>,
     trusted_time: bool,
+    attested_by: BTreeSet<String>,
     origin: Option<Origin>,
 }
 
@@ -85,6 +91,7 @@ impl Approvals {
             max_age: None,
             distinct_from: None,
             trusted_time: false,
+            attested_by: BTreeSet::new(),
             origin: None,
         }
     }
@@ -92,12 +99,14 @@ impl Approvals {
     /// Checks a section against trust.
     ///
     /// # Errors
-    /// [`DocumentError`] for a role that nobody in trust has, and for a wrong `maxAge`.
+    /// [`DocumentError`] for a role that nobody in trust has, for a wrong `maxAge`, and for a name of no
+    /// signer or of one that may not sign approvals.
     pub fn read(section: &ApprovalsSection, reading: &Reading<'_>) -> Result<Self, DocumentError> {
         let listed = section.roles.iter().flat_map(|roles| &roles.value);
         let roles = listed.map(|(role, count)| slot(role, count, reading)).collect::<Result<_, _>>()?;
         let max_age = section.max_age.as_ref().map(|text| reading.duration(text)).transpose()?;
         let distinct_from = section.distinct_from.as_ref();
+        let attesting = section.attested_by.iter().flat_map(|names| &names.value);
         Ok(Self {
             at_least: usize::try_from(section.at_least.value).unwrap_or(usize::MAX),
             roles,
@@ -105,6 +114,7 @@ impl Approvals {
             distinct_from: distinct_from
                 .map(|parties| (parties.value.iter().copied().collect(), reading.origin(parties))),
             trusted_time: section.trusted_time.is_some(),
+            attested_by: attesting.map(|name| signer(name, APPROVAL, reading)).collect::<Result<_, _>>()?,
             origin: Some(reading.origin(&section.at_least)),
         })
     }
@@ -113,10 +123,11 @@ impl Approvals {
     /// role. Every approval that meets all conditions counts, needed or not, and ends the plan
     /// when it ends itself.
     pub fn evaluate(&self, scope: &Scope<'_>, outcome: &mut Outcome) {
-        self.deny_rejections(scope, outcome);
+        let heard = self.heard(scope.facts);
+        self.deny_rejections(&heard, scope, outcome);
         self.deny_unknown_parties(scope, outcome);
-        let mut tally = Tally::default();
-        for fact in &scope.facts.approvals {
+        let mut tally = Tally { lacking: self.unheard(scope.facts), ..Tally::default() };
+        for fact in heard {
             match self.standing(fact, scope) {
                 Standing::Counts if tally.has(&fact.person) => {}
                 Standing::Counts => tally.counting.push(fact),
@@ -130,8 +141,31 @@ impl Approvals {
         self.count(&tally.counting, &assigned, outcome);
     }
 
-    fn deny_rejections(&self, scope: &Scope<'_>, outcome: &mut Outcome) {
-        let rejections = scope.facts.approvals.iter().filter(|fact| rejects(fact, scope.now));
+    /// The records that stand: each person's own word, and beside it what is passed on for them.
+    fn heard<'a>(&self, facts: &'a Facts) -> Vec<&'a ApprovalFact> {
+        let mut people: BTreeMap<&str, Vec<&'a ApprovalFact>> = BTreeMap::new();
+        for fact in facts.approvals.iter().filter(|fact| self.hears(fact)) {
+            people.entry(&fact.person).or_default().push(fact);
+        }
+        people.into_values().flat_map(standing_records).collect()
+    }
+
+    fn hears(&self, fact: &ApprovalFact) -> bool {
+        fact.attested_by.as_ref().is_none_or(|signer| self.attested_by.contains(signer))
+    }
+
+    /// Approvals that are passed on by signers who were not asked, for people.
+    fn unheard(&self, facts: &Facts) -> Vec<String> {
+        let unheard = facts.approvals.iter().filter(|fact| !self.hears(fact));
+        let told = unheard.filter_map(|fact| {
+            let signer = fact.attested_by.as_ref()?;
+            Some(format!("{}: passed on by `{signer}`, whom `attestedBy` doesn't name", fact.person))
+        });
+        told.collect()
+    }
+
+    fn deny_rejections(&self, heard: &[&ApprovalFact], scope: &Scope<'_>, outcome: &mut Outcome) {
+        let rejections = heard.iter().filter(|fact| rejects(fact, scope.now));
         for fact in rejections {
             let message = format!("`{}` rejected `{}`", fact.person, scope.release_name());
             let help = format!(
@@ -269,7 +303,11 @@ impl Approvals {
     fn count(&self, counting: &[&ApprovalFact], assigned: &[Option<usize>], outcome: &mut Outcome) {
         for (at, fact) in counting.iter().enumerate() {
             let role = self.slots().zip(assigned).find(|(_, one)| **one == Some(at)).map(|(role, _)| role);
-            outcome.counted.push(Counted { person: fact.person.clone(), role: role.map(str::to_owned) });
+            outcome.counted.push(Counted {
+                person: fact.person.clone(),
+                evidence: fact.evidence,
+                role: role.map(str::to_owned),
+            });
             outcome.limits.push((fact.expires_at, LimitedBy::Approval));
             if let Some(age) = self.max_age {
                 outcome.limit_after(fact.time, age, LimitedBy::MaxAge);
@@ -305,6 +343,25 @@ impl Tally<'_> {
 
     fn names(&self) -> Vec<String> {
         self.counting.iter().map(|fact| fact.person.clone()).collect()
+    }
+}
+
+/// Of one person's records those that stand. Their own rejection stands alone; so does one that is
+/// passed on, unless they approved later themselves; else every approval may count.
+fn standing_records(mut records: Vec<&ApprovalFact>) -> Vec<&ApprovalFact> {
+    let is_rejection = |fact: &&ApprovalFact| fact.decision == ApprovalDecision::Rejected;
+    records.sort_by_key(|fact| (fact.attested_by.is_some(), fact.time, is_rejection(fact)));
+    let own = records.iter().copied().find(|fact| fact.attested_by.is_none());
+    if let Some(own) = own.filter(is_rejection) {
+        return vec![own];
+    }
+    let passed_on = records.iter().copied().rfind(|fact| fact.attested_by.is_some());
+    match passed_on.filter(is_rejection) {
+        Some(rejection) => match own.filter(|own| own.time > rejection.time) {
+            Some(own) => vec![own],
+            None => vec![rejection],
+        },
+        None => records.into_iter().filter(|fact| !is_rejection(fact)).collect(),
     }
 }
 
@@ -373,8 +430,8 @@ fn slot(
 mod tests {
     use crate::policy::rule::Rule;
     use crate::policy::samples::{
-        approval, at, facts, hours, loaded, now, outcome, outcome_of, party, proposal, refused, rejection,
-        said,
+        approval, at, facts, hours, loaded, now, outcome, outcome_of, party, passed_on, proposal, refused,
+        rejection, said,
     };
     use crate::policy::set::PolicySet;
     use proptest::prelude::*;
@@ -524,6 +581,42 @@ mod tests {
     }
 
     #[test]
+    fn counts_what_is_passed_on_only_where_the_policy_names_the_signer() {
+        let facts = given(vec![passed_on("alice")]);
+        let asked = outcome(&asking("{atLeast: 1, attestedBy: [ci]}"), &facts);
+        assert_eq!(said(&asked), []);
+        assert_eq!(asked.counted[0].evidence, passed_on("alice").evidence);
+        for section in ["{atLeast: 1}", "{atLeast: 1, attestedBy: [slsa]}"] {
+            let denied = outcome(&asking(section), &facts);
+            assert_eq!(rules(&denied), ["approval-threshold"], "{section}");
+            let help = denied.findings[0].finding.help.as_ref().unwrap();
+            assert!(
+                help.ends_with("(not counted: alice: passed on by `ci`, whom `attestedBy` doesn't name)")
+            );
+        }
+        // One who approves twice is one.
+        let both = given(vec![approval("alice"), passed_on("alice")]);
+        let twice = outcome(&asking("{atLeast: 2, attestedBy: [ci]}"), &both);
+        assert_eq!(rules(&twice), ["approval-threshold"]);
+    }
+
+    #[test]
+    fn nothing_that_is_passed_on_lifts_a_rejection_of_the_person_s_own() {
+        let set = asking("{atLeast: 1, attestedBy: [ci]}");
+        let later = |fact: ApprovalFact| ApprovalFact { time: now(), ..fact };
+        let no = |fact: ApprovalFact| ApprovalFact { decision: ApprovalDecision::Rejected, ..fact };
+        let judged = |records: Vec<ApprovalFact>| rules(&outcome(&set, &given(records))).first().copied();
+        assert_eq!(judged(vec![rejection("alice"), later(passed_on("alice"))]), Some("approval-rejected"));
+        assert_eq!(judged(vec![approval("alice"), later(no(passed_on("alice")))]), Some("approval-rejected"));
+        assert_eq!(judged(vec![approval("alice"), no(passed_on("alice"))]), Some("approval-rejected"));
+        assert_eq!(judged(vec![later(approval("alice")), no(passed_on("alice"))]), None);
+        // A policy that doesn't ask for it doesn't hear the rejection either.
+        let unasked =
+            outcome(&asking("{atLeast: 1}"), &given(vec![approval("alice"), no(passed_on("alice"))]));
+        assert_eq!(said(&unasked), []);
+    }
+
+    #[test]
     fn refuses_what_can_not_be_meant() {
         for (section, reason) in [
             ("{atLeast: 0}", "policies/test.yaml:4:39: `0` is less than 1"),
@@ -536,9 +629,16 @@ mod tests {
             ("{atLeast: 1, roles: {sre: 0}}", "policies/test.yaml:4:55: `0` is less than 1"),
             ("{atLeast: 1, maxAge: 1w}", "policies/test.yaml:4:50: `1w` is not a duration"),
             ("{atLeast: 1, distinctFrom: []}", "policies/test.yaml:4:56: an empty list says nothing"),
+            ("{atLeast: 1, attestedBy: []}", "policies/test.yaml:4:54: an empty list says nothing"),
+            ("{atLeast: 1, attestedBy: [nobody]}", "policies/test.yaml:4:55: trust names no signer `nobody`"),
             (
-                "{atLeast: 1, attestedBy: [ci]}",
-                "policies/test.yaml:4:54: `spec.require.approvals.attestedBy` is not built yet",
+                "{atLeast: 1, attestedBy: [release]}",
+                "policies/test.yaml:4:55: signer `release` has no `use: attestation`, which this type needs",
+            ),
+            (
+                "{atLeast: 1, attestedBy: [sbom]}",
+                "policies/test.yaml:4:55: trust does not let signer `sbom` sign \
+                 `https://laforge.dev/attestation/approval/v1`",
             ),
         ] {
             assert_eq!(refused(&format!("{{require: {{approvals: {section}}}}}")), reason, "{section}");

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::plan::members::MigrationClass;
+use crate::release::deployed::Unpinned;
 use crate::release::digest::ClaimedDigest;
 use crate::release::resolved::{Content, ResolvedRelease};
-use crate::release::shape;
 use crate::yaml::Spanned;
 
 use super::proposal::Migration;
@@ -117,12 +117,26 @@ fn contract_lacks(migration: &Migration) -> Vec<(&'static str, &'static str)> {
 pub fn deny_shapes(release: &ResolvedRelease, outcome: &mut Outcome) {
     for artifact in release.artifacts().iter().chain(release.config()) {
         let Content::Read(digest) = artifact.content() else { continue };
-        if let Some(trap) = shape::trap(digest.head()) {
+        if let Some(trap) = digest.trap() {
             let message = format!("the bytes of `{}` are {}", artifact.name(), trap.as_str());
             let help = "deliver the artifact itself, not what somebody signs".to_owned();
             outcome.deny(Cure::None, denial(RuleId::ArtifactShape, artifact.name(), message, help));
         }
     }
+}
+
+/// Denies each container of the manifests whose image no digest names: a tag is never resolved.
+pub fn deny_unpinned(containers: &[Unpinned], outcome: &mut Outcome) {
+    for container in containers {
+        outcome.deny(Cure::None, unpinned(container));
+    }
+}
+
+/// One container without a digest, at its place in the manifests.
+pub fn unpinned(container: &Unpinned) -> Finding {
+    let Unpinned { container, place, reason } = container;
+    let (message, help) = (format!("{container}: {reason}"), reason.help().to_owned());
+    Finding { place: Some(place.clone()), ..denial(RuleId::ImageNotPinned, container, message, help) }
 }
 
 #[cfg(test)]

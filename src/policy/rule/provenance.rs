@@ -1,21 +1,26 @@
 //! `require.provenance`, and `--require-provenance`: where each artifact was built, and from what.
 //!
 //! Levels: <https://slsa.dev/spec/v1.0/levels>. An artifact passes when one of its provenances
-//! meets every expectation; of those that don't, the one that got furthest is explained.
+//! meets every expectation; of those that don't, the one that got furthest is explained. A
+//! provenance that its own certificate contradicts meets none, and is a finding beside: of an
+//! artifact that fails a reason, of one that passes by another provenance a warning.
 
-use std::collections::BTreeSet;
+mod expectation;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::release::SourceRevision;
+use crate::time::duration::PATTERN;
 use crate::trust::Pattern;
-use crate::verify::facts::{ArtifactFacts, ProvenanceFact};
+use crate::verify::facts::{ArtifactFacts, ContradictionFact, ProvenanceFact};
 use crate::yaml::{DocumentError, Spanned};
 
 use super::approvals::Required;
-use super::{Cure, Each, Outcome, Reading, Scope, denial};
-use crate::policy::finding::{Finding, Origin, RuleId};
+use super::{Cure, Each, Judged, Outcome, Reading, Scope, denial};
+use crate::policy::finding::{Finding, Origin, RuleId, Severity};
+use expectation::{Expectation, Failure, Wanted, mend};
 
 /// Where artifacts were built, and from what.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -48,6 +53,27 @@ pub struct ProvenanceSection {
     #[serde(default)]
     #[schemars(with = "Required")]
     pub hosted_runner: Option<Spanned<Required>>,
+    /// The workflow that was started, exact or `pattern:GLOB`: as certificates name it,
+    /// `https://github.com/acme/payments/.github/workflows/release.yml@refs/tags/v2.4.0`.
+    #[serde(default)]
+    #[schemars(with = "String", length(min = 1))]
+    pub workflow: Option<Spanned<String>>,
+    /// The events that may start a build, such as `push`; one of them, exact.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub trigger: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Parameters that the build's caller set: by JSON pointer into them, exact or `pattern:GLOB`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>", extend("minProperties" = 1))]
+    pub external_parameters: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
+    /// How long ago the build may have ended, such as `7d`.
+    #[serde(default)]
+    #[schemars(with = "String", regex(pattern = PATTERN))]
+    pub finished_within: Option<Spanned<String>>,
+    /// What the build must have taken in, pinned by a digest: URIs, each exact or `pattern:GLOB`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub dependencies: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// A value that the release says.
@@ -66,33 +92,6 @@ pub struct Provenance {
     origin: Option<Origin>,
 }
 
-/// What a provenance has to say.
-#[derive(Debug)]
-enum Expectation {
-    /// Its (signer, builder) is one that trust names.
-    KnownBuilder,
-    Builder(Pattern),
-    Level(u8),
-    Source(Wanted),
-    Ref(Pattern),
-    ReleaseCommit,
-    HostedRunner,
-}
-
-/// A repository: as written in the policy, or the release's own.
-#[derive(Debug)]
-enum Wanted {
-    Text(Pattern),
-    Release,
-}
-
-/// What an expectation wanted and what it got.
-struct Failure {
-    rule: RuleId,
-    wanted: String,
-    got: String,
-}
-
 impl Provenance {
     /// `--require-provenance`: a builder of trust, and the release's own repository and commit.
     pub fn flag() -> Self {
@@ -108,36 +107,15 @@ impl Provenance {
     /// Checks a section against trust.
     ///
     /// # Errors
-    /// [`DocumentError`] for a builder that trust doesn't name, or not at the level asked for.
+    /// [`DocumentError`] for a builder that trust doesn't name, or not at the level asked for, and
+    /// for an expectation that could never be met or never fail.
     pub fn read(section: &Spanned<ProvenanceSection>, reading: &Reading<'_>) -> Result<Self, DocumentError> {
-        let ProvenanceSection { each, min_level, source, r#ref, commit, builder, hosted_runner } =
-            &section.value;
-        let pattern = |text: &Spanned<String>| Pattern::parse(&text.value);
         let mut expectations = vec![(Expectation::KnownBuilder, Some(reading.origin(section)))];
-        if let Some(text) = builder {
-            let level = min_level.as_ref().map_or(1, |level| level.value);
-            expectations.push((
-                Expectation::Builder(known_builder(text, level, reading)?),
-                Some(reading.origin(text)),
-            ));
-        }
-        if let Some(level) = min_level {
-            expectations.push((Expectation::Level(level.value), Some(reading.origin(level))));
-        }
-        if let Some(text) = source {
-            let wanted = Wanted::Text(pattern(text));
-            expectations.push((Expectation::Source(wanted), Some(reading.origin(text))));
-        }
-        if let Some(text) = r#ref {
-            expectations.push((Expectation::Ref(pattern(text)), Some(reading.origin(text))));
-        }
-        if let Some(word) = commit {
-            expectations.push((Expectation::ReleaseCommit, Some(reading.origin(word))));
-        }
-        if let Some(word) = hosted_runner {
-            expectations.push((Expectation::HostedRunner, Some(reading.origin(word))));
-        }
-        Ok(Self { each: *each, expectations, origin: Some(reading.origin(section)) })
+        builder_expectations(&section.value, reading, &mut expectations)?;
+        source_expectations(&section.value, reading, &mut expectations);
+        run_expectations(&section.value, reading, &mut expectations)?;
+        input_expectations(&section.value, reading, &mut expectations)?;
+        Ok(Self { each: section.value.each, expectations, origin: Some(reading.origin(section)) })
     }
 
     /// Denies each artifact of which no provenance meets every expectation.
@@ -148,18 +126,45 @@ impl Provenance {
             outcome.deny(Cure::None, Finding { origin: self.origin.clone(), ..nothing });
         }
         for artifact in artifacts {
-            if let Some(finding) = self.judge(artifact, &scope.release.source) {
+            let failed = self.judge(artifact, scope);
+            let severity = if failed.is_some() { Severity::Deny } else { Severity::Warn };
+            for fact in &artifact.contradicted {
+                let finding = Finding { severity, ..self.contradicted(artifact, fact) };
+                outcome.findings.push(Judged { finding, cure: Cure::Evidence });
+            }
+            if let Some(finding) = failed {
                 outcome.deny(Cure::Evidence, finding);
             }
         }
     }
 
+    /// The provenances that meet every expectation, with what they are of: what `correlate` ties
+    /// together.
+    pub(super) fn counted<'a>(&self, scope: &Scope<'a>) -> Vec<(&'a ArtifactFacts, &'a ProvenanceFact)> {
+        let artifacts = self.each.select(scope.facts).into_iter();
+        let facts =
+            artifacts.flat_map(|artifact| artifact.provenances.iter().map(move |fact| (artifact, fact)));
+        facts.filter(|(_, fact)| self.first_failure(fact, scope).is_none()).collect()
+    }
+
+    fn contradicted(&self, artifact: &ArtifactFacts, fact: &ContradictionFact) -> Finding {
+        let ContradictionFact { signer, member, certificate, predicate, evidence } = fact;
+        let message = format!(
+            "provenance of `{}`: its certificate says {member} `{certificate}`, its predicate says `{predicate}`",
+            artifact.name
+        );
+        let help =
+            format!("evidence {evidence}, signed by `{signer}`; it counts for nothing: build it again");
+        let finding = denial(RuleId::ClaimsMismatch, &artifact.name, message, help);
+        Finding { origin: self.origin.clone(), ..finding }
+    }
+
     /// The reason why an artifact fails, if it does.
-    fn judge(&self, artifact: &ArtifactFacts, source: &SourceRevision) -> Option<Finding> {
+    fn judge(&self, artifact: &ArtifactFacts, scope: &Scope<'_>) -> Option<Finding> {
         let mut furthest: Option<(usize, Failure, &ProvenanceFact)> = None;
         for fact in &artifact.provenances {
             // One that fails nothing is enough: then there is no reason to give.
-            let (met, failure) = self.first_failure(fact, source)?;
+            let (met, failure) = self.first_failure(fact, scope)?;
             if furthest.as_ref().is_none_or(|(most, _, _)| met > *most) {
                 furthest = Some((met, failure, fact));
             }
@@ -171,10 +176,10 @@ impl Provenance {
     }
 
     /// How many expectations a provenance meets before the first that it doesn't.
-    fn first_failure(&self, fact: &ProvenanceFact, source: &SourceRevision) -> Option<(usize, Failure)> {
+    fn first_failure(&self, fact: &ProvenanceFact, scope: &Scope<'_>) -> Option<(usize, Failure)> {
         let failures = self.expectations.iter().enumerate();
         let mut failures =
-            failures.filter_map(|(met, (expected, _))| Some((met, expected.failure(fact, source)?)));
+            failures.filter_map(|(met, (expected, _))| Some((met, expected.failure(fact, scope)?)));
         failures.next()
     }
 
@@ -200,105 +205,100 @@ impl Provenance {
     }
 }
 
-impl Expectation {
-    /// `None` when the provenance meets it; what it doesn't say, it doesn't meet.
-    fn failure(&self, fact: &ProvenanceFact, source: &SourceRevision) -> Option<Failure> {
-        let (rule, met, wanted, got) = match self {
-            Self::KnownBuilder => (
-                RuleId::ProvenanceBuilder,
-                fact.level > 0,
-                "a builder that trust names for its signer".to_owned(),
-                Some(fact.builder.as_str()),
-            ),
-            Self::Builder(id) => {
-                (RuleId::ProvenanceBuilder, id.matches(&fact.builder), show(id), Some(fact.builder.as_str()))
-            }
-            Self::Level(level) => return level_failure(*level, fact.level),
-            Self::Source(wanted) => {
-                let got = fact.repository.as_deref();
-                (
-                    RuleId::ProvenanceSource,
-                    got.is_some_and(|got| wanted.matches(got, source)),
-                    wanted.show(source),
-                    got,
-                )
-            }
-            Self::Ref(wanted) => {
-                let got = fact.r#ref.as_deref();
-                (RuleId::ProvenanceRef, got.is_some_and(|got| wanted.matches(got)), show(wanted), got)
-            }
-            Self::ReleaseCommit => {
-                let got = fact.commit.as_deref();
-                (
-                    RuleId::ProvenanceCommit,
-                    got == Some(&source.commit),
-                    format!("commit `{}`", source.commit),
-                    got,
-                )
-            }
-            Self::HostedRunner => return runner_failure(fact.hosted),
-        };
-        let got = got.map_or_else(|| "none named".to_owned(), |got| format!("`{got}`"));
-        (!met).then_some(Failure { rule, wanted, got })
+/// Expectations, with where each is written.
+type Expectations = Vec<(Expectation, Option<Origin>)>;
+
+fn pattern(text: &Spanned<String>) -> Pattern {
+    Pattern::parse(&text.value)
+}
+
+fn builder_expectations(
+    section: &ProvenanceSection,
+    reading: &Reading<'_>,
+    expectations: &mut Expectations,
+) -> Result<(), DocumentError> {
+    if let Some(text) = &section.builder {
+        let level = section.min_level.as_ref().map_or(1, |level| level.value);
+        let builder = Expectation::Builder(known_builder(text, level, reading)?);
+        expectations.push((builder, Some(reading.origin(text))));
+    }
+    if let Some(level) = &section.min_level {
+        expectations.push((Expectation::Level(level.value), Some(reading.origin(level))));
+    }
+    Ok(())
+}
+
+fn source_expectations(section: &ProvenanceSection, reading: &Reading<'_>, expectations: &mut Expectations) {
+    if let Some(text) = &section.source {
+        let wanted = Wanted::Text(pattern(text));
+        expectations.push((Expectation::Source(wanted), Some(reading.origin(text))));
+    }
+    if let Some(text) = &section.r#ref {
+        expectations.push((Expectation::Ref(pattern(text)), Some(reading.origin(text))));
+    }
+    if let Some(word) = &section.commit {
+        expectations.push((Expectation::ReleaseCommit, Some(reading.origin(word))));
+    }
+    if let Some(word) = &section.hosted_runner {
+        expectations.push((Expectation::HostedRunner, Some(reading.origin(word))));
     }
 }
 
-fn level_failure(wanted: u8, got: u8) -> Option<Failure> {
-    let failure = || Failure {
-        rule: RuleId::ProvenanceLevel,
-        wanted: format!("build level {wanted}"),
-        got: format!("level {got}"),
-    };
-    (got < wanted).then(failure)
+fn run_expectations(
+    section: &ProvenanceSection,
+    reading: &Reading<'_>,
+    expectations: &mut Expectations,
+) -> Result<(), DocumentError> {
+    if let Some(text) = &section.workflow {
+        expectations.push((Expectation::Workflow(pattern(text)), Some(reading.origin(text))));
+    }
+    if let Some(list) = &section.trigger {
+        let words = list.value.iter().map(|word| word.value.clone()).collect();
+        not_empty(list, list.value.is_empty(), reading)?;
+        expectations.push((Expectation::Trigger(words), Some(reading.origin(list))));
+    }
+    if let Some(text) = &section.finished_within {
+        let within = Expectation::FinishedWithin(reading.duration(text)?);
+        expectations.push((within, Some(reading.origin(text))));
+    }
+    Ok(())
 }
 
-fn runner_failure(hosted: Option<bool>) -> Option<Failure> {
-    let got = match hosted {
-        Some(true) => return None,
-        Some(false) => "one of its own",
-        None => "none named",
-    };
-    Some(Failure {
-        rule: RuleId::ProvenanceRunner,
-        wanted: "a hosted runner".to_owned(),
-        got: got.to_owned(),
-    })
-}
-
-impl Wanted {
-    fn matches(&self, got: &str, source: &SourceRevision) -> bool {
-        match self {
-            Self::Text(pattern) => pattern.matches(got),
-            Self::Release => got == source.repository,
+fn input_expectations(
+    section: &ProvenanceSection,
+    reading: &Reading<'_>,
+    expectations: &mut Expectations,
+) -> Result<(), DocumentError> {
+    if let Some(parameters) = &section.external_parameters {
+        not_empty(parameters, parameters.value.is_empty(), reading)?;
+        for (at, text) in &parameters.value {
+            if !at.starts_with('/') {
+                let message = format!("`{at}` is not a JSON pointer");
+                return Err(reading.refuse(text, message, "write it as `/workflow/path`"));
+            }
+            let parameter = Expectation::Parameter(at.clone(), pattern(text));
+            expectations.push((parameter, Some(reading.origin(text))));
         }
     }
-
-    fn show(&self, source: &SourceRevision) -> String {
-        match self {
-            Self::Text(pattern) => show(pattern),
-            Self::Release => format!("repository `{}`", source.repository),
+    if let Some(list) = &section.dependencies {
+        not_empty(list, list.value.is_empty(), reading)?;
+        for text in &list.value {
+            expectations.push((Expectation::Dependency(pattern(text)), Some(reading.origin(text))));
         }
     }
+    Ok(())
 }
 
-fn show(pattern: &Pattern) -> String {
-    match pattern {
-        Pattern::Exact(text) => format!("`{text}`"),
-        Pattern::Glob(glob) => format!("`pattern:{glob}`"),
+/// An empty list would ask for nothing, and look as if it did.
+fn not_empty<T>(at: &Spanned<T>, is_empty: bool, reading: &Reading<'_>) -> Result<(), DocumentError> {
+    if !is_empty {
+        return Ok(());
     }
-}
-
-fn mend(rule: RuleId) -> &'static str {
-    match rule {
-        RuleId::ProvenanceBuilder => {
-            "build it with a builder that trust names, or add this one under `builders`"
-        }
-        RuleId::ProvenanceLevel => "build it with a builder of that level",
-        RuleId::ProvenanceSource | RuleId::ProvenanceRef => "build it from the source that is asked for",
-        RuleId::ProvenanceCommit => "rebuild it from the release's commit, or correct `source.commit`",
-        RuleId::ProvenanceRunner => "build it on a hosted runner",
-        _ => "build it again",
-    }
+    Err(reading.refuse(
+        at,
+        "an empty list asks for nothing".to_owned(),
+        "leave it out, or name what is wanted",
+    ))
 }
 
 /// A builder of which trust names at least one, at the level that is asked for.
@@ -334,6 +334,7 @@ mod tests {
     use crate::verify::facts::Facts;
 
     use super::*;
+    use chrono::Duration;
 
     fn given(provenances: Vec<ProvenanceFact>) -> Facts {
         let mut facts = facts();
@@ -342,7 +343,10 @@ mod tests {
     }
 
     const STRICT: &str = "{minLevel: 3, source: 'https://github.com/acme/payments', ref: 'pattern:refs/tags/v*', \
-        commit: release, builder: 'https://builder.example/slsa3@refs/tags/v1', hostedRunner: required}";
+        commit: release, builder: 'https://builder.example/slsa3@refs/tags/v1', hostedRunner: required, \
+        workflow: 'pattern:https://github.com/acme/payments/.github/workflows/release.yml@refs/tags/*', \
+        trigger: [push, release], externalParameters: {/workflow/path: .github/workflows/release.yml}, \
+        finishedWithin: 7d, dependencies: ['pattern:pkg:docker/**']}";
 
     fn judged(section: &str, provenances: Vec<ProvenanceFact>) -> Vec<(&'static str, String)> {
         said(&outcome(&loaded(&format!("{{require: {{provenance: {section}}}}}")), &given(provenances)))
@@ -409,6 +413,38 @@ mod tests {
                 ProvenanceFact { hosted: None, ..provenance() },
                 got("provenance-runner", "a hosted runner", unnamed),
             ),
+            (
+                ProvenanceFact { trigger: Some("pull_request".to_owned()), ..provenance() },
+                got("provenance-trigger", "a build that `push` or `release` started", "`pull_request`"),
+            ),
+            (
+                ProvenanceFact { trigger: None, ..provenance() },
+                got("provenance-trigger", "a build that `push` or `release` started", unnamed),
+            ),
+            (
+                ProvenanceFact { workflow: Some("release.yml".to_owned()), ..provenance() },
+                got(
+                    "provenance-workflow",
+                    "`pattern:https://github.com/acme/payments/.github/workflows/release.yml@refs/tags/*`",
+                    "`release.yml`",
+                ),
+            ),
+            (
+                ProvenanceFact { external_parameters: BTreeMap::new(), ..provenance() },
+                got(
+                    "provenance-parameter",
+                    "external parameter `/workflow/path` `.github/workflows/release.yml`",
+                    unnamed,
+                ),
+            ),
+            (
+                ProvenanceFact { finished_on: None, ..provenance() },
+                got("provenance-age", "a build that ended within 7d", "no end named"),
+            ),
+            (
+                ProvenanceFact { dependencies: BTreeSet::new(), ..provenance() },
+                got("provenance-dependency", "a pinned dependency `pattern:pkg:docker/**`", "none of 0"),
+            ),
         ];
         for (fact, expected) in cases {
             assert_eq!(judged(STRICT, vec![fact]), expected);
@@ -425,6 +461,42 @@ mod tests {
             judged(STRICT, vec![wrong_builder.clone(), wrong_commit.clone(), wrong_builder.clone()]);
         assert_eq!(judged_both[0].0, "provenance-commit");
         assert_eq!(judged(STRICT, vec![wrong_builder, wrong_commit, provenance()]), []);
+    }
+
+    #[test]
+    fn a_build_is_as_old_as_its_end_says_and_never_of_tomorrow() {
+        let ended = |ago: Duration| ProvenanceFact { finished_on: Some(now() - ago), ..provenance() };
+        let aged =
+            |ago: Duration| judged("{finishedWithin: 1h}", vec![ended(ago)]).first().map(|(rule, _)| *rule);
+        for fits in [Duration::zero(), Duration::hours(1), -Duration::seconds(60)] {
+            assert_eq!(aged(fits), None, "{fits}");
+        }
+        for wrong in [Duration::seconds(3601), -Duration::seconds(61), -Duration::days(1)] {
+            assert_eq!(aged(wrong), Some("provenance-age"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_contradiction_is_a_finding_that_denies_unless_another_provenance_passes() {
+        let contradiction = ContradictionFact {
+            signer: "slsa".to_owned(),
+            member: "commit".to_owned(),
+            certificate: COMMIT.to_owned(),
+            predicate: "00".to_owned(),
+            evidence: provenance().evidence,
+        };
+        let outcome_with = |provenances: Vec<ProvenanceFact>| {
+            let mut facts = given(provenances);
+            facts.artifacts[0].contradicted = vec![contradiction.clone()];
+            let outcome = outcome(&loaded("{require: {provenance: {}}}"), &facts);
+            let told = outcome.findings.iter().map(|it| (it.finding.rule.as_str(), it.finding.severity));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(outcome_with(vec![provenance()]), [("claims-mismatch", Severity::Warn)]);
+        assert_eq!(
+            outcome_with(vec![]),
+            [("claims-mismatch", Severity::Deny), ("provenance-missing", Severity::Deny)]
+        );
     }
 
     #[test]
@@ -472,6 +544,11 @@ mod tests {
             ("{minLevel: 0}", "`0` is less than 1"),
             ("{minLevel: 4}", "`4` is more than 3"),
             ("{source: ''}", "an empty text says nothing"),
+            ("{trigger: []}", "an empty list asks for nothing"),
+            ("{dependencies: []}", "an empty list asks for nothing"),
+            ("{externalParameters: {}}", "an empty list asks for nothing"),
+            ("{externalParameters: {workflow: x}}", "`workflow` is not a JSON pointer"),
+            ("{finishedWithin: 7 days}", "`7 days` is not a duration"),
         ] {
             let refusal = refused(&format!("{{require: {{provenance: {section}}}}}"));
             let at = refusal.strip_prefix("policies/test.yaml:4:").expect("a place");

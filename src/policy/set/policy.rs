@@ -3,6 +3,8 @@
 use crate::policy::document::PolicyDocument;
 use crate::policy::finding::Origin;
 use crate::policy::rule::approvals::Approvals;
+use crate::policy::rule::attestations::Attestations;
+use crate::policy::rule::correlate::Correlate;
 use crate::policy::rule::floor::Permission;
 use crate::policy::rule::freeze::Freeze;
 use crate::policy::rule::provenance::Provenance;
@@ -51,6 +53,12 @@ impl Policy {
             }
             if let Some(section) = &require.provenance {
                 rules.push(Rule::Provenance(Provenance::read(section, reading)?));
+            }
+            for section in require.attestations.iter().flat_map(|list| &list.value) {
+                rules.push(Rule::Attestations(Box::new(Attestations::read(section, reading)?)));
+            }
+            if let Some(section) = &require.correlate {
+                rules.push(Rule::Correlate(Box::new(Correlate::read(section, require, reading)?)));
             }
         }
         for section in spec.freeze.iter().flatten() {

@@ -24,6 +24,7 @@ use crate::policy::samples::{
 use crate::policy::set::{Flags, PolicySets};
 use crate::policy::{Decision, Standard, decide};
 use crate::release::digest::{Algorithms, Digest};
+use crate::release::resolved::tests::NoImages;
 use crate::release::resolved::{ArtifactFiles, Resolution, ResolvedRelease};
 use crate::release::{Artifact, Location, Release, SourceRevision};
 use crate::verify::verify;
@@ -59,8 +60,9 @@ fn resolve(claimed: &[u8], found: &[u8]) -> Resolution {
         }],
         config: Vec::new(),
         replaces: None,
+        deployed: None,
     };
-    release.resolve(&Files([("payments".into(), found.to_vec())].into())).unwrap()
+    release.resolve(&Files([("payments".into(), found.to_vec())].into()), &NoImages).unwrap()
 }
 
 fn resolved(bytes: &[u8]) -> ResolvedRelease {

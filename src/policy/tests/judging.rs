@@ -190,7 +190,8 @@ fn counts_an_approval_that_any_rule_counts() {
     facts.approvals[1].time = now();
     let judgement = judged(&sets(vec![lax, strict], Flags::default()), &facts);
     assert_eq!(judgement.verdict, Verdict::Pass);
-    let expected = [("alice".to_owned(), None), ("carol".to_owned(), Some("sre".to_owned()))];
+    let record = |person: &str| (person.to_owned(), approval(person).evidence);
+    let expected = [(record("alice"), None), (record("carol"), Some("sre".to_owned()))];
     assert_eq!(judgement.counted, BTreeMap::from(expected));
     assert!(judgement.limits.contains(&(now() + hours(1), LimitedBy::MaxAge)));
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::folder;
 use crate::release::digest::Algorithms;
-use crate::release::resolved::ArtifactFiles;
+use crate::release::resolved::{ArtifactFiles, MOST_BYTES, too_large};
 
 /// Files on disk.
 pub struct Files<'a> {
@@ -33,7 +33,11 @@ impl<'a> Files<'a> {
 
 impl ArtifactFiles for Files<'_> {
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(folder::open_file(path)?))
+        let file = folder::open_file(path)?;
+        match file.metadata()?.len() > MOST_BYTES {
+            true => Err(too_large()), // before hours of reading
+            false => Ok(Box::new(file)),
+        }
     }
 
     fn algorithms(&self) -> Algorithms {

@@ -5,19 +5,17 @@
 //! their names' bytes and no link in them is followed. An I/O failure is `unreachable`, a document that
 //! does not parse `unreadable`, a limit a recorded deny: none of them is silence.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use super::layout;
-use crate::evidence::limits::{DOCUMENT_BYTES, PIECES, TOTAL_BYTES};
-use crate::evidence::{
-    Evidence, EvidenceSource, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile,
-};
-use crate::release::digest::{Algorithms, Digest};
+use crate::evidence::{EvidenceSource, Gathered};
+use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
+use crate::source::bundle::Bundles;
+use crate::source::intake::{Intake, Limits};
 
 /// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
 const NAMES: u64 = 65_536;
@@ -33,28 +31,38 @@ pub struct EvidenceFolders {
 impl EvidenceFolders {
     /// Reads every path: a folder, an OCI layout, or a file, whatever it is called.
     pub fn read(paths: &[PathBuf]) -> Self {
-        Self::read_within(paths, Limits::default())
+        Self::read_within(paths, Limits::default(), NAMES)
     }
 
-    fn read_within(paths: &[PathBuf], limits: Limits) -> Self {
+    /// The same, and the evidence of bundles beside them, within one set of limits.
+    pub fn read_with(paths: &[PathBuf], bundles: &Bundles) -> Self {
+        let mut folders = Self::read(paths);
+        for (source, bytes) in bundles.evidence() {
+            folders.intake.take(source, bytes.clone(), None);
+        }
+        folders
+    }
+
+    fn read_within(paths: &[PathBuf], limits: Limits, most_names: u64) -> Self {
         let mut paths = paths.to_vec();
         paths.sort();
         paths.dedup();
         let mut intake = Intake::new(limits);
+        let mut reader = Reader { intake: &mut intake, names: 0, most_names };
         for path in &paths {
-            intake.path(path);
+            reader.path(path);
         }
         Self { intake }
     }
 
     /// The algorithms that artifacts have to be read with, so that all of this can be held to them.
     pub fn algorithms(&self) -> Algorithms {
-        let names_sha512 = |piece: &Piece| piece.parse().is_ok_and(|evidence| evidence.names_sha512());
-        if self.intake.pieces.values().any(names_sha512) {
-            Algorithms::Sha256AndSha512
-        } else {
-            Algorithms::Sha256
-        }
+        self.intake.algorithms()
+    }
+
+    /// What was taken in, for a source that adds to it.
+    pub(in crate::source) fn intake(&self) -> &Intake {
+        &self.intake
     }
 }
 
@@ -74,84 +82,22 @@ pub fn lies_within(file: &Path, paths: &[PathBuf]) -> io::Result<bool> {
     Ok(paths.iter().filter_map(|path| path.canonicalize().ok()).any(|path| file.starts_with(path)))
 }
 
-/// What intake takes at most.
-#[derive(Clone, Copy)]
-struct Limits {
+/// Reads what lies at paths.
+struct Reader<'a> {
+    intake: &'a mut Intake,
+    /// Names in all folders so far, and the most of them.
     names: u64,
-    pieces: u64,
-    document: u64,
-    total: u64,
+    most_names: u64,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { names: NAMES, pieces: PIECES as u64, document: DOCUMENT_BYTES as u64, total: TOTAL_BYTES }
-    }
-}
-
-/// One document, and where it came from.
-struct Piece {
-    source: String,
-    bytes: Vec<u8>,
-    /// Known to be no evidence before anyone parses it.
-    problem: Option<Unreadable>,
-}
-
-impl Piece {
-    fn parse(&self) -> Result<Evidence, Unreadable> {
-        match &self.problem {
-            Some(problem) => Err(problem.clone()),
-            None => Evidence::parse(&self.source, self.bytes.clone()),
-        }
-    }
-}
-
-/// Everything that was read so far.
-pub(super) struct Intake {
-    limits: Limits,
-    pieces: BTreeMap<Digest, Piece>,
-    taken: u64,
-    total: u64,
-    names: u64,
-    ignored: u64,
-    unreachable: Vec<Unreachable>,
-    over: Option<OverLimit>,
-}
-
-impl Intake {
-    fn new(limits: Limits) -> Self {
-        let (pieces, unreachable) = (BTreeMap::new(), Vec::new());
-        Self { limits, pieces, taken: 0, total: 0, names: 0, ignored: 0, unreachable, over: None }
-    }
-
-    fn gathered(&self) -> Gathered {
-        let mut gathered = Gathered {
-            unreachable: self.unreachable.clone(),
-            ignored: self.ignored,
-            over_limit: self.over.clone(),
-            ..Gathered::default()
-        };
-        for (digest, piece) in &self.pieces {
-            match piece.parse() {
-                Ok(evidence) => gathered.found.push(evidence),
-                Err(problem) => gathered.unreadable.push(UnreadableFile {
-                    source: piece.source.clone(),
-                    digest: *digest,
-                    size: piece.bytes.len() as u64,
-                    problem,
-                }),
-            }
-        }
-        gathered
-    }
-
+impl Reader<'_> {
     /// A path that the user named: it is meant, whatever its name, and may be a link.
     fn path(&mut self, path: &Path) {
         let shown = path.display().to_string();
         if path.is_dir() {
             match Folder::open(path) {
                 Ok(folder) => self.folder(&folder, 0),
-                Err(error) => self.unreachable(&shown, &error),
+                Err(error) => self.intake.unreachable(&shown, &error),
             }
         } else {
             let lines = path.extension().is_some_and(|extension| extension == "jsonl");
@@ -163,44 +109,44 @@ impl Intake {
     fn folder(&mut self, folder: &Folder, depth: usize) {
         let Some(entries) = self.entries(folder) else { return };
         if entries.iter().any(|(name, kind)| name == "oci-layout" && *kind == Kind::File) {
-            return layout::read(folder, self);
+            return layout::read(folder, self.intake);
         }
         for (name, kind) in entries {
-            if self.is_over() {
+            if self.intake.is_over() {
                 return;
             }
             match kind {
                 Kind::Folder if depth == DEPTH => {
-                    self.exceed("folders within evidence folders", DEPTH as u64, DEPTH as u64 + 1);
+                    self.intake.exceed("folders within evidence folders", DEPTH as u64, DEPTH as u64 + 1);
                 }
                 Kind::Folder => match folder.folder(&name) {
                     Ok(inner) => self.folder(&inner, depth + 1),
-                    Err(error) => self.unreachable(&folder.path(&name).display().to_string(), &error),
+                    Err(error) => self.intake.unreachable(&folder.path(&name).display().to_string(), &error),
                 },
                 Kind::File if is_evidence(&name) => {
                     let lines = name.as_encoded_bytes().ends_with(b".jsonl");
                     let read = folder.read(&name, self.most(lines));
                     self.file(&folder.path(&name).display().to_string(), lines, read);
                 }
-                Kind::File | Kind::Link | Kind::Special => self.ignore(),
+                Kind::File | Kind::Link | Kind::Special => self.intake.ignore(1),
             }
         }
     }
 
     /// The names in a folder, while there are not too many in all of them.
     fn entries(&mut self, folder: &Folder) -> Option<Vec<(std::ffi::OsString, Kind)>> {
-        let room = self.limits.names.saturating_sub(self.names);
+        let room = self.most_names.saturating_sub(self.names);
         match folder.entries(usize::try_from(room).unwrap_or(usize::MAX)) {
             Ok(Entries::All(entries)) => {
                 self.names += entries.len() as u64;
                 Some(entries)
             }
             Ok(Entries::TooMany) => {
-                self.exceed("names in evidence folders", self.limits.names, self.limits.names + 1);
+                self.intake.exceed("names in evidence folders", self.most_names, self.most_names + 1);
                 None
             }
             Err(error) => {
-                self.unreachable(&folder.shown(), &error);
+                self.intake.unreachable(&folder.shown(), &error);
                 None
             }
         }
@@ -208,17 +154,17 @@ impl Intake {
 
     /// A file of lines holds several documents, so that only their sum bounds it.
     fn most(&self, lines: bool) -> u64 {
-        if lines { self.limits.total } else { self.limits.document }
+        if lines { self.intake.total_limit() } else { self.intake.document_limit() }
     }
 
     fn file(&mut self, source: &str, lines: bool, read: io::Result<Bytes>) {
         match read {
             Ok(Bytes::All(bytes)) if lines => self.lines(source, &bytes),
-            Ok(Bytes::All(bytes)) => self.take(source, bytes, None),
+            Ok(Bytes::All(bytes)) => self.intake.take(source, bytes, None),
             Ok(Bytes::TooMany) => {
-                self.exceed("bytes of one evidence file", self.most(lines), self.most(lines) + 1);
+                self.intake.exceed("bytes of one evidence file", self.most(lines), self.most(lines) + 1);
             }
-            Err(error) => self.unreachable(source, &error),
+            Err(error) => self.intake.unreachable(source, &error),
         }
     }
 
@@ -227,55 +173,9 @@ impl Intake {
         for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             if !line.is_empty() {
-                self.take(&format!("{source}:{}", at + 1), line.to_vec(), None);
+                self.intake.take(&format!("{source}:{}", at + 1), line.to_vec(), None);
             }
         }
-    }
-
-    /// Takes one document, while there are not too many.
-    pub(super) fn take(&mut self, source: &str, bytes: Vec<u8>, problem: Option<Unreadable>) {
-        if self.is_over() {
-            return;
-        }
-        self.taken += 1;
-        if self.taken > self.limits.pieces {
-            return self.exceed("pieces of evidence", self.limits.pieces, self.taken);
-        }
-        self.weigh(bytes.len());
-        if !self.is_over() {
-            let piece = Piece { source: source.to_owned(), bytes, problem };
-            self.pieces.entry(Digest::of_bytes(&piece.bytes)).or_insert(piece);
-        }
-    }
-
-    /// Counts bytes that were read, evidence or what leads to it.
-    pub(super) fn weigh(&mut self, bytes: usize) {
-        self.total = self.total.saturating_add(bytes as u64);
-        if self.total > self.limits.total {
-            self.exceed("bytes of evidence", self.limits.total, self.total);
-        }
-    }
-
-    /// The most bytes that one document may have.
-    pub(super) fn document_limit(&self) -> u64 {
-        self.limits.document
-    }
-
-    pub(super) fn ignore(&mut self) {
-        self.ignored += 1;
-    }
-
-    pub(super) fn unreachable(&mut self, source: &str, error: &io::Error) {
-        self.unreachable.push(Unreachable { source: source.to_owned(), cause: error.to_string() });
-    }
-
-    /// The first limit that is exceeded is reported; nothing is read after it.
-    pub(super) fn exceed(&mut self, what: &'static str, limit: u64, found: u64) {
-        self.over.get_or_insert(OverLimit { what, limit, found });
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.over.is_some()
     }
 }
 
@@ -295,8 +195,10 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::evidence::{Evidence, OverLimit};
     use crate::key::Algorithm;
     use crate::key::secret::SecretKey;
+    use crate::release::digest::Digest;
 
     /// A folder with these files.
     fn folder(files: &[(&str, &[u8])]) -> TempDir {
@@ -431,28 +333,28 @@ mod tests {
         );
     }
 
-    fn limited(folder: &TempDir, limits: Limits) -> OverLimit {
-        let read = EvidenceFolders::read_within(&[folder.path().to_owned()], limits);
+    fn limited(folder: &TempDir, limits: Limits, names: u64) -> OverLimit {
+        let read = EvidenceFolders::read_within(&[folder.path().to_owned()], limits, names);
         read.intake.gathered().over_limit.unwrap()
     }
 
     #[test]
     fn holds_every_limit_at_its_edge() {
         let folder = folder(&[("a.json", b"12345"), ("b.jsonl", b"1\n2"), ("c/d.txt", b"")]);
-        let enough = Limits { names: 4, pieces: 3, document: 5, total: 7 };
-        let read = EvidenceFolders::read_within(&[folder.path().to_owned()], enough);
+        let enough = Limits { pieces: 3, document: 5, total: 7 };
+        let read = EvidenceFolders::read_within(&[folder.path().to_owned()], enough, 4);
         assert_eq!(read.intake.gathered().over_limit, None);
-        for (limits, what, limit) in [
-            (Limits { names: 3, ..enough }, "names in evidence folders", 3),
-            (Limits { pieces: 2, ..enough }, "pieces of evidence", 2),
-            (Limits { document: 4, ..enough }, "bytes of one evidence file", 4),
-            (Limits { total: 6, ..enough }, "bytes of evidence", 6),
+        for (limits, names, what, limit) in [
+            (enough, 3, "names in evidence folders", 3),
+            (Limits { pieces: 2, ..enough }, 4, "pieces of evidence", 2),
+            (Limits { document: 4, ..enough }, 4, "bytes of one evidence file", 4),
+            (Limits { total: 6, ..enough }, 4, "bytes of evidence", 6),
         ] {
-            assert_eq!(limited(&folder, limits), OverLimit { what, limit, found: limit + 1 });
+            assert_eq!(limited(&folder, limits, names), OverLimit { what, limit, found: limit + 1 });
         }
         let deep = tempfile::tempdir().unwrap();
         fs::create_dir_all(deep.path().join("d/".repeat(DEPTH + 1))).unwrap();
-        assert_eq!(limited(&deep, Limits::default()).what, "folders within evidence folders");
+        assert_eq!(limited(&deep, Limits::default(), NAMES).what, "folders within evidence folders");
     }
 
     #[test]

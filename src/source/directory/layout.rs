@@ -1,58 +1,24 @@
 //! Evidence in OCI layouts: what a registry would give as referrers, read from disk.
 //!
 //! In: a folder with an `oci-layout` file. Out: every layer that is a Sigstore bundle, a DSSE envelope
-//! or a cosign simple-signing payload, of each manifest that `index.json` lists. Links are not
-//! followed. Layers of other kinds are not evidence and stay unread.
+//! or a cosign simple-signing payload, of each manifest that `index.json` lists ([`attached`] reads
+//! them). Links are not followed. Layers of other kinds are not evidence and stay unread.
 //!
-//! Specs: <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>,
-//! <https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md>, `SIGNATURE_SPEC.md` there.
+//! Spec: <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>.
 //! Not checked: what a manifest says that it refers to; evidence speaks for itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-
-use super::evidence::Intake;
 use super::folder::{Bytes, Folder};
-use crate::evidence::{Evidence, Unreadable};
-use crate::json;
+use crate::evidence::Unreadable;
 use crate::release::digest::{ClaimedDigest, Digest};
-
-/// The largest manifest that registries take.
-const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
+use crate::release::image::MAX_MANIFEST;
+use crate::source::attached::{self, Descriptor, Layer};
+use crate::source::intake::Intake;
 
 /// Manifests of one layout: each piece of evidence has one, beside those of images.
 const MAX_MANIFESTS: usize = 16_384;
-
-/// Media types of layers that are bundles begin so; a version follows.
-const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
-const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
-const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-
-/// Where cosign keeps the signature over a simple-signing payload.
-const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
-
-/// An index or a manifest, as far as it leads to evidence.
-#[derive(Deserialize)]
-#[serde(expecting = "an image manifest or index")]
-struct Document {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a descriptor")]
-struct Descriptor {
-    media_type: String,
-    digest: String,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
 
 /// Takes in all evidence of a layout.
 pub(super) fn read(layout: &Folder, intake: &mut Intake) {
@@ -90,18 +56,15 @@ impl Walk<'_> {
 
     fn document(&mut self, source: &str, bytes: Vec<u8>) {
         self.intake.weigh(bytes.len());
-        let document: Document = match json::decode(&bytes) {
-            Ok(document) => document,
-            Err(error) => {
-                let problem = format!("is not an image manifest or index: {error}");
-                return self.intake.take(source, bytes, Some(Unreadable { problem }));
-            }
+        let listing = match attached::read(&bytes) {
+            Ok(listing) => listing,
+            Err(problem) => return self.intake.take(source, bytes, Some(problem)),
         };
-        let is_evidence = |layer: &&Descriptor| kind_of(layer).is_some();
-        if document.manifests.is_empty() && !document.layers.iter().any(|layer| is_evidence(&layer)) {
-            self.intake.ignore();
+        match (listing.manifests.is_empty() && listing.layers.is_empty(), listing.unsigned) {
+            (true, 0) => self.intake.ignore(1),
+            (_, unsigned) => self.intake.ignore(unsigned),
         }
-        for listed in &document.manifests {
+        for listed in &listing.manifests {
             if let Some(digest) = self.digest(source, listed)
                 && self.seen.insert(digest.clone())
             {
@@ -112,7 +75,7 @@ impl Walk<'_> {
                 self.next.push(digest);
             }
         }
-        for layer in document.layers.iter().filter(is_evidence) {
+        for layer in &listing.layers {
             if self.intake.is_over() {
                 return;
             }
@@ -120,34 +83,21 @@ impl Walk<'_> {
         }
     }
 
-    fn layer(&mut self, manifest: &str, layer: &Descriptor) {
-        let Some(digest) = self.digest(manifest, layer) else { return };
+    fn layer(&mut self, manifest: &str, layer: &Layer) {
+        let Some(digest) = self.digest(manifest, layer.descriptor()) else { return };
         let Some((source, bytes)) = self.blob(&digest, self.intake.document_limit()) else { return };
-        match kind_of(layer) {
-            Some(Kind::SimpleSigning) => self.simple_signing(&source, bytes, layer),
-            _ => self.intake.take(&source, bytes, None),
-        }
-    }
-
-    fn simple_signing(&mut self, source: &str, payload: Vec<u8>, layer: &Descriptor) {
-        let signature = layer.annotations.get(SIGNATURE).and_then(|text| STANDARD.decode(text).ok());
-        let missing = || Unreadable { problem: format!("has no `{SIGNATURE}` in base64 beside it") };
-        let joined = signature
-            .ok_or_else(missing)
-            .and_then(|signature| Evidence::simple_signing(source, &payload, &signature));
-        match joined {
-            Ok(evidence) => self.intake.take(source, evidence.bytes().to_vec(), None),
-            Err(problem) => self.intake.take(source, payload, Some(problem)),
-        }
+        let (document, problem) = layer.document(&source, bytes);
+        self.intake.take(&source, document, problem);
     }
 
     fn digest(&mut self, named_in: &str, descriptor: &Descriptor) -> Option<ClaimedDigest> {
-        let parsed = descriptor.digest.parse();
-        if let Err(problem) = &parsed {
-            let problem = Unreadable { problem: format!("names a blob by {problem}") };
-            self.intake.take(named_in, descriptor.digest.clone().into_bytes(), Some(problem));
+        match descriptor.digest() {
+            Ok(digest) => Some(digest),
+            Err(problem) => {
+                self.intake.take(named_in, descriptor.written().as_bytes().to_vec(), Some(problem));
+                None
+            }
         }
-        parsed.ok()
     }
 
     /// A blob that is what its name says.
@@ -161,21 +111,6 @@ impl Walk<'_> {
             return None;
         }
         Some((source, bytes))
-    }
-}
-
-enum Kind {
-    Document,
-    SimpleSigning,
-}
-
-/// What kind of evidence a layer is, if it is one.
-fn kind_of(layer: &Descriptor) -> Option<Kind> {
-    match layer.media_type.as_str() {
-        SIMPLE_SIGNING => Some(Kind::SimpleSigning),
-        ENVELOPE => Some(Kind::Document),
-        bundle if bundle.starts_with(BUNDLE) => Some(Kind::Document),
-        _ => None,
     }
 }
 

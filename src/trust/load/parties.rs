@@ -24,6 +24,8 @@ impl Loader<'_, '_> {
         Ok(Signer {
             predicate_types: self.predicate_types(entry, &uses)?,
             simple_signing: self.simple_signing(entry, &uses)?,
+            raw_payload: self.raw_payload(entry, &uses)?,
+            key_id: self.key_id(entry)?,
             name,
             uses,
             identity,
@@ -131,6 +133,27 @@ impl Loader<'_, '_> {
             }
             simple => Ok(simple.as_ref().is_some_and(|at| at.value)),
         }
+    }
+
+    /// A signature without a payload type could be one over anything: so the key is one that does
+    /// nothing but attest, and what it may attest is listed.
+    fn raw_payload(&self, entry: &SignerEntry, uses: &[Use]) -> Loaded<bool> {
+        let Some(at) = entry.raw_payload.as_ref().filter(|at| at.value) else { return Ok(false) };
+        if entry.key.is_none() || uses != [Use::Attestation] {
+            return self.refuse(at, "only a key with `use: attestation` has `rawPayload`");
+        }
+        if entry.predicate_types.is_none() {
+            return self.refuse(at, "a signer with `rawPayload` lists its `predicateTypes`");
+        }
+        Ok(true)
+    }
+
+    fn key_id(&self, entry: &SignerEntry) -> Loaded<Option<String>> {
+        let Some(at) = &entry.key_id else { return Ok(None) };
+        if entry.key.is_none() {
+            return self.refuse(at, "only a signer with a `key` has a `keyId`");
+        }
+        self.exact(at).map(Some)
     }
 
     pub(super) fn people(&mut self, entries: &[PersonEntry]) -> Loaded<Vec<Person>> {

@@ -9,7 +9,7 @@ use crate::evidence::statement::Statement;
 use crate::release::SourceRevision;
 use crate::release::digest::Digest;
 use crate::verify::people::tests::person;
-use crate::verify::standing::tests::signed;
+use crate::verify::standing::tests::{signed, signer};
 use crate::verify::subjects::tests::{naming, source, subject, wanted};
 
 fn at(minutes: i64) -> Timestamp {
@@ -55,7 +55,7 @@ fn bound(told: &[Told], now: Timestamp) -> (Vec<ApprovalFact>, Vec<SetAside>) {
         })
         .collect();
     let said: Vec<Said<'_>> = heard.iter().map(|(signed, statement)| Said { signed, statement }).collect();
-    bind(&said, &wanted, &people, now)
+    bind(&said, &wanted, &[signer("ci", &[Use::Attestation], &[])], &people, now)
 }
 
 fn evidence(number: u8) -> Digest {
@@ -79,6 +79,7 @@ fn an_approval_in_date_is_a_fact_with_all_roles_or_the_narrowed_one() {
         time_kind: TimeKind::Claimed,
         expires_at: at(60),
         evidence: evidence(1),
+        attested_by: None,
     };
     let (facts, set_aside) = bound(&[told("alice", 1, json!({}))], at(1));
     assert_eq!((facts, set_aside.len()), (vec![alice], 0));
@@ -181,6 +182,23 @@ fn a_fresh_stamp_renews_no_old_approval_and_lifts_it_over_no_rejection() {
     let rejection = told("alice", 2, json!({"decision": "rejected", "createdAt": to_seconds(at(5))}));
     let (facts, _) = bound(&[stamped, rejection], at(10));
     assert_eq!(facts.first().unwrap().decision, ApprovalDecision::Rejected);
+}
+
+#[test]
+fn what_a_signer_passes_on_stands_beside_the_person_s_own_word() {
+    let elsewhere = |evidence, whom: &str| told("ci", evidence, json!({"onBehalfOf": whom}));
+    let (facts, set_aside) = bound(&[told("alice", 1, json!({})), elsewhere(2, "github:alice-gh")], at(1));
+    let attested: Vec<_> = facts.iter().map(|it| (it.person.as_str(), it.attested_by.as_deref())).collect();
+    assert_eq!(attested, [("alice", None), ("alice", Some("ci"))]);
+    assert!(set_aside.is_empty());
+    for nobody in ["github:alice", "github:mallory", "alice-gh", "mail:alice-gh", ""] {
+        assert_eq!(kind(elsewhere(1, nobody), at(1)), "on-behalf-of", "{nobody}");
+    }
+    let later =
+        json!({"onBehalfOf": "github:alice-gh", "decision": "rejected", "createdAt": to_seconds(at(1))});
+    let (facts, set_aside) = bound(&[elsewhere(1, "github:alice-gh"), told("ci", 2, later)], at(2));
+    assert_eq!(facts.iter().map(|it| it.decision).collect::<Vec<_>>(), [ApprovalDecision::Rejected]);
+    assert_eq!(set_aside.first().unwrap().kind, "superseded");
 }
 
 /// A record as (person, minute, whether trusted, rejection, life in minutes).

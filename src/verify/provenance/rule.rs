@@ -1,4 +1,5 @@
-//! Provenance rules: where a builder's predicate names repository, commit, ref, actor and runner.
+//! Provenance rules: where a builder's predicate names repository, commit, ref, workflow, trigger,
+//! run, actor and runner.
 //!
 //! In: the rule documents beside this file, and a predicate. Out: [`Origin`]. A rule is data: a
 //! predicate version, build types, and JSON pointers (<https://www.rfc-editor.org/rfc/rfc6901>).
@@ -12,15 +13,22 @@ use serde_json::Value;
 
 use crate::evidence::predicate::provenance::Provenance;
 use crate::evidence::predicate::source::Alias;
+use crate::release::bare_repository;
 use crate::trust::Pattern;
 use crate::verify::set_aside::{Quoted, Why};
 use crate::yaml::{DocumentError, Source};
 
 /// The shipped rules, most special first.
-const DOCUMENTS: [(&str, &str); 4] = [
+const DOCUMENTS: [(&str, &str); 10] = [
     ("laforge.yaml", include_str!("laforge.yaml")),
     ("github-actions.yaml", include_str!("github-actions.yaml")),
     ("slsa-github-generator.yaml", include_str!("slsa-github-generator.yaml")),
+    ("npm.yaml", include_str!("npm.yaml")),
+    ("gitlab.yaml", include_str!("gitlab.yaml")),
+    ("google-cloud-build.yaml", include_str!("google-cloud-build.yaml")),
+    ("buildkit.yaml", include_str!("buildkit.yaml")),
+    ("tekton-chains.yaml", include_str!("tekton-chains.yaml")),
+    ("witness.yaml", include_str!("witness.yaml")),
     ("generic.yaml", include_str!("generic.yaml")),
 ];
 
@@ -51,17 +59,67 @@ struct Rule {
     /// Places of `git+REPOSITORY@REF`; a text without `git+` names nothing.
     #[serde(default)]
     git_uris: Vec<String>,
+    /// Places of `REPOSITORY#REF`, `git+` allowed.
+    #[serde(default)]
+    fragment_uris: Vec<String>,
     /// Places of a repository's URI, `git+` and `@REF` allowed.
     #[serde(default)]
-    repositories: Vec<String>,
+    repositories: Vec<Place>,
     #[serde(default)]
-    refs: Vec<String>,
+    refs: Vec<Place>,
     #[serde(default)]
     commits: Vec<String>,
+    /// Lists of dependencies of which the only git repository is the source.
+    #[serde(default)]
+    only_git: Vec<OnlyGit>,
+    #[serde(default)]
+    workflows: Vec<Workflow>,
+    #[serde(default)]
+    triggers: Vec<Place>,
+    #[serde(default)]
+    runs: Vec<Place>,
     #[serde(default)]
     actors: Vec<Actor>,
     #[serde(default)]
     hosted: Vec<Hosted>,
+}
+
+/// Where a text stands.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a JSON pointer, or `at` with `prefix`")]
+enum Place {
+    At(String),
+    Prefixed(Prefixed),
+}
+
+/// Where a text stands that means more than it says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prefixed {
+    at: String,
+    /// What it leaves out, such as `refs/tags/` of a tag's name.
+    prefix: String,
+}
+
+/// A list of dependencies of which the only git repository is the source.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OnlyGit {
+    list: String,
+    /// Only entries of this name are looked at.
+    named: Option<String>,
+}
+
+/// Where a builder names its workflow: as one text, or as a path in the repository of a git URI or
+/// of a place of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Workflow {
+    at: Option<Place>,
+    path: Option<String>,
+    git_uri: Option<String>,
+    repository: Option<String>,
+    r#ref: Option<String>,
 }
 
 /// Where a builder names who started it.
@@ -90,6 +148,12 @@ pub(super) struct Origin {
     pub(super) commit: Option<String>,
     pub(super) r#ref: Option<String>,
     pub(super) hosted: Option<bool>,
+    /// `REPOSITORY/PATH@REF`, or as much of it as the builder names.
+    pub(super) workflow: Option<String>,
+    /// The event that started the build, in the builder's words.
+    pub(super) trigger: Option<String>,
+    /// The run of the build, in the builder's words.
+    pub(super) run: Option<String>,
     /// Who started the build.
     pub(super) actors: Vec<Alias>,
 }
@@ -109,28 +173,99 @@ impl Rule {
     }
 
     fn read(&self, predicate: &Value) -> Result<Origin, Why> {
-        let texts = |places: &[String]| -> Vec<&str> {
-            places.iter().filter_map(|at| text_at(predicate, at)).collect()
-        };
-        let uris: Vec<(String, Option<String>)> = texts(&self.git_uris)
-            .into_iter()
-            .filter(|text| text.starts_with("git+"))
-            .chain(texts(&self.repositories))
-            .map(split_uri)
-            .collect();
-        let refs = texts(&self.refs).into_iter().map(str::to_owned);
-        let commits = texts(&self.commits).into_iter().map(str::to_owned);
-        let mut actors = Vec::new();
-        for actor in &self.actors {
-            actors.extend(actor.read(predicate));
-        }
+        let mut source = self.source(predicate);
+        source.commits.extend(texts(predicate, &self.commits).map(str::to_owned));
+        source.refs.extend(said(predicate, &self.refs));
+        let workflows = self.workflows.iter().filter_map(|workflow| workflow.read(predicate));
         Ok(Origin {
-            repository: agreed("repository", uris.iter().map(|(repository, _)| repository.clone()))?,
-            r#ref: agreed("ref", uris.into_iter().filter_map(|(_, r#ref)| r#ref).chain(refs))?,
-            commit: agreed("commit", commits)?,
+            repository: agreed("repository", source.repositories.into_iter())?,
+            r#ref: agreed("ref", source.refs.into_iter())?,
+            commit: agreed("commit", source.commits.into_iter())?,
             hosted: self.hosted.iter().find_map(|hosted| hosted.read(predicate)),
-            actors,
+            workflow: agreed("workflow", workflows)?,
+            trigger: agreed("trigger", said(predicate, &self.triggers))?,
+            run: said(predicate, &self.runs).next(),
+            actors: self.actors.iter().filter_map(|actor| actor.read(predicate)).collect(),
         })
+    }
+
+    /// Everything that URIs and dependencies say of the source.
+    fn source(&self, predicate: &Value) -> Named {
+        let mut named = Named::default();
+        for uri in texts(predicate, &self.git_uris).filter(|text| text.starts_with("git+")) {
+            named.take(split_uri(uri));
+        }
+        for uri in texts(predicate, &self.fragment_uris) {
+            named.take(split_fragment(uri));
+        }
+        for uri in said(predicate, &self.repositories) {
+            named.take(split_uri(&uri));
+        }
+        for (uri, commit) in self.only_git.iter().filter_map(|list| list.read(predicate)) {
+            named.take(split_uri(uri));
+            named.commits.extend(commit.map(str::to_owned));
+        }
+        named
+    }
+}
+
+/// What a predicate says of the source, in all the places where it says it.
+#[derive(Default)]
+struct Named {
+    repositories: Vec<String>,
+    refs: Vec<String>,
+    commits: Vec<String>,
+}
+
+impl Named {
+    fn take(&mut self, (repository, r#ref): (String, Option<String>)) {
+        self.repositories.push(repository);
+        self.refs.extend(r#ref);
+    }
+}
+
+impl Place {
+    fn read(&self, predicate: &Value) -> Option<String> {
+        match self {
+            Self::At(at) => text_at(predicate, at).map(str::to_owned),
+            Self::Prefixed(Prefixed { at, prefix }) => {
+                text_at(predicate, at).map(|text| format!("{prefix}{text}"))
+            }
+        }
+    }
+}
+
+impl OnlyGit {
+    /// The one git repository with its commit; two of them are no source, since nobody says which.
+    fn read<'a>(&self, predicate: &'a Value) -> Option<(&'a str, Option<&'a str>)> {
+        let is_named = |entry: &&Value| {
+            self.named.as_deref().is_none_or(|name| entry.get("name").and_then(Value::as_str) == Some(name))
+        };
+        let entries = predicate.pointer(&self.list)?.as_array()?.iter().filter(is_named);
+        let mut found = entries.filter_map(|entry| {
+            let uri = text_at(entry, "/uri").filter(|uri| uri.starts_with("git+"))?;
+            let commit = ["/digest/gitCommit", "/digest/sha1"].into_iter().find_map(|at| text_at(entry, at));
+            Some((uri, commit))
+        });
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
+    }
+}
+
+impl Workflow {
+    fn read(&self, predicate: &Value) -> Option<String> {
+        if let Some(place) = &self.at {
+            return place.read(predicate);
+        }
+        let at = |pointer: &Option<String>| pointer.as_deref().and_then(|at| text_at(predicate, at));
+        let path = at(&self.path)?;
+        let (repository, mut r#ref) = match at(&self.git_uri) {
+            Some(uri) => split_uri(uri),
+            None => (repository_of(at(&self.repository)?), None),
+        };
+        r#ref = at(&self.r#ref).map(str::to_owned).or(r#ref);
+        let workflow = format!("{repository}/{path}");
+        Some(r#ref.map_or(workflow.clone(), |r#ref| format!("{workflow}@{}", r#ref)))
     }
 }
 
@@ -153,6 +288,14 @@ impl Hosted {
             _ => None,
         }
     }
+}
+
+fn texts<'a>(predicate: &'a Value, places: &'a [String]) -> impl Iterator<Item = &'a str> {
+    places.iter().filter_map(|at| text_at(predicate, at))
+}
+
+fn said<'a>(predicate: &'a Value, places: &'a [Place]) -> impl Iterator<Item = String> + 'a {
+    places.iter().filter_map(|place| place.read(predicate))
 }
 
 fn text_at<'a>(predicate: &'a Value, pointer: &str) -> Option<&'a str> {
@@ -195,11 +338,17 @@ fn split_uri(uri: &str) -> (String, Option<String>) {
     }
 }
 
-/// A repository's URI without what says nothing: `git+`, a last `/`, `.git`.
+/// `https://github.com/acme/payments.git#refs/tags/v1:folder` as repository and ref: what BuildKit
+/// calls a git context, and how object stores name a generation.
+fn split_fragment(uri: &str) -> (String, Option<String>) {
+    let (repository, fragment) = uri.split_once('#').unwrap_or((uri, ""));
+    let r#ref = fragment.split(':').next().unwrap_or_default();
+    (repository_of(repository), (!r#ref.is_empty()).then(|| r#ref.to_owned()))
+}
+
+/// A repository's URI as facts name it.
 pub(super) fn repository_of(uri: &str) -> String {
-    let uri = uri.strip_prefix("git+").unwrap_or(uri);
-    let uri = uri.strip_suffix('/').unwrap_or(uri);
-    uri.strip_suffix(".git").unwrap_or(uri).to_owned()
+    bare_repository(uri).to_owned()
 }
 
 #[cfg(test)]

@@ -23,7 +23,10 @@ fn predicate() -> Value {
                 "uri": format!("git+{REPOSITORY}@refs/tags/v2.4.0"), "digest": {"gitCommit": COMMIT},
             }],
         },
-        "runDetails": {"builder": {"id": BUILDER}},
+        "runDetails": {
+            "builder": {"id": BUILDER},
+            "metadata": {"invocationId": "7", "finishedOn": "2026-11-24T12:00:00.75Z"},
+        },
     })
 }
 
@@ -52,7 +55,7 @@ fn told(
 ) -> Result<ProvenanceFact, &'static str> {
     let source = source();
     let wanted = wanted(&source, &[("a", &[])]);
-    let (mut builds, set_aside) = bind(&[Said { signed, statement }], &wanted, trust.0, trust.1);
+    let Bound { mut builds, set_aside, .. } = bind(&[Said { signed, statement }], &wanted, trust.0, trust.1);
     match set_aside.first() {
         Some(set_aside) => {
             assert!(builds.is_empty());
@@ -81,7 +84,15 @@ fn a_build_is_a_fact_with_its_source_and_the_level_that_trust_grants() {
             repository: Some(REPOSITORY.to_owned()),
             commit: Some(COMMIT.to_owned()),
             r#ref: Some("refs/tags/v2.4.0".to_owned()),
+            workflow: None,
+            trigger: None,
             hosted: Some(true),
+            run_id: Some("7".to_owned()),
+            finished_on: Some(crate::time::parse("2026-11-24T12:00:00Z").unwrap()),
+            external_parameters: [("/repository", REPOSITORY), ("/ref", "refs/tags/v2.4.0")]
+                .map(|(at, text)| (at.to_owned(), text.to_owned()))
+                .into(),
+            dependencies: [format!("git+{REPOSITORY}@refs/tags/v2.4.0")].into(),
             time: None,
             evidence: signed("ci", 1).evidence,
             leaves: Vec::new(),
@@ -160,6 +171,25 @@ fn a_certificate_that_says_otherwise_sets_the_statement_aside() {
 }
 
 #[test]
+fn a_contradiction_is_told_of_each_artifact_that_it_names() {
+    let (source, statement) = (source(), statement(vec![naming("b"), naming("x")]));
+    let wanted = wanted(&source, &[("a", &[]), ("b", &[])]);
+    let signed = Signed { by: certificate(&[("sourceRepositoryDigest", "00")]), ..signed("ci", 1) };
+    let bound = bind(&[Said { signed: &signed, statement: &statement }], &wanted, &ci(), &[builder("ci", 3)]);
+    let contradiction = ContradictionFact {
+        signer: "ci".to_owned(),
+        member: "commit".to_owned(),
+        certificate: "00".to_owned(),
+        predicate: COMMIT.to_owned(),
+        evidence: signed.evidence,
+    };
+    assert_eq!((bound.builds, bound.contradicted), (Vec::new(), vec![(1, contradiction)]));
+    let person = Signed { standing: Standing::Person("ci".to_owned()), ..signed };
+    let bound = bind(&[Said { signed: &person, statement: &statement }], &wanted, &ci(), &[]);
+    assert_eq!(bound.contradicted, [], "who may not attest contradicts nothing");
+}
+
+#[test]
 fn a_certificate_stands_where_the_predicate_says_nothing() {
     let mut statement = statement(vec![naming("a")]);
     statement.predicate["buildDefinition"] =
@@ -198,7 +228,7 @@ fn a_malformed_predicate_is_set_aside_and_the_next_one_counts() {
     let (one, two) = (signed("ci", 1), signed("ci", 2));
     for order in [[(&one, &bad), (&two, &good)], [(&two, &good), (&one, &bad)]] {
         let said = order.map(|(signed, statement)| Said { signed, statement });
-        let (builds, set_aside) = bind(&said, &wanted, &ci(), &[]);
+        let Bound { builds, set_aside, .. } = bind(&said, &wanted, &ci(), &[]);
         assert_eq!(builds.iter().map(|it| it.fact.evidence).collect::<Vec<_>>(), [two.evidence]);
         assert_eq!(set_aside.iter().map(|it| it.kind).collect::<Vec<_>>(), ["wrong-predicate"]);
     }
@@ -211,7 +241,7 @@ fn an_index_counts_when_every_platform_has_the_same_build() {
     let (one, two) = (signed("ci", 1), signed("ci", 2));
     let amd = statement(vec![naming("linux/amd64")]);
     let mut arm = statement(vec![naming("linux/arm64")]);
-    let (builds, _) = bind(
+    let Bound { builds, .. } = bind(
         &[Said { signed: &one, statement: &amd }, Said { signed: &two, statement: &arm }],
         &wanted,
         &ci(),
@@ -221,7 +251,7 @@ fn an_index_counts_when_every_platform_has_the_same_build() {
         builds.iter().flat_map(|it| &it.fact.leaves).map(|it| it.platform.as_str()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
     arm.predicate["runDetails"]["builder"]["id"] = json!("https://example.com/other");
-    let (builds, set_aside) = bind(
+    let Bound { builds, set_aside, .. } = bind(
         &[Said { signed: &one, statement: &amd }, Said { signed: &two, statement: &arm }],
         &wanted,
         &ci(),

@@ -17,7 +17,13 @@ fn build(artifact: usize, level: u8, actors: &[&str]) -> Build {
         repository: None,
         commit: None,
         r#ref: None,
+        workflow: None,
+        trigger: None,
         hosted: None,
+        run_id: None,
+        finished_on: None,
+        external_parameters: std::collections::BTreeMap::new(),
+        dependencies: std::collections::BTreeSet::new(),
         time: None,
         evidence: signed("ci", 1).evidence,
         leaves: Vec::new(),
@@ -52,7 +58,7 @@ fn told(said: &[(&Signed, &Statement)]) -> (Vec<SeparationFact>, Vec<&'static st
     let built = Built { builds: &builds, signed: vec![&ci] };
     let said: Vec<Said<'_>> = said.iter().map(|(signed, statement)| Said { signed, statement }).collect();
     let people = [person("alice", &[]), person("bob", &[])];
-    let (mut facts, set_aside) = bind(&said, &built, &wanted, &signers(), &people);
+    let Separated { mut facts, set_aside, .. } = bind(&said, &built, &wanted, &signers(), &people);
     facts.retain(|it| it.party == Party::SourceAuthor);
     (facts, set_aside.into_iter().map(|it| it.kind).collect())
 }

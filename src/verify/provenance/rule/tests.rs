@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::evidence::predicate::provenance::{V1, V02};
+use crate::evidence::predicate::provenance::{V01, V1, V1_0, V02};
 
 fn read(version: &'static str, predicate: &Value) -> Result<Origin, Why> {
     origin(&Provenance::read(version, predicate).unwrap())
@@ -20,8 +20,26 @@ fn the_shipped_rules_are_sound_and_end_with_the_generic_ones() {
     let rules = read_all().unwrap();
     let generic = rules.iter().position(|rule| rule.build_types == ["pattern:**"]).unwrap();
     assert!(rules.iter().skip(generic).all(|rule| rule.build_types == ["pattern:**"]));
-    let places = |rule: &Rule| [&rule.git_uris[..], &rule.repositories, &rule.refs, &rule.commits].concat();
+    let place = |place: &Place| match place {
+        Place::At(at) | Place::Prefixed(Prefixed { at, .. }) => at.clone(),
+    };
+    let places = |rule: &Rule| {
+        let said =
+            [&rule.repositories, &rule.refs, &rule.triggers, &rule.runs].into_iter().flatten().map(place);
+        [&rule.git_uris[..], &rule.fragment_uris, &rule.commits]
+            .concat()
+            .into_iter()
+            .chain(said)
+            .collect::<Vec<_>>()
+    };
     assert!(rules.iter().flat_map(places).all(|at| at.starts_with('/')));
+    for rule in &rules {
+        for workflow in &rule.workflows {
+            let joined =
+                workflow.path.is_some() && (workflow.git_uri.is_some() != workflow.repository.is_some());
+            assert!(workflow.at.is_some() != joined, "{workflow:?}");
+        }
+    }
 }
 
 fn container_generator() -> Value {
@@ -33,7 +51,7 @@ fn container_generator() -> Value {
                 "uri": "git+https://github.com/slsa-framework/example-package@refs/heads/main",
                 "digest": {"sha1": COMMIT}, "entryPoint": ".github/workflows/verifier-e2e.yml",
             },
-            "environment": {"github_actor": "ramonpetgrave64", "github_actor_id": "32398091", "github_base_ref": ""},
+            "environment": {"github_event_name": "push", "github_run_id": "1", "github_actor": "ramonpetgrave64", "github_actor_id": "32398091", "github_base_ref": ""},
         },
         "materials": [{
             "uri": "git+https://github.com/slsa-framework/example-package@refs/heads/main",
@@ -51,6 +69,12 @@ fn reads_the_slsa_github_generator() {
             commit: Some(COMMIT.to_owned()),
             r#ref: Some("refs/heads/main".to_owned()),
             hosted: None,
+            workflow: Some(
+                "https://github.com/slsa-framework/example-package/.github/workflows/verifier-e2e.yml@refs/heads/main"
+                    .to_owned()
+            ),
+            trigger: Some("push".to_owned()),
+            run: Some("1".to_owned()),
             actors: vec![alias("github", "ramonpetgrave64")],
         }
     );
@@ -95,7 +119,10 @@ fn reads_attest_build_provenance_in_both_its_build_types() {
                     "digest": {"gitCommit": COMMIT},
                 }],
             },
-            "runDetails": {"builder": {"id": builder}},
+            "runDetails": {
+                "builder": {"id": builder},
+                "metadata": {"invocationId": "https://github.com/acme/payments/actions/runs/7/attempts/1"},
+            },
         });
         assert_eq!(
             read(V1, &predicate).unwrap(),
@@ -104,6 +131,9 @@ fn reads_attest_build_provenance_in_both_its_build_types() {
                 commit: Some(COMMIT.to_owned()),
                 r#ref: Some("refs/tags/v2.4.0".to_owned()),
                 hosted: Some(true),
+                workflow: Some("https://github.com/acme/workflows/x.yml@refs/heads/main".to_owned()),
+                trigger: Some("push".to_owned()),
+                run: Some("https://github.com/acme/payments/actions/runs/7/attempts/1".to_owned()),
                 actors: Vec::new(),
             }
         );
@@ -131,6 +161,7 @@ fn reads_our_own_build_type_with_actor_and_runner() {
             r#ref: Some("refs/tags/v2.4.0".to_owned()),
             hosted: Some(false),
             actors: vec![alias("github", "alice")],
+            ..Origin::default()
         }
     );
 }
@@ -164,9 +195,7 @@ fn an_unknown_builder_names_its_source_and_neither_actor_nor_runner() {
     let expected = Origin {
         repository: Some("https://example.com/a/b".to_owned()),
         r#ref: Some("main".to_owned()),
-        commit: None,
-        hosted: None,
-        actors: Vec::new(),
+        ..Origin::default()
     };
     assert_eq!(read(V1, &predicate(json!("git+https://example.com/a/b.git@main"))).unwrap(), expected);
     assert_eq!(read(V1, &predicate(json!({"uri": "https://example.com/a/b@main"}))).unwrap(), expected);
@@ -183,6 +212,234 @@ fn takes_nothing_but_git_uris_for_a_dependency_that_is_the_source() {
         },
         "runDetails": {"builder": {"id": "b"}},
     });
+    assert_eq!(read(V1, &predicate).unwrap().repository, None);
+}
+
+#[test]
+fn reads_what_npm_publishes_with_from_either_forge() {
+    let source = |forge: &str| json!({"uri": format!("git+https://{forge}.com/acme/payments"), "digest": {"sha1": COMMIT}});
+    let github = json!({
+        "buildType": "https://github.com/npm/cli/gha@v1",
+        "builder": {"id": "https://github.com/npm/cli@9.5.0"},
+        "invocation": {
+            "configSource": source("github"),
+            "environment": {
+                "GITHUB_ACTOR_ID": "64", "GITHUB_EVENT_NAME": "workflow_dispatch",
+                "GITHUB_WORKFLOW_REF": "acme/payments/.github/workflows/release.yml@refs/heads/main",
+            },
+        },
+        "metadata": {"buildInvocationId": "41-1"}, "materials": [source("github")],
+    });
+    let read_github = read(V02, &github).unwrap();
+    assert_eq!(
+        read_github.workflow.as_deref(),
+        Some("https://github.com/acme/payments/.github/workflows/release.yml@refs/heads/main")
+    );
+    assert_eq!(read_github.actors, [alias("github-id", "64")]);
+    assert_eq!((read_github.commit.as_deref(), read_github.run.as_deref()), (Some(COMMIT), Some("41-1")));
+    let gitlab = json!({
+        "buildType": "https://github.com/npm/cli/gitlab/v0alpha1",
+        "builder": {"id": "https://gitlab.com/acme/payments/-/runners/12"},
+        "invocation": {
+            "configSource": source("gitlab"),
+            "parameters": {"CI_COMMIT_BRANCH": "main", "CI_PIPELINE_SOURCE": "push", "GITLAB_USER_LOGIN": "alice"},
+            "environment": {"pipeline": {"id": "9", "ref": ".gitlab-ci.yml"}},
+        },
+        "metadata": {"buildInvocationId": "https://gitlab.com/acme/payments/-/jobs/5"},
+        "materials": [source("gitlab")],
+    });
+    assert_eq!(
+        read(V02, &gitlab).unwrap(),
+        Origin {
+            repository: Some("https://gitlab.com/acme/payments".to_owned()),
+            commit: Some(COMMIT.to_owned()),
+            r#ref: Some("refs/heads/main".to_owned()),
+            hosted: None,
+            workflow: Some(".gitlab-ci.yml".to_owned()),
+            trigger: Some("push".to_owned()),
+            run: Some("https://gitlab.com/acme/payments/-/jobs/5".to_owned()),
+            actors: vec![alias("gitlab", "alice")],
+        }
+    );
+}
+
+#[test]
+fn reads_both_forms_that_a_gitlab_runner_writes() {
+    let build_type = "https://gitlab.com/gitlab-org/gitlab-runner/-/blob/v16.1.0/PROVENANCE.md";
+    let old = json!({
+        "buildType": build_type, "builder": {"id": "https://gitlab.com/acme/payments/-/runners/12"},
+        "invocation": {
+            "configSource": {
+                "uri": "https://gitlab.com/acme/payments", "digest": {"sha256": COMMIT}, "entryPoint": "build",
+            },
+            "parameters": {"CI_COMMIT_TAG": "v2.4.0", "CI_COMMIT_BRANCH": ""},
+        },
+        "materials": [],
+    });
+    let new = json!({
+        "buildDefinition": {
+            "buildType": build_type,
+            "externalParameters": {
+                "source": "https://gitlab.com/acme/payments", "entryPoint": "build",
+                "variables": {"CI_COMMIT_TAG": "v2.4.0"},
+            },
+            "resolvedDependencies": [{"uri": "https://gitlab.com/acme/payments", "digest": {"gitCommit": COMMIT}}],
+        },
+        "runDetails": {
+            "builder": {"id": "https://gitlab.com/acme/payments/-/runners/12"}, "metadata": {"invocationID": "5"},
+        },
+    });
+    let expected = Origin {
+        repository: Some("https://gitlab.com/acme/payments".to_owned()),
+        commit: Some(COMMIT.to_owned()),
+        r#ref: Some("refs/tags/v2.4.0".to_owned()),
+        workflow: Some("build".to_owned()),
+        ..Origin::default()
+    };
+    assert_eq!(read(V02, &old).unwrap(), expected);
+    assert_eq!(read(V1, &new).unwrap(), Origin { run: Some("5".to_owned()), ..expected });
+}
+
+#[test]
+fn reads_google_cloud_build_in_both_its_forms() {
+    let old = |source: Value, substitutions: Value| {
+        json!({
+            "builder": {"id": "https://cloudbuild.googleapis.com/GoogleHostedWorker@v0.3"},
+            "recipe": {
+                "type": "https://cloudbuild.googleapis.com/CloudBuildYaml@v0.1", "entryPoint": "cloudbuild.yaml",
+                "arguments": {"substitutions": substitutions},
+            },
+            "metadata": {"buildInvocationId": "40ed", "buildFinishedOn": "2023-03-15T03:14:35.163724Z"},
+            "materials": [source],
+        })
+    };
+    let source = json!({"uri": "git+https://github.com/acme/payments", "digest": {"sha1": COMMIT}});
+    let tagged = old(source, json!({"TAG_NAME": "v33.0.4", "TRIGGER_NAME": "push-tag"}));
+    assert_eq!(
+        read(V01, &tagged).unwrap(),
+        Origin {
+            repository: Some("https://github.com/acme/payments".to_owned()),
+            commit: Some(COMMIT.to_owned()),
+            r#ref: Some("refs/tags/v33.0.4".to_owned()),
+            workflow: Some("cloudbuild.yaml".to_owned()),
+            trigger: Some("push-tag".to_owned()),
+            run: Some("40ed".to_owned()),
+            ..Origin::default()
+        }
+    );
+    let object = json!({"uri": "gs://acme_cloudbuild/source/1.tgz#16636", "digest": {"sha256": "9c"}});
+    let stored = read(V01, &old(object, json!({}))).unwrap();
+    assert_eq!(stored.repository.as_deref(), Some("gs://acme_cloudbuild/source/1.tgz"));
+    let new = json!({
+        "buildDefinition": {
+            "buildType": "https://cloud.google.com/build/gcb-buildtypes/google-worker/v1",
+            "externalParameters": {"buildConfigSource": {
+                "path": "cloudbuild.yaml", "ref": "refs/heads/main", "repository": "git+https://github.com/acme/payments",
+            }},
+            "internalParameters": {"triggerUri": "projects/0/locations//triggers/15e5"},
+            "resolvedDependencies": [
+                {"uri": "git+https://github.com/acme/payments@refs/heads/main", "digest": {"gitCommit": COMMIT}},
+                {"uri": "gcr.io/cloud-builders/docker@sha256:d048", "digest": {"sha256": "d048"}},
+            ],
+        },
+        "runDetails": {"builder": {"id": "https://cloudbuild.googleapis.com/GoogleHostedWorker"}},
+    });
+    let read_new = read(V1, &new).unwrap();
+    assert_eq!(
+        read_new.workflow.as_deref(),
+        Some("https://github.com/acme/payments/cloudbuild.yaml@refs/heads/main")
+    );
+    assert_eq!(
+        (read_new.commit.as_deref(), read_new.r#ref.as_deref()),
+        (Some(COMMIT), Some("refs/heads/main"))
+    );
+}
+
+#[test]
+fn takes_a_git_context_from_buildkit_and_no_hint_of_its_client() {
+    let source = json!({
+        "uri": "https://github.com/acme/payments.git#refs/tags/v2.4.0:app", "digest": {"sha1": COMMIT},
+        "entryPoint": "Dockerfile", "path": "Dockerfile",
+    });
+    let vcs = json!({"vcs": {"source": "https://github.com/acme/payments", "revision": COMMIT}});
+    let old = |source: Value| {
+        json!({
+            "buildType": "https://mobyproject.org/buildkit@v1", "builder": {"id": ""},
+            "invocation": {"configSource": source},
+            "metadata": {"buildInvocationID": "rpv7", "https://mobyproject.org/buildkit@v1#metadata": vcs},
+            "materials": [{"uri": "pkg:docker/alpine@3.17", "digest": {"sha256": "89"}}],
+        })
+    };
+    let new = json!({
+        "buildDefinition": {
+            "buildType": "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md",
+            "externalParameters": {"configSource": source, "request": {"frontend": "dockerfile.v0"}},
+        },
+        "runDetails": {"builder": {"id": "b"}, "metadata": {"invocationID": "rpv7", "buildkit_metadata": vcs}},
+    });
+    let named = |mut predicate: Value| {
+        predicate["builder"]["id"] = json!("b");
+        predicate
+    };
+    let expected = Origin {
+        repository: Some("https://github.com/acme/payments".to_owned()),
+        commit: Some(COMMIT.to_owned()),
+        r#ref: Some("refs/tags/v2.4.0".to_owned()),
+        workflow: Some("Dockerfile".to_owned()),
+        run: Some("rpv7".to_owned()),
+        ..Origin::default()
+    };
+    assert_eq!(read(V02, &named(old(source))).unwrap(), expected);
+    assert_eq!(read(V1, &new).unwrap(), expected);
+    let local = read(V02, &named(old(json!({"entryPoint": "Dockerfile"})))).unwrap();
+    assert_eq!((local.repository, local.commit), (None, None));
+    assert!(Provenance::read(V02, &old(json!({}))).is_err(), "a builder without a name");
+}
+
+#[test]
+fn takes_the_only_git_input_of_a_tekton_run_for_its_source() {
+    let git = |name: &str, repository: &str| json!({"name": name, "uri": format!("git+https://github.com/{repository}.git"), "digest": {"sha1": COMMIT}});
+    let image = json!({"uri": "gcr.io/tekton-releases/git-init", "digest": {"sha256": "28"}});
+    let old = |materials: Vec<Value>| {
+        json!({
+            "buildType": "tekton.dev/v1beta1/PipelineRun", "builder": {"id": "https://tekton.dev/chains/v2"},
+            "invocation": {"configSource": {}}, "materials": materials,
+        })
+    };
+    let new = |dependencies: Vec<Value>| {
+        json!({
+            "buildDefinition": {
+                "buildType": "https://tekton.dev/chains/v2/slsa", "externalParameters": {"runSpec": {}},
+                "resolvedDependencies": dependencies,
+            },
+            "runDetails": {"builder": {"id": "b"}, "metadata": {"invocationId": "1aa0"}},
+        })
+    };
+    let source = |origin: Origin| (origin.repository, origin.commit);
+    let ours = (Some("https://github.com/acme/payments".to_owned()), Some(COMMIT.to_owned()));
+    let (code, pipeline) = (git("inputs/result", "acme/payments"), git("pipeline", "acme/pipelines"));
+    assert_eq!(source(read(V02, &old(vec![image.clone(), code.clone()])).unwrap()), ours);
+    assert_eq!(source(read(V02, &old(vec![pipeline.clone(), code.clone()])).unwrap()), (None, None));
+    assert_eq!(source(read(V1, &new(vec![pipeline, image, code.clone()])).unwrap()), ours);
+    let two = vec![code, git("inputs/result", "acme/other")];
+    assert_eq!(source(read(V1, &new(two)).unwrap()), (None, None));
+}
+
+#[test]
+fn reads_the_provenance_that_witness_exports_under_its_own_type_alone() {
+    let predicate = json!({
+        "buildDefinition": {
+            "buildType": "https://witness.dev/slsa-build@v0.1", "externalParameters": {"command": "make"},
+            "resolvedDependencies": [{"name": "git@github.com:acme/payments.git", "digest": {"sha1": COMMIT}}],
+        },
+        "runDetails": {
+            "builder": {"id": "https://witness.dev/witness-github-action-builder@v0.1"},
+            "metadata": {"invocationId": "https://github.com/acme/payments/actions/runs/7"},
+        },
+    });
+    let read_it = read(V1_0, &predicate).unwrap();
+    assert_eq!(read_it.repository.as_deref(), Some("git@github.com:acme/payments"));
+    assert_eq!(read_it.commit.as_deref(), Some(COMMIT));
     assert_eq!(read(V1, &predicate).unwrap().repository, None);
 }
 

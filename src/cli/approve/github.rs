@@ -1,0 +1,247 @@
+//! `approve --from-github FILE`: what people said on GitHub, passed on by whoever signs here.
+//!
+//! In: an export of a pull request's reviews (`GET /repos/{owner}/{repo}/pulls/{number}/reviews`,
+//! <https://docs.github.com/rest/pulls/reviews>) or of a run's environment approvals
+//! (`GET /repos/{owner}/{repo}/actions/runs/{run_id}/approvals`,
+//! <https://docs.github.com/rest/actions/workflow-runs>), pages of them one after another. Out: for each
+//! person one record marked `onBehalfOf: github:LOGIN`, which counts only where a policy's
+//! `approvals.attestedBy` names the signer, or the reason why there is none.
+//!
+//! A person's last review decides, comments aside. An approval has to be of the release's commit; a
+//! request for changes is a rejection, whatever commit it is of; a dismissed review is nothing. Bots
+//! approve nothing. An environment approval has to name the release's environment; GitHub says
+//! neither when it was given nor for which commit, so that it is dated now, and tied to this release
+//! by whoever signs alone.
+//!
+//! Not checked: that the file is GitHub's. Whoever signs vouches for that: fetch it in the job that
+//! signs, and let nothing else bring it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::evidence::predicate::approval::Word;
+use crate::json;
+use crate::release::Release;
+use crate::time::{self, Timestamp};
+
+/// What one person said, as far as it speaks of the release.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// The login.
+    pub(super) login: String,
+    /// What they said, or why it is not passed on.
+    pub(super) said: Result<Said, String>,
+}
+
+/// What is passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) decision: Word,
+    /// When, where GitHub says it.
+    pub(super) at: Option<Timestamp>,
+    /// Where it can be read.
+    pub(super) link: String,
+}
+
+/// An export that is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(super) enum ExportError {
+    /// It is not JSON, or not strictly.
+    #[error("the export is not JSON")]
+    NotJson(#[source] json::JsonError),
+    /// It is no list of records.
+    #[error("the export is no list of records")]
+    NoList,
+    /// A record of another shape.
+    #[error("record {number} of the export is neither a review nor an environment approval")]
+    Record {
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// One record. Members that it has beside these are kept out of the way.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Record {
+    Review(Review),
+    Environments(EnvironmentApproval),
+}
+
+#[derive(Debug, Deserialize)]
+struct Review {
+    id: u64,
+    user: Option<User>,
+    state: ReviewState,
+    html_url: String,
+    commit_id: Option<String>,
+    #[serde(default)]
+    submitted_at: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum ReviewState {
+    Approved,
+    ChangesRequested,
+    Dismissed,
+    Commented,
+    Pending,
+}
+
+#[derive(Debug, Deserialize)]
+struct EnvironmentApproval {
+    environments: Vec<Environment>,
+    state: EnvironmentState,
+    user: Option<User>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Environment {
+    name: String,
+    html_url: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EnvironmentState {
+    Approved,
+    Rejected,
+    Pending,
+}
+
+#[derive(Debug, Deserialize)]
+struct User {
+    login: String,
+    r#type: String,
+}
+
+/// Reads an export; by login.
+///
+/// # Errors
+/// [`ExportError`] for what is no export: nothing of it is passed on.
+pub(super) fn read(bytes: &[u8], release: &Release) -> Result<Vec<Heard>, ExportError> {
+    let mut reviews: BTreeMap<String, Vec<Review>> = BTreeMap::new();
+    let mut environments: BTreeMap<String, Vec<EnvironmentApproval>> = BTreeMap::new();
+    let mut heard = Vec::new();
+    for (at, value) in records(bytes)?.into_iter().enumerate() {
+        let record = Record::deserialize(value)
+            .map_err(|source| ExportError::Record { number: at.saturating_add(1), source })?;
+        match whose(&record) {
+            Err(not_passed_on) => heard.push(not_passed_on),
+            Ok(login) => match record {
+                Record::Review(review) => reviews.entry(login).or_default().push(review),
+                Record::Environments(one) => environments.entry(login).or_default().push(one),
+            },
+        }
+    }
+    for (login, of_person) in reviews {
+        if let Some(said) = last_review(of_person, release) {
+            heard.push(Heard { login, said });
+        }
+    }
+    for (login, of_person) in environments {
+        if let Some(said) = environment(&of_person, release) {
+            heard.push(Heard { login, said });
+        }
+    }
+    heard.sort_by(|one, other| one.login.cmp(&other.login));
+    Ok(heard)
+}
+
+/// The records of one page, or of several that stand in a list.
+fn records(bytes: &[u8]) -> Result<Vec<Value>, ExportError> {
+    let Value::Array(pages) = json::parse(bytes).map_err(ExportError::NotJson)? else {
+        return Err(ExportError::NoList);
+    };
+    let flat = pages.into_iter().flat_map(|page| match page {
+        Value::Array(records) => records,
+        record => vec![record],
+    });
+    Ok(flat.collect())
+}
+
+/// Whose record it is: a person's.
+fn whose(record: &Record) -> Result<String, Heard> {
+    let user = match record {
+        Record::Review(review) => review.user.as_ref(),
+        Record::Environments(one) => one.user.as_ref(),
+    };
+    let refuse = |login: &str, why: &str| Heard { login: login.to_owned(), said: Err(why.to_owned()) };
+    match user {
+        None => Err(refuse("ghost", "the account is gone, so nobody knows whose word it is")),
+        Some(user) if user.r#type != "User" || user.login.ends_with("[bot]") => {
+            Err(refuse(&user.login, "is no person's account, and only people approve"))
+        }
+        Some(user) => Ok(user.login.clone()),
+    }
+}
+
+/// What a person's last review comes to; nothing, when they only commented.
+fn last_review(mut reviews: Vec<Review>, release: &Release) -> Option<Result<Said, String>> {
+    reviews.retain(|review| !matches!(review.state, ReviewState::Commented | ReviewState::Pending));
+    reviews.sort_by_key(|review| (submitted(review), review.id));
+    reviews.pop().map(|last| passed_on(&last, release))
+}
+
+fn submitted(review: &Review) -> Option<Timestamp> {
+    time::parse(review.submitted_at.as_deref()?).ok()
+}
+
+fn passed_on(review: &Review, release: &Release) -> Result<Said, String> {
+    let source = &release.source;
+    if !review.html_url.starts_with(&format!("{}/pull/", source.repository)) {
+        return Err(format!("reviewed {}, which is not of {}", review.html_url, source.repository));
+    }
+    let at = Some(submitted(review).ok_or("the review does not say when it was given")?);
+    let said = |decision| Ok(Said { decision, at, link: review.html_url.clone() });
+    match review.state {
+        ReviewState::Approved if review.commit_id.as_ref() == Some(&source.commit) => said(Word::Approved),
+        ReviewState::Approved => {
+            let got = review.commit_id.as_deref().unwrap_or("no commit");
+            Err(format!("approved {got}, and the release is of {}", source.commit))
+        }
+        ReviewState::ChangesRequested => said(Word::Rejected),
+        ReviewState::Dismissed | ReviewState::Commented | ReviewState::Pending => {
+            Err("the review was dismissed".to_owned())
+        }
+    }
+}
+
+/// What a person's environment approvals come to. GitHub gives no order: one rejection among them is
+/// what counts.
+fn environment(approvals: &[EnvironmentApproval], release: &Release) -> Option<Result<Said, String>> {
+    let decided = || approvals.iter().filter(|one| one.state != EnvironmentState::Pending);
+    decided().next()?;
+    let mut ours = Vec::new();
+    for one in decided() {
+        for environment in one.environments.iter().filter(|it| it.name == release.environment) {
+            ours.push((one.state, environment));
+        }
+    }
+    let Some((state, environment)) =
+        ours.iter().find(|(state, _)| *state == EnvironmentState::Rejected).or_else(|| ours.first())
+    else {
+        let names = decided().flat_map(|one| &one.environments).map(|it| format!("`{}`", it.name));
+        let names = names.collect::<Vec<_>>().join(", ");
+        return Some(Err(format!("spoke of {names}, and the release is for `{}`", release.environment)));
+    };
+    let repository = &release.source.repository;
+    if !environment.html_url.starts_with(&format!("{repository}/")) {
+        return Some(Err(format!("spoke of {}, which is not of {repository}", environment.html_url)));
+    }
+    let decision = match state {
+        EnvironmentState::Approved => Word::Approved,
+        EnvironmentState::Rejected | EnvironmentState::Pending => Word::Rejected,
+    };
+    Some(Ok(Said { decision, at: None, link: environment.html_url.clone() }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! `laforge bundle`: a release's evidence, and the manifests of its images, in one folder or archive.
+//!
+//! The same reading as `deploy`'s, so that a deploy with the bundle and `--offline` finds what a deploy
+//! with the network finds. Nothing is judged here. What can't be reached ends it: half a bundle would
+//! turn a deny for want of evidence into one that looks like an answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+
+use crate::evidence::Gathered;
+use crate::release::Release;
+use crate::release::digest::{ClaimedDigest, Digest};
+use crate::release::resolved::{
+    Image, ImageManifests, Kept, Mismatch, Resolution, ResolvedRelease, Unfetched,
+};
+use crate::source::bundle::Collected;
+use crate::source::directory::{EvidenceFolders, Files};
+use crate::source::oci::RegistryEvidence;
+
+use super::flags::{EvidenceFlags, ReleaseFlags};
+use super::progress::Progress;
+use super::{Exit, Failure, Session, load};
+
+/// A release's evidence as one folder or archive, for --evidence and --offline elsewhere.
+#[derive(Debug, Args)]
+pub(super) struct Bundle {
+    #[command(flatten)]
+    release: ReleaseFlags,
+    #[command(flatten)]
+    evidence: EvidenceFlags,
+    /// The folder to make, or the archive, when it ends in `.tar`
+    #[arg(short, long, value_name = "DIR|FILE.tar", help_heading = "Output")]
+    output: PathBuf,
+}
+
+impl Bundle {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        if session.exists(&self.output) {
+            return Err(Failure::usage(format!("`{}` is already there", self.output.display()))
+                .hint("it is not overwritten; remove it first, or write to another name"));
+        }
+        let config = load::config(session)?;
+        let release = load::release_in_reach(&self.release, &config, session)?.ok_or_else(|| {
+            Failure::usage("nothing to bundle: no release in reach")
+                .hint("name one with `release:` in laforge.yaml or --release")
+        })?;
+        let trust = load::trust(&self.evidence, &config, session)?;
+        let paths = load::evidence_paths(&self.evidence, &config, &trust, session)?;
+        let (bundles, paths) = load::bundles(&paths)?;
+        let folders = EvidenceFolders::read_with(&paths, &bundles);
+        let progress = Progress::on(session);
+        let files = Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
+        let registries = load::registries(&self.evidence, session)
+            .with_progress(|host, requests| progress.asked(host, requests));
+        let images = bundles.images(&registries);
+        let fetched = Fetched { images: &images, documents: Mutex::default() };
+        let release = resolved(release, &files, &fetched)?;
+        let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);
+        let (pieces, gathered) = evidence.pieces(&release);
+        progress.clear();
+        load::tell_requests(&registries, session);
+        refuse_incomplete(&gathered)?;
+        self.write(&release, &pieces, &fetched.into_documents(), session)
+    }
+
+    fn write(
+        &self,
+        release: &ResolvedRelease,
+        pieces: &[Vec<u8>],
+        manifests: &BTreeMap<ClaimedDigest, Vec<u8>>,
+        session: &Session,
+    ) -> Result<Exit, Failure> {
+        let remote = |image: &Image| image.kept == Kept::Registry;
+        let images = release.artifacts().iter().filter(|artifact| artifact.image().is_some_and(remote));
+        let collected = Collected {
+            release: release.digest(),
+            evidence: pieces.iter().map(Vec::as_slice).collect(),
+            manifests,
+            images: images.map(|artifact| artifact.digest()).collect::<BTreeSet<_>>(),
+        };
+        if self.output.extension().is_some_and(|ending| ending == "tar") {
+            session.create(&self.output, &collected.archive(), false)?;
+        } else {
+            // The list comes last, so that a folder that was not finished is no bundle.
+            let mut files: Vec<_> = collected.files().into_iter().collect();
+            files.sort_by_key(|(name, _)| name == "bundle.json");
+            for (name, bytes) in files {
+                session.create(&self.output.join(name), &bytes, false)?;
+            }
+        }
+        session.say(&format!(
+            "bundled {} pieces of evidence and {} manifests of images: {}\n",
+            pieces.len(),
+            manifests.len(),
+            self.output.display()
+        ));
+        session.print(format!("{}\n", release.digest()).as_bytes())?;
+        Ok(Exit::Holds)
+    }
+}
+
+/// Remembers every manifest that was fetched.
+struct Fetched<'a> {
+    images: &'a dyn ImageManifests,
+    documents: Mutex<BTreeMap<ClaimedDigest, Vec<u8>>>,
+}
+
+impl Fetched<'_> {
+    fn into_documents(self) -> BTreeMap<ClaimedDigest, Vec<u8>> {
+        self.documents.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ImageManifests for Fetched<'_> {
+    fn manifest(&self, repository: &str, digest: &ClaimedDigest) -> Result<Vec<u8>, Unfetched> {
+        let bytes = self.images.manifest(repository, digest)?;
+        if Digest::of_bytes(&bytes) == *digest {
+            let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+            documents.insert(digest.clone(), bytes.clone());
+        }
+        Ok(bytes)
+    }
+}
+
+/// Only a release whose bytes are what it claims has evidence that can be told from others'.
+fn resolved(release: Release, files: &Files<'_>, images: &Fetched<'_>) -> Result<ResolvedRelease, Failure> {
+    match release.resolve(files, images) {
+        Ok(Resolution::Matches(release)) => Ok(release),
+        Ok(Resolution::Differs(mismatch)) => Err(differs(&mismatch)),
+        Err(error) => Err(Failure::of(Exit::NoDecision, &error)),
+    }
+}
+
+fn differs(mismatch: &Mismatch) -> Failure {
+    let Some(one) = mismatch.differing.first() else {
+        let failure = Failure::new(Exit::Inconclusive, NO_BUNDLE);
+        return mismatch.unread.iter().fold(failure, |failure, one| {
+            failure.because(format!("a manifest of `{}` could not be had", one.name))
+        });
+    };
+    Failure::new(
+        Exit::Denied,
+        format!("`{}` is claimed to be {} and is {}", one.name, one.claimed, one.computed.claim()),
+    )
+    .hint("a bundle is of one release: deliver the bytes that it claims")
+}
+
+const NO_BUNDLE: &str = "no bundle was made: not everything could be reached";
+
+fn refuse_incomplete(gathered: &Gathered) -> Result<(), Failure> {
+    let over = gathered.over_limit.iter().map(|over| format!("more than {} {}", over.limit, over.what));
+    let unreachable = gathered.unreachable.iter().map(|one| format!("{}: {}", one.source, one.cause));
+    let causes: Vec<_> = over.chain(unreachable).collect();
+    match causes.is_empty() {
+        true => Ok(()),
+        false => {
+            let failure = Failure::new(Exit::Inconclusive, NO_BUNDLE);
+            let failure = causes.into_iter().fold(failure, Failure::because);
+            Err(failure.hint("make it reachable and run the same command again"))
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The release whole: what a document or `laforge.yaml` says, and what manifests and images add to it.
+//!
+//! `deploy`, `verify` and `approve` put it together here, so that what is signed and what is judged is
+//! one release with one digest.
+
+use std::io;
+use std::path::Path;
+
+use crate::config::{Config, ConfiguredPath, ConfiguredRelease};
+use crate::release::Release;
+use crate::release::deployed::Deployed;
+use crate::release::document::Artifacts;
+use crate::source::manifests::{ManifestsError, read_manifests};
+
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::flags::ReleaseFlags;
+use super::super::session::Session;
+use super::{add_images, document, folder_of};
+
+/// The release that flag or configuration name, if any, with all that is deployed.
+pub(in crate::cli) fn release_in_reach(
+    flags: &ReleaseFlags,
+    config: &Config,
+    session: &Session,
+) -> Result<Option<Release>, Failure> {
+    let configured = config.manifests.as_ref().map(|manifests| manifests.path.as_path());
+    let manifests = flags.manifests.as_deref().or(configured);
+    let artifacts = match manifests.is_some() || !flags.image.is_empty() {
+        true => Artifacts::Beside,
+        false => Artifacts::Listed,
+    };
+    let Some(mut release) = named(flags, config, artifacts, session)? else {
+        return match artifacts {
+            Artifacts::Listed => Ok(None),
+            Artifacts::Beside => Err(nameless(manifests, flags.image.first())),
+        };
+    };
+    add_images(&mut release, &flags.image)?;
+    if let Some(path) = manifests {
+        let deployed = deployed(path)?;
+        release.deploy(deployed).map_err(|error| {
+            Failure::of(Exit::Usage, &error).because("an image of the manifests is named so")
+        })?;
+    }
+    match &flags.environment {
+        Some(environment) if *environment != release.environment => Err(Failure::usage(format!(
+            "--environment `{environment}` is not the release's, which is for `{}`",
+            release.environment
+        ))
+        .hint("a release names its environment, and approvals are for that one: change the release, not the flag")),
+        _ => Ok(Some(release)),
+    }
+}
+
+/// Name, version, environment and source, and the artifacts that a document lists.
+fn named(
+    flags: &ReleaseFlags,
+    config: &Config,
+    artifacts: Artifacts,
+    session: &Session,
+) -> Result<Option<Release>, Failure> {
+    let path = match (&flags.release, &config.release) {
+        (Some(path), _) | (None, Some(ConfiguredRelease::Document(ConfiguredPath { path, .. }))) => path,
+        (None, Some(ConfiguredRelease::Inline(release))) if artifacts == Artifacts::Beside => {
+            return Ok(Some(release.as_ref().clone()));
+        }
+        (None, Some(ConfiguredRelease::Inline(_))) => {
+            return Err(Failure::usage("the release in laforge.yaml has nothing to deliver").hint(
+                "add `manifests:` beside it, --manifests or --image, or name a document that lists artifacts",
+            ));
+        }
+        (None, None) => return Ok(None),
+    };
+    let source = document(session, path)?;
+    Ok(Some(Release::parse_with(&source, folder_of(path), artifacts)?))
+}
+
+/// Manifests and images say what is delivered, and not as what.
+fn nameless(manifests: Option<&Path>, image: Option<&String>) -> Failure {
+    let what = match (manifests, image) {
+        (Some(path), _) => format!("the manifests `{}` are of no release", path.display()),
+        (None, image) => format!("--image `{}` is of no release", image.map_or("", String::as_str)),
+    };
+    Failure::usage(what)
+        .hint("name, version, environment and source come from `release:` in laforge.yaml or --release")
+}
+
+/// Reads rendered manifests.
+fn deployed(path: &Path) -> Result<Deployed, Failure> {
+    let files = read_manifests(path, &mut io::stdin().lock()).map_err(|error| {
+        let failure = Failure::of(Exit::Usage, &error);
+        match error {
+            ManifestsError::Unreadable { .. } => {
+                failure.hint("check the path, and the permissions on the way")
+            }
+            ManifestsError::Unrendered { .. } => failure.hint(
+                "render first: `kustomize build DIR | laforge deploy --manifests -`, or `helm template`",
+            ),
+            ManifestsError::Link { .. } | ManifestsError::Capitals { .. } => {
+                failure.hint("put a file with a name in small letters in its place")
+            }
+            _ => failure.hint("give the folder or the output of what renders this one release"),
+        }
+    })?;
+    Ok(Deployed::read(&files)?)
+}

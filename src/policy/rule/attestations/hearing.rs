@@ -1,0 +1,150 @@
+//! Hearing: which attestations of one artifact count, which fail, and which say nothing any more.
+//!
+//! How old one is: like an approval, a passing one is as old as the older of its trusted time and
+//! its own word, so that a fresh time stamp renews nothing; a failing one is as young as the
+//! younger. A passing one that doesn't say when counts only where no age is asked for, and is
+//! superseded by any other; a failing one that doesn't say when is the latest of all.
+
+use std::collections::BTreeSet;
+
+use chrono::Duration;
+
+use super::{ArtifactFacts, AttestationFact, Attestations, Failure, Part};
+use crate::policy::rule::matching;
+use crate::release::digest::Digest;
+use crate::time::duration;
+use crate::time::{Timestamp, whole_seconds};
+
+/// What one requirement makes of the attestations of one artifact.
+#[derive(Default)]
+pub(super) struct Hearing<'a> {
+    /// Those that hold and are in date.
+    pub(super) counting: Vec<&'a AttestationFact>,
+    /// Those that don't hold, and are not too old to matter.
+    pub(super) failing: Vec<(&'a AttestationFact, Failure)>,
+    /// Why others don't count, for people.
+    pub(super) lacking: Vec<String>,
+}
+
+impl<'a> Hearing<'a> {
+    /// Hears each attestation that was asked for.
+    pub(super) fn of(
+        asked: impl Iterator<Item = &'a AttestationFact>,
+        rule: &Attestations,
+        now: Timestamp,
+    ) -> Self {
+        let mut hearing = Self::default();
+        let mut heard = Vec::new();
+        for fact in asked {
+            match rule.failure(fact, Part::Which) {
+                Some(Failure { wanted, got, .. }) => {
+                    hearing.lacking.push(format!("{}: wanted {wanted}, got {got}", fact.signer));
+                }
+                None => heard.push((fact, rule.failure(fact, Part::What))),
+            }
+        }
+        if rule.latest {
+            let ranks: Vec<_> = heard.iter().map(|(fact, failure)| (*fact, rank(fact, failure))).collect();
+            heard.retain(|(fact, failure)| !is_superseded(fact, rank(fact, failure), &ranks));
+        }
+        for (fact, failure) in heard {
+            match failure {
+                Some(failure) if is_in_date(as_young(fact), rule.max_age, now).unwrap_or(true) => {
+                    hearing.failing.push((fact, failure));
+                }
+                Some(_) => {}
+                None => match is_in_date(as_old(fact), rule.max_age, now) {
+                    Some(true) => hearing.counting.push(fact),
+                    Some(false) => hearing.lacking.push(too_old(fact, rule.max_age)),
+                    None => hearing.lacking.push(format!("{}: does not say when it was made", fact.signer)),
+                },
+            }
+        }
+        hearing
+    }
+
+    /// The signers that attest the whole artifact or each of its platforms, every one with evidence
+    /// that no other one needs.
+    pub(super) fn signers(&self, artifact: &ArtifactFacts) -> Vec<&'a str> {
+        let mut signers = self.signers_of_the_whole();
+        let mut used = BTreeSet::new();
+        let names: BTreeSet<&str> = self.counting.iter().map(|fact| fact.signer.as_str()).collect();
+        for name in names {
+            if signers.contains(&name) {
+                continue;
+            }
+            let theirs = self.counting.iter().filter(|fact| fact.signer == name && !fact.leaves.is_empty());
+            let theirs: Vec<&AttestationFact> = theirs.copied().collect();
+            let evidence: BTreeSet<Digest> = theirs.iter().map(|fact| fact.evidence).collect();
+            if is_every_platform(artifact, &theirs) && used.is_disjoint(&evidence) {
+                used.extend(evidence);
+                signers.push(name);
+            }
+        }
+        signers.sort_unstable();
+        signers
+    }
+
+    fn signers_of_the_whole(&self) -> Vec<&'a str> {
+        let whole: Vec<&'a AttestationFact> =
+            self.counting.iter().copied().filter(|fact| fact.leaves.is_empty()).collect();
+        let names: BTreeSet<&'a str> = whole.iter().map(|fact| fact.signer.as_str()).collect();
+        let evidence: BTreeSet<Digest> = whole.iter().map(|fact| fact.evidence).collect();
+        let evidence: Vec<Digest> = evidence.into_iter().collect();
+        let fits = |name: &&str| {
+            let theirs = whole.iter().filter(|fact| fact.signer == **name);
+            theirs.filter_map(|fact| evidence.binary_search(&fact.evidence).ok()).collect::<Vec<_>>()
+        };
+        let fits: Vec<Vec<usize>> = names.iter().map(fits).collect();
+        let assigned = matching::assign(&fits, evidence.len());
+        names.into_iter().zip(assigned).filter(|(_, one)| one.is_some()).map(|(name, _)| name).collect()
+    }
+}
+
+fn is_every_platform(artifact: &ArtifactFacts, theirs: &[&AttestationFact]) -> bool {
+    let attested = |digest| theirs.iter().any(|fact| fact.leaves.contains(digest));
+    !artifact.platforms.is_empty() && artifact.platforms.iter().all(|platform| attested(&platform.digest))
+}
+
+/// As old as the older of its times.
+pub(super) fn as_old(fact: &AttestationFact) -> Option<Timestamp> {
+    fact.time.into_iter().chain(fact.created).min()
+}
+
+/// As young as the younger of its times.
+fn as_young(fact: &AttestationFact) -> Option<Timestamp> {
+    fact.time.into_iter().chain(fact.created).max()
+}
+
+/// Whether it is not older than asked; `None`: that is not known.
+fn is_in_date(made: Option<Timestamp>, max_age: Option<Duration>, now: Timestamp) -> Option<bool> {
+    let Some(age) = max_age else { return Some(true) };
+    let end = made?.checked_add_signed(age).map(whole_seconds);
+    Some(end.is_some_and(|end| end > whole_seconds(now)))
+}
+
+fn too_old(fact: &AttestationFact, max_age: Option<Duration>) -> String {
+    let age = max_age.map(duration::show).unwrap_or_default();
+    format!("{}: older than {age}", fact.signer)
+}
+
+/// What stands above what: later above earlier, and of a tie the one that fails.
+type Rank = (Timestamp, bool);
+
+fn rank(fact: &AttestationFact, failure: &Option<Failure>) -> Rank {
+    match failure {
+        Some(_) => (as_young(fact).unwrap_or(Timestamp::MAX_UTC), true),
+        None => (as_old(fact).unwrap_or(Timestamp::MIN_UTC), false),
+    }
+}
+
+/// Whether the same signer said something later about all of what it is about.
+fn is_superseded(fact: &AttestationFact, own: Rank, all: &[(&AttestationFact, Rank)]) -> bool {
+    all.iter().any(|(other, rank)| other.signer == fact.signer && *rank > own && is_about(other, fact))
+}
+
+/// Whether one is about everything that another is about.
+fn is_about(one: &AttestationFact, other: &AttestationFact) -> bool {
+    one.leaves.is_empty()
+        || (!other.leaves.is_empty() && other.leaves.iter().all(|leaf| one.leaves.contains(leaf)))
+}

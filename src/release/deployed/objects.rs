@@ -1,0 +1,333 @@
+//! Kubernetes objects, and every image that one of them runs.
+//!
+//! In: documents. Out: [`Found`]: references with a digest, and the [`Inventory`] with those without one. Lists are opened wherever there are `items`, as `kubectl` does, whatever
+//! the kind says. Every member of every object is walked: `containers` and their like by their shape,
+//! `image` wherever it stands, so that a kind that nobody told us of hides none. Left out are labels,
+//! the data of a `ConfigMap` or `Secret`, and the schema of a `CustomResourceDefinition`.
+//!
+//! A member that differs from one of those by case only is refused: the API server drops it, and a
+//! controller that is written in Go takes it.
+
+use std::collections::BTreeSet;
+
+use super::super::reference::ImageReference;
+use super::images::{Reason, Unpinned, pinned, shortened};
+use super::tree::{self, Member, Node, Value};
+use super::{Inventory, MAX_IMAGES, ManifestFile, agreement, source, text};
+use crate::yaml::{DocumentError, Place, Source};
+
+/// Members that an object is told by.
+const OF_OBJECTS: [&str; 3] = ["apiVersion", "kind", "items"];
+
+/// Members that hold an image or lead to one, at any depth.
+const OF_IMAGES: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "image"];
+
+/// Lists of containers, and what one in it is called.
+const CONTAINERS: [(&str, &str); 3] = [
+    ("containers", "container"),
+    ("initContainers", "init container"),
+    ("ephemeralContainers", "ephemeral container"),
+];
+
+/// Mappings from text to text, where `image` is a label like any other.
+const LABELS: [&str; 5] = ["labels", "annotations", "matchLabels", "selector", "nodeSelector"];
+
+/// What objects run.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) images: Vec<ImageReference>,
+    pub(super) inventory: Inventory,
+}
+
+/// Everything that was read so far.
+#[derive(Default)]
+pub(super) struct Objects {
+    found: Found,
+    /// Objects that name an image, as others may refer to them.
+    running: BTreeSet<Named>,
+    /// Objects that take their Pods from another one.
+    referring: Vec<(Named, Unpinned)>,
+    distinct: BTreeSet<String>,
+    /// How often an image was named.
+    named: u64,
+    last: Option<Source>,
+}
+
+/// Namespace, kind and name.
+type Named = (String, String, String);
+
+impl Objects {
+    /// Takes the objects of one file.
+    pub(super) fn take(&mut self, file: &ManifestFile, budget: &mut u64) -> Result<(), DocumentError> {
+        let source = source(file)?;
+        text::check(&source)?;
+        let pieces = text::pieces(&source)?;
+        let documents = tree::read(&source, budget)?;
+        agreement::check(&source, &pieces, &documents)?;
+        for document in &documents {
+            self.object(&source, document, None)?;
+        }
+        self.last = Some(source);
+        Ok(())
+    }
+
+    /// What was found in all files.
+    pub(super) fn found(mut self) -> Result<Found, DocumentError> {
+        if self.found.inventory.objects == 0 {
+            let last = self.last.unwrap_or_else(|| Source::new("-", ""));
+            return Err(last.error_at_start("holds no object: nothing to deploy is never a pass"));
+        }
+        for (workload, unpinned) in self.referring {
+            if !self.running.contains(&workload) {
+                self.found.inventory.unpinned.push(unpinned);
+            }
+        }
+        Ok(self.found)
+    }
+
+    /// One object, or every one of a list of them.
+    fn object(&mut self, source: &Source, node: &Node, listed: Option<&str>) -> Result<(), DocumentError> {
+        let Value::Map(members) = &node.value else {
+            return Err(refused(source, node, "is no Kubernetes object: expected a mapping with `kind`"));
+        };
+        refuse_look_alikes(source, members, &OF_OBJECTS)?;
+        let kind = node.get("kind").and_then(Node::text).or(listed).unwrap_or_default();
+        let api = node.get("apiVersion").and_then(Node::text);
+        if kind.is_empty() || (api.is_none() && listed.is_none()) {
+            return Err(refused(source, node, "is no Kubernetes object: `apiVersion` or `kind` is missing"));
+        }
+        if let Some(items) = node.get("items").and_then(Node::items) {
+            let of = kind.strip_suffix("List").filter(|kind| !kind.is_empty());
+            return items
+                .iter()
+                .filter(|item| !item.is_null())
+                .try_for_each(|item| self.object(source, item, of));
+        }
+        self.single(source, node, kind, api.unwrap_or_default())
+    }
+
+    fn single(&mut self, source: &Source, node: &Node, kind: &str, api: &str) -> Result<(), DocumentError> {
+        let named = |path: &[&str]| node.at(path).and_then(Node::text).map(shortened).unwrap_or_default();
+        let namespace = named(&["metadata", "namespace"]);
+        let name = named(&["metadata", "name"]);
+        let title = format!("{}/{name}", shortened(kind));
+        let before = (self.named, self.found.inventory.unpinned.len());
+        let mut walk = Walk { objects: self, source, title: &title, pod: pod_spec(node, kind) };
+        walk.members(node, &mut Vec::new(), data_of(kind, api))?;
+        self.found.inventory.objects += 1;
+        if (self.named, self.found.inventory.unpinned.len()) != before {
+            self.running.insert((namespace.clone(), kind.to_owned(), name));
+        } else if node.at(&["spec", "workloadRef"]).is_none() {
+            *self.found.inventory.without_images.entry(shortened(kind)).or_default() += 1;
+        }
+        self.refers(source, node, namespace, title);
+        Ok(())
+    }
+
+    /// A Rollout may take its Pods from a Deployment.
+    fn refers(&mut self, source: &Source, node: &Node, namespace: String, title: String) {
+        let Some(reference) = node.at(&["spec", "workloadRef"]) else { return };
+        let text = |key| reference.get(key).and_then(Node::text).map(shortened).unwrap_or_default();
+        let (kind, name) = (text("kind"), text("name"));
+        let reason = Reason::Elsewhere { workload: format!("{kind}/{name}") };
+        let unpinned = Unpinned { container: title, place: reference.place(source), reason };
+        self.referring.push(((namespace, kind, name), unpinned));
+    }
+
+    fn image(&mut self, text: &str, container: String, place: Place) -> Result<(), DocumentError> {
+        match pinned(text) {
+            Ok(reference) => {
+                if self.distinct.insert(text.to_owned()) {
+                    self.found.images.push(reference);
+                }
+            }
+            Err(reason) => {
+                self.found.inventory.unpinned.push(Unpinned { container, place: place.clone(), reason })
+            }
+        }
+        self.named += 1;
+        match self.distinct.len().max(self.found.inventory.unpinned.len()) > MAX_IMAGES {
+            true => {
+                let message = format!("more than {MAX_IMAGES} images");
+                Err(DocumentError { place, message, help: None })
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+/// Members whose content is data, of these kinds alone.
+fn data_of(kind: &str, api: &str) -> &'static [&'static str] {
+    match (kind, api) {
+        ("ConfigMap" | "Secret", "v1") => &["data", "binaryData", "stringData"],
+        ("CustomResourceDefinition", api) if api.starts_with("apiextensions.k8s.io/") => &["spec"],
+        _ => &[],
+    }
+}
+
+/// The Pod specification of a kind that has one: there, a container without an image is a finding.
+fn pod_spec<'a>(node: &'a Node, kind: &str) -> Option<&'a Node> {
+    match kind {
+        "Pod" => node.get("spec"),
+        "PodTemplate" => node.at(&["template", "spec"]),
+        "CronJob" => node.at(&["spec", "jobTemplate", "spec", "template", "spec"]),
+        "Deployment"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "ReplicaSet"
+        | "ReplicationController"
+        | "Job"
+        | "Rollout" => node.at(&["spec", "template", "spec"]),
+        _ => None,
+    }
+}
+
+/// One object's members, all of them.
+struct Walk<'a> {
+    objects: &'a mut Objects,
+    source: &'a Source,
+    title: &'a str,
+    pod: Option<&'a Node>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, node: &Node, path: &mut Vec<String>) -> Result<(), DocumentError> {
+        match &node.value {
+            Value::Scalar(..) => Ok(()),
+            Value::List(items) => self.items(items, path),
+            Value::Map(_) => self.members(node, path, &[]),
+        }
+    }
+
+    fn items(&mut self, items: &[Node], path: &mut Vec<String>) -> Result<(), DocumentError> {
+        for (at, item) in items.iter().enumerate() {
+            path.push(format!("[{at}]"));
+            self.value(item, path)?;
+            path.pop();
+        }
+        Ok(())
+    }
+
+    fn members(&mut self, node: &Node, path: &mut Vec<String>, data: &[&str]) -> Result<(), DocumentError> {
+        let Value::Map(members) = &node.value else { return Ok(()) };
+        if path.last().is_some_and(|last| LABELS.contains(&last.as_str())) {
+            return self.labels(members, path);
+        }
+        refuse_look_alikes(self.source, members, &OF_IMAGES)?;
+        for member in members.iter().filter(|member| !data.contains(&member.key.as_str())) {
+            let listed = CONTAINERS.iter().find(|(key, _)| *key == member.key);
+            path.push(member.key.clone());
+            match (listed, member.value.items()) {
+                (Some((_, what)), Some(items)) => self.containers(node, what, items, path)?,
+                _ if member.key == "image" => self.image_of(member, path)?,
+                _ => self.value(&member.value, path)?,
+            }
+            path.pop();
+        }
+        Ok(())
+    }
+
+    /// Labels are texts; anything else below their name is none.
+    fn labels(&mut self, members: &[Member], path: &mut Vec<String>) -> Result<(), DocumentError> {
+        for member in members {
+            path.push(member.key.clone());
+            self.value(&member.value, path)?;
+            path.pop();
+        }
+        Ok(())
+    }
+
+    fn containers(
+        &mut self,
+        owner: &Node,
+        what: &str,
+        items: &[Node],
+        path: &mut Vec<String>,
+    ) -> Result<(), DocumentError> {
+        let in_pod = self.pod.is_some_and(|pod| std::ptr::eq(pod, owner));
+        for (at, item) in items.iter().enumerate() {
+            path.push(format!("[{at}]"));
+            if let (true, None) = (in_pod, item.get("image")) {
+                let name = item.get("name").and_then(Node::text).unwrap_or_default();
+                let container = format!("{} {what} {}", self.title, shortened(name));
+                let (place, reason) = (item.place(self.source), Reason::NoImage);
+                self.objects.found.inventory.unpinned.push(Unpinned { container, place, reason });
+            }
+            match item.get("name").and_then(Node::text) {
+                Some(name) => self.container(item, what, &shortened(name), path)?,
+                None => self.value(item, path)?,
+            }
+            path.pop();
+        }
+        Ok(())
+    }
+
+    /// A container by its name rather than by its place in a list.
+    fn container(
+        &mut self,
+        item: &Node,
+        what: &str,
+        name: &str,
+        path: &mut Vec<String>,
+    ) -> Result<(), DocumentError> {
+        let mut short = vec![format!("{what} {name}")];
+        std::mem::swap(path, &mut short);
+        let walked = self.value(item, path);
+        std::mem::swap(path, &mut short);
+        walked
+    }
+
+    /// What stands under `image`: a reference, an image volume with one, or something else.
+    fn image_of(&mut self, member: &Member, path: &mut Vec<String>) -> Result<(), DocumentError> {
+        if let Value::Map(members) = &member.value.value {
+            refuse_look_alikes(self.source, members, &["reference"])?;
+        }
+        let node = member.value.get("reference").unwrap_or(&member.value);
+        match &node.value {
+            Value::Scalar(..) if node.is_null() => {
+                self.objects.image("", self.shown(path), member.place(self.source))
+            }
+            Value::Scalar(text, _) => self.objects.image(text, self.shown(path), node.place(self.source)),
+            Value::List(_) | Value::Map(_) => self.value(&member.value, path),
+        }
+    }
+
+    /// Where something stands, as a person would say it.
+    fn shown(&self, path: &[String]) -> String {
+        let path = match path.split_last() {
+            Some((last, [container])) if last == "image" && container.contains(' ') => container.clone(),
+            _ => path.join(".").replace(".[", "["),
+        };
+        shortened(&format!("{} {path}", self.title))
+    }
+}
+
+fn refused(source: &Source, node: &Node, message: &str) -> DocumentError {
+    DocumentError { place: node.place(source), message: message.to_owned(), help: None }
+}
+
+/// Refuses members that are one of these in another case.
+fn refuse_look_alikes(source: &Source, members: &[Member], telling: &[&str]) -> Result<(), DocumentError> {
+    for member in members {
+        let folded = folded(&member.key);
+        let alike = telling.iter().find(|known| **known != member.key && known.eq_ignore_ascii_case(&folded));
+        if let Some(known) = alike {
+            let message =
+                format!("`{}` is `{known}` to some readers and nothing to others", shortened(&member.key));
+            let help = Some(format!("write `{known}`"));
+            return Err(DocumentError { place: member.place(source), message, help });
+        }
+    }
+    Ok(())
+}
+
+/// The two letters beyond ASCII that Go's JSON reader takes for ASCII ones.
+fn folded(key: &str) -> String {
+    key.chars()
+        .map(|c| match c {
+            '\u{17f}' => 's',
+            '\u{212a}' => 'k',
+            other => other,
+        })
+        .collect()
+}

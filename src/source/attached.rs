@@ -1,0 +1,166 @@
+//! Evidence in artifact manifests: one reading of it, wherever the manifest was found.
+//!
+//! In: the bytes of a manifest or index, of a registry or an OCI layout. Out: [`Listing`]: which
+//! further documents it lists and which of its layers are evidence; and, once a layer's bytes are
+//! there, the document that they make ([`Layer::document`]). Nothing says more than its media type:
+//! `artifactType`, `subject` and annotations of manifests are not believed, since evidence speaks for
+//! itself, and `urls` of a descriptor are never followed.
+//!
+//! Specs: <https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md> (also what GitHub pushes),
+//! `SIGNATURE_SPEC.md` there (`.sig` and `.att` tags).
+
+mod cosign;
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::evidence::{Evidence, Unreadable};
+use crate::json;
+use crate::release::digest::ClaimedDigest;
+use crate::release::image::document::UNSIGNED_STATEMENT;
+
+/// Media types of layers that are bundles begin so; a version follows.
+pub(super) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+/// Where cosign keeps the signature over a simple-signing payload.
+const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+
+/// What a manifest or an index leads to.
+pub(super) struct Listing {
+    /// Documents that it lists.
+    pub(super) manifests: Vec<Descriptor>,
+    /// Its layers that are evidence.
+    pub(super) layers: Vec<Layer>,
+    /// Its layers that are statements which nobody signed: no evidence, and counted.
+    pub(super) unsigned: u64,
+}
+
+/// An index or a manifest, as far as it leads to evidence.
+///
+/// A list that is `null` is an empty one, as registries written in Go say it.
+#[derive(Deserialize)]
+#[serde(expecting = "an image manifest or index")]
+struct Document {
+    manifests: Option<Vec<Descriptor>>,
+    layers: Option<Vec<Descriptor>>,
+}
+
+/// What names a blob.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "a descriptor")]
+pub(super) struct Descriptor {
+    media_type: String,
+    digest: String,
+    artifact_type: Option<String>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// A layer that is evidence.
+pub(super) struct Layer {
+    descriptor: Descriptor,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A bundle: a document as it is.
+    Bundle,
+    /// An envelope, which a certificate in annotations makes a bundle.
+    Envelope,
+    /// A payload whose signature is an annotation.
+    SimpleSigning,
+}
+
+/// Reads a manifest or an index.
+pub(super) fn read(bytes: &[u8]) -> Result<Listing, Unreadable> {
+    let document: Document = json::decode(bytes)
+        .map_err(|error| Unreadable { problem: format!("is not an image manifest or index: {error}") })?;
+    let layers = document.layers.unwrap_or_default();
+    let unsigned = layers.iter().filter(|layer| layer.media_type == UNSIGNED_STATEMENT).count();
+    let layer = |descriptor: Descriptor| Some(Layer { kind: kind_of(&descriptor.media_type)?, descriptor });
+    Ok(Listing {
+        manifests: document.manifests.unwrap_or_default(),
+        layers: layers.into_iter().filter_map(layer).collect(),
+        unsigned: unsigned as u64,
+    })
+}
+
+/// What kind of evidence a layer is, if it is one.
+fn kind_of(media_type: &str) -> Option<Kind> {
+    match media_type {
+        SIMPLE_SIGNING => Some(Kind::SimpleSigning),
+        ENVELOPE => Some(Kind::Envelope),
+        bundle if bundle.starts_with(BUNDLE) => Some(Kind::Bundle),
+        _ => None,
+    }
+}
+
+impl Descriptor {
+    /// The digest that it names.
+    pub(super) fn digest(&self) -> Result<ClaimedDigest, Unreadable> {
+        let parsed = self.digest.parse();
+        parsed.map_err(|problem| Unreadable { problem: format!("names a blob by {problem}") })
+    }
+
+    /// What a list says that it is: good for choosing what to read first, and proof of nothing.
+    pub(super) fn artifact_type(&self) -> Option<&str> {
+        self.artifact_type.as_deref()
+    }
+
+    /// What stands where the digest should, to be shown as what could not be read.
+    pub(super) fn written(&self) -> &str {
+        &self.digest
+    }
+}
+
+impl Layer {
+    /// What names it.
+    pub(super) fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// The document of evidence that the layer's bytes are, with what its manifest says beside them.
+    pub(super) fn document(&self, source: &str, bytes: Vec<u8>) -> (Vec<u8>, Option<Unreadable>) {
+        let made = match self.kind {
+            Kind::Bundle => return (bytes, None),
+            Kind::Envelope => self.enveloped(&bytes),
+            Kind::SimpleSigning => self.signed(source, &bytes),
+        };
+        match made {
+            Ok(Some(document)) => (document, None),
+            Ok(None) => (bytes, None),
+            Err(problem) => (bytes, Some(problem)),
+        }
+    }
+
+    fn enveloped(&self, envelope: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
+        let material = self.material()?;
+        material.map(|material| cosign::enveloped(&material, envelope)).transpose()
+    }
+
+    fn signed(&self, source: &str, payload: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
+        let written = self.descriptor.annotations.as_ref().and_then(|all| all.get(SIGNATURE));
+        let signature = written.and_then(|text| STANDARD.decode(text).ok());
+        let missing = || Unreadable { problem: format!("has no `{SIGNATURE}` in base64 beside it") };
+        let signature = signature.ok_or_else(missing)?;
+        let evidence = match self.material()? {
+            None => Evidence::simple_signing(source, payload, &signature),
+            Some(material) => {
+                let bundle = cosign::signed(&material, payload, &signature);
+                Evidence::certified_simple_signing(source, payload, bundle)
+            }
+        };
+        Ok(Some(evidence?.bytes().to_vec()))
+    }
+
+    fn material(&self) -> Result<Option<Value>, Unreadable> {
+        self.descriptor.annotations.as_ref().map_or(Ok(None), cosign::material)
+    }
+}

@@ -1,0 +1,118 @@
+//! Images and their evidence in registries: a thin client of the distribution spec.
+//!
+//! In: repositories and digests; credentials as other tools keep them. Out: manifests by digest
+//! ([`Registries`] is an [`ImageManifests`]) and what is attached to them ([`RegistryEvidence`]).
+//!
+//! Spec: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md> (pull and referrers).
+//! Written here on `reqwest`, the one HTTP client of the tree: `oci-client` reads answers unbounded and
+//! follows redirects by rules that are not ours. Ours are:
+//! - Every answer is bounded, in bytes and in time, and every failure is tried again within a budget.
+//! - What can't be had is *unreachable*, never absent; only 404 is an answer.
+//! - Redirects are followed by hand; credentials never go to another scheme, host or port, and tokens
+//!   are asked for only of the registry's own host, a parent domain of it, or Docker Hub's pair.
+//! - No URL that a manifest or a piece of evidence holds is ever fetched.
+//! - Plain HTTP is spoken to loopback hosts alone. Elsewhere the system's certificate authorities count,
+//!   and those of `SSL_CERT_FILE`.
+//!
+//! Not checked: `Docker-Content-Digest`; bytes are hashed instead.
+
+mod answer;
+mod auth;
+mod challenge;
+mod client;
+mod credentials;
+mod evidence;
+mod fault;
+mod patience;
+mod place;
+mod referrers;
+mod transport;
+
+use std::path::PathBuf;
+
+use crate::release::digest::{ClaimedDigest, Digest};
+use crate::release::image::{MAX_MANIFEST, document};
+use crate::release::resolved::{ImageManifests, Unfetched};
+use client::{Client, Wanted};
+use fault::Fault;
+use place::Place;
+
+pub use evidence::RegistryEvidence;
+pub use patience::Patience;
+
+/// The registries of the world, or none of them.
+pub struct Registries<'a> {
+    /// None: no client was ever made, and no code that could reach a network runs.
+    client: Option<Client<'a>>,
+}
+
+/// What asking registries needs.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The folder of `config.json`, where `docker login` and its like keep credentials.
+    pub docker_config: Option<PathBuf>,
+    /// How long to wait, and how often to ask again.
+    pub patience: Patience,
+}
+
+impl<'a> Registries<'a> {
+    /// Registries that may be asked. Nothing is opened before the first question.
+    pub fn online(settings: Settings) -> Self {
+        Self { client: Some(Client::new(settings)) }
+    }
+
+    /// No registry at all: whatever only a registry has is unreachable.
+    pub fn offline() -> Self {
+        Self { client: None }
+    }
+
+    /// Whether no registry is ever asked.
+    pub(super) fn is_offline(&self) -> bool {
+        self.client.is_none()
+    }
+
+    /// Tells of every request: the host, and how many there were so far.
+    #[must_use]
+    pub fn with_progress(self, progress: impl Fn(&str, u64) + Sync + 'a) -> Self {
+        Self { client: self.client.map(|client| client.with_progress(progress)) }
+    }
+
+    /// How many requests were made.
+    pub fn requests(&self) -> u64 {
+        self.client.as_ref().map_or(0, Client::requests)
+    }
+
+    fn client(&self) -> Result<&Client<'a>, Fault> {
+        self.client.as_ref().ok_or(Fault::Offline)
+    }
+
+    fn fetch(&self, repository: &str, digest: &ClaimedDigest) -> Result<Option<Vec<u8>>, Fault> {
+        let client = self.client()?;
+        let place = Place::of(repository)?;
+        let wanted = Wanted::Manifest(digest.to_string());
+        let Some(answer) = client.get(&place, &wanted, MAX_MANIFEST)? else { return Ok(None) };
+        answer.is_manifest()?;
+        // Bytes of another digest say nothing, and who asked compares them; these are the image's own.
+        if Digest::of_bytes(answer.body()) == *digest
+            && let Some(meant) = document::media_types(answer.body())
+        {
+            answer.is_one_of(&meant)?;
+        }
+        Ok(Some(answer.into_body()))
+    }
+}
+
+impl ImageManifests for Registries<'_> {
+    fn manifest(&self, repository: &str, digest: &ClaimedDigest) -> Result<Vec<u8>, Unfetched> {
+        let fetch = || self.fetch(repository, digest);
+        let fetched = match &self.client {
+            Some(client) => client.cached(digest, fetch),
+            None => fetch(),
+        };
+        match fetched {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(Unfetched::Absent),
+            Err(fault) => Err(Unfetched::Unreachable { cause: fault.to_string() }),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Evidence of images in their registries, beside what lies in folders.
+//!
+//! In: a resolved release. Out: everything attached to the digest of each of its images that came from
+//! a registry, and to each platform's, wherever tools put it: what refers to it (referrers, or the tag
+//! that stands in for the list) and cosign's tags `sha256-….sig` and `sha256-….att`. One intake with
+//! the folders', so that limits hold for all of it.
+//!
+//! Spec: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>, `BUNDLE_SPEC.md`.
+//! A tag that is not there is absence; whatever else fails is unreachable. What BuildKit puts beside
+//! platforms is signed by nobody: counted, never evidence.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use super::Registries;
+use super::client::{Client, Wanted};
+use super::fault::Fault;
+use super::place::Place;
+use super::referrers::{self, Listed};
+use crate::evidence::limits::{DOCUMENT_BYTES, TOTAL_BYTES};
+use crate::evidence::{EvidenceSource, Gathered, OverLimit, Unreadable};
+use crate::release::digest::{ClaimedDigest, Digest};
+use crate::release::image::MAX_MANIFEST;
+use crate::release::resolved::{Image, Kept, ResolvedRelease};
+use crate::source::attached::{self, Descriptor, Layer};
+use crate::source::bundle::Bundles;
+use crate::source::directory::EvidenceFolders;
+use crate::source::intake::Intake;
+
+/// Images whose evidence is looked for at a time: more than the requests at a time wait for each other.
+const MAX_SEARCHES: usize = 8;
+
+/// Manifests with evidence of one digest; its referrers alone may be a few hundred.
+const MAX_MANIFESTS: usize = 1024;
+
+/// Evidence in folders and in registries.
+pub struct RegistryEvidence<'a> {
+    folders: &'a EvidenceFolders,
+    registries: &'a Registries<'a>,
+    bundles: &'a Bundles,
+}
+
+impl<'a> RegistryEvidence<'a> {
+    /// What lies in folders, and what the registries of a release's images have. Offline, a bundle of
+    /// the release stands for the registries of the images that it holds.
+    pub fn beside(
+        folders: &'a EvidenceFolders,
+        registries: &'a Registries<'a>,
+        bundles: &'a Bundles,
+    ) -> Self {
+        Self { folders, registries, bundles }
+    }
+
+    /// Every piece of evidence as it was received, and what it comes to.
+    pub fn pieces(&self, release: &ResolvedRelease) -> (Vec<Vec<u8>>, Gathered) {
+        let intake = self.collect(release);
+        (intake.documents().map(<[u8]>::to_vec).collect(), intake.gathered())
+    }
+
+    fn is_stood_for(&self, release: &ResolvedRelease, digest: &ClaimedDigest) -> bool {
+        self.registries.is_offline() && self.bundles.covers(release.digest(), digest)
+    }
+
+    fn collect(&self, release: &ResolvedRelease) -> Intake {
+        let mut intake = self.folders.intake().clone();
+        let images = || release.artifacts().iter().filter_map(|artifact| Some((artifact, artifact.image()?)));
+        for (_, image) in images() {
+            intake.ignore(image.unsigned);
+        }
+        let remote = images().filter(|(_, image)| image.kept == Kept::Registry);
+        let subjects: Vec<Subject<'_>> = remote
+            .flat_map(|(artifact, image)| Subject::of(artifact.digest(), image))
+            .filter(|subject| !self.is_stood_for(release, &subject.digest))
+            .collect();
+        for found in search_all(self.registries, &subjects) {
+            found.into_intake(&mut intake);
+        }
+        intake
+    }
+}
+
+impl EvidenceSource for RegistryEvidence<'_> {
+    fn gather(&self, release: &ResolvedRelease) -> Gathered {
+        self.collect(release).gathered()
+    }
+}
+
+/// One digest of which evidence is wanted.
+struct Subject<'a> {
+    repository: &'a str,
+    digest: ClaimedDigest,
+}
+
+impl<'a> Subject<'a> {
+    /// The image, then its platforms.
+    fn of(digest: ClaimedDigest, image: &'a Image) -> Vec<Self> {
+        let leaves = image.leaves.iter().map(|leaf| leaf.digest.digest().claim());
+        let repository = image.repository.as_str();
+        std::iter::once(digest).chain(leaves).map(|digest| Self { repository, digest }).collect()
+    }
+}
+
+/// Looks for the evidence of all, several at a time; what is found comes in their order.
+fn search_all(registries: &Registries<'_>, subjects: &[Subject<'_>]) -> Vec<Found> {
+    let (next, read) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            match subjects.get(at) {
+                Some(subject) => done.push((at, search(registries, subject, &read))),
+                None => return done,
+            }
+        }
+    };
+    let mut found = thread::scope(|scope| {
+        let others: Vec<_> = (1..MAX_SEARCHES.min(subjects.len())).map(|_| scope.spawn(work)).collect();
+        let mut found = work();
+        for other in others {
+            found.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        found
+    });
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
+fn search(registries: &Registries<'_>, subject: &Subject<'_>, read: &AtomicU64) -> Found {
+    let mut found = Found::default();
+    let reached = registries.client().and_then(|client| Ok((client, Place::of(subject.repository)?)));
+    match reached {
+        Ok((client, place)) => {
+            Search { client, place, subject, read, found: &mut found, seen: BTreeSet::new() }.all()
+        }
+        Err(fault) => found.unreachable.push((format!("{}@{}", subject.repository, subject.digest), fault)),
+    }
+    found
+}
+
+/// How a document was come upon: only a tag's index leads further.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Tag,
+    Listed,
+}
+
+/// What was found of one digest.
+#[derive(Default)]
+struct Found {
+    documents: Vec<(String, Vec<u8>, Option<Unreadable>)>,
+    unreachable: Vec<(String, Fault)>,
+    ignored: u64,
+    over: Option<OverLimit>,
+}
+
+impl Found {
+    fn into_intake(self, intake: &mut Intake) {
+        for (source, bytes, problem) in self.documents {
+            intake.take(&source, bytes, problem);
+        }
+        for (source, fault) in &self.unreachable {
+            intake.unreachable(source, fault);
+        }
+        intake.ignore(self.ignored);
+        if let Some(OverLimit { what, limit, found }) = self.over {
+            intake.exceed(what, limit, found);
+        }
+    }
+}
+
+/// A search for what is attached to one digest.
+struct Search<'a> {
+    client: &'a Client<'a>,
+    place: Place,
+    subject: &'a Subject<'a>,
+    /// Bytes that all searches have read: a fuse, since nothing is counted before all are done.
+    read: &'a AtomicU64,
+    found: &'a mut Found,
+    seen: BTreeSet<ClaimedDigest>,
+}
+
+impl Search<'_> {
+    fn all(&mut self) {
+        let tag = format!("sha256-{}", self.subject.digest.hex());
+        match referrers::list(self.client, &self.place, &self.subject.digest) {
+            Ok(Listed::All(listed)) => self.manifests(&listed),
+            Ok(Listed::TooMany(over)) => self.over(over),
+            Ok(Listed::NoLists) => self.tag(&tag),
+            Err(fault) => {
+                // Whether it keeps lists is not known, so what stands in for one may be there.
+                self.unreachable("referrers", fault);
+                self.tag(&tag);
+            }
+        }
+        self.tag(&format!("{tag}.sig"));
+        self.tag(&format!("{tag}.att"));
+    }
+
+    /// What a tag holds. It is only ever a way to find evidence, which speaks for itself.
+    fn tag(&mut self, tag: &str) {
+        if let Some(bytes) = self.manifest(tag)
+            && self.seen.insert(Digest::of_bytes(&bytes).claim())
+        {
+            self.document(tag, bytes, Depth::Tag);
+        }
+    }
+
+    fn manifests(&mut self, listed: &[Descriptor]) {
+        for descriptor in listed {
+            if self.found.over.is_some() {
+                return;
+            }
+            match descriptor.digest() {
+                Ok(digest) if self.seen.insert(digest.clone()) => self.listed(&digest),
+                Ok(_) => {}
+                Err(problem) => self.unreadable("referrers", descriptor.written().as_bytes(), problem),
+            }
+        }
+    }
+
+    fn listed(&mut self, digest: &ClaimedDigest) {
+        if self.seen.len() > MAX_MANIFESTS {
+            let (limit, found) = (MAX_MANIFESTS as u64, self.seen.len() as u64);
+            return self.over(OverLimit { what: "manifests with evidence of one image", limit, found });
+        }
+        let reference = digest.to_string();
+        let bytes = match self.client.cached(digest, || self.fetch_manifest(&reference)) {
+            Ok(Some(bytes)) => bytes,
+            // The list says that there is one: that it can't be had is no absence.
+            Ok(None) => return self.gone(&reference),
+            Err(fault) => return self.unreachable(&reference, fault),
+        };
+        match Digest::of_bytes(&bytes) == *digest {
+            true => self.document(&reference, bytes, Depth::Listed),
+            false => self.other_bytes(&reference),
+        }
+    }
+
+    /// A manifest or index; of a tag's index, what it lists.
+    fn document(&mut self, reference: &str, bytes: Vec<u8>, depth: Depth) {
+        match attached::read(&bytes) {
+            Ok(listing) => {
+                self.found.ignored += listing.unsigned;
+                for layer in &listing.layers {
+                    self.layer(reference, layer);
+                }
+                if depth == Depth::Tag {
+                    self.manifests(&listing.manifests);
+                }
+            }
+            Err(problem) => self.unreadable(reference, &bytes, problem),
+        }
+    }
+
+    fn layer(&mut self, manifest: &str, layer: &Layer) {
+        if self.found.over.is_some() {
+            return;
+        }
+        let digest = match layer.descriptor().digest() {
+            Ok(digest) => digest,
+            Err(problem) => {
+                return self.unreadable(manifest, layer.descriptor().written().as_bytes(), problem);
+            }
+        };
+        let reference = digest.to_string();
+        let fetch = || {
+            let wanted = Wanted::Blob(reference.clone());
+            let answer = self.client.get(&self.place, &wanted, DOCUMENT_BYTES as u64)?;
+            Ok(answer.map(super::answer::Answer::into_body))
+        };
+        match self.client.cached(&digest, fetch) {
+            Ok(Some(bytes)) if Digest::of_bytes(&bytes) == digest => {
+                if self.weigh(bytes.len()) {
+                    let source = self.source(&reference);
+                    let (document, problem) = layer.document(&source, bytes);
+                    self.found.documents.push((source, document, problem));
+                }
+            }
+            Ok(Some(_)) => self.other_bytes(&reference),
+            Ok(None) => self.gone(&reference),
+            Err(Fault::TooLarge { limit, .. }) => {
+                self.over(OverLimit { what: "bytes of one evidence file", limit, found: limit + 1 });
+            }
+            Err(fault) => self.unreachable(&reference, fault),
+        }
+    }
+
+    fn manifest(&mut self, reference: &str) -> Option<Vec<u8>> {
+        match self.fetch_manifest(reference) {
+            Ok(bytes) => bytes,
+            Err(fault) => {
+                self.unreachable(reference, fault);
+                None
+            }
+        }
+    }
+
+    fn fetch_manifest(&self, reference: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let wanted = Wanted::Manifest(reference.to_owned());
+        let Some(answer) = self.client.get(&self.place, &wanted, MAX_MANIFEST)? else { return Ok(None) };
+        answer.is_manifest()?;
+        Ok(Some(answer.into_body()))
+    }
+
+    /// Whether these bytes still fit into what is taken in all.
+    fn weigh(&mut self, bytes: usize) -> bool {
+        let before = self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+        let fits = before.saturating_add(bytes as u64) <= TOTAL_BYTES;
+        if !fits {
+            self.over(OverLimit { what: "bytes of evidence", limit: TOTAL_BYTES, found: TOTAL_BYTES + 1 });
+        }
+        fits
+    }
+
+    fn source(&self, reference: &str) -> String {
+        match reference.starts_with("sha256:") {
+            true => format!("{}@{reference}", self.subject.repository),
+            false => format!("{}:{reference}", self.subject.repository),
+        }
+    }
+
+    fn other_bytes(&mut self, reference: &str) {
+        let (host, wanted) = (self.place.host().to_owned(), reference.to_owned());
+        self.unreachable(reference, Fault::OtherBytes { host, wanted });
+    }
+
+    fn gone(&mut self, reference: &str) {
+        let host = self.place.host().to_owned();
+        self.unreachable(reference, Fault::Gone { host });
+    }
+
+    fn unreachable(&mut self, reference: &str, fault: Fault) {
+        let source = match reference {
+            "referrers" => format!("{}@{} (referrers)", self.subject.repository, self.subject.digest),
+            reference => self.source(reference),
+        };
+        self.found.unreachable.push((source, fault));
+    }
+
+    fn unreadable(&mut self, reference: &str, bytes: &[u8], problem: Unreadable) {
+        self.found.documents.push((self.source(reference), bytes.to_vec(), Some(problem)));
+    }
+
+    fn over(&mut self, over: OverLimit) {
+        self.found.over.get_or_insert(over);
+    }
+}

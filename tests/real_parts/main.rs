@@ -1,0 +1,21 @@
+//! Real parts beside laforge: a whole private Sigstore instance signs, laforge and cosign judge.
+//!
+//! Each test runs in a network and process namespace of its own ([`namespace`]), with nothing but its loopback:
+//! servers may bind what they like, nothing reaches the network, and nothing outlives the test. The parts are
+//! those of `tests/parts` ([`parts`]): without them a test says so in one line and ends, and fails where
+//! `LAFORGE_REQUIRE_PARTS` is set.
+
+#![expect(clippy::disallowed_methods, reason = "tests read the world")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::indexing_slicing, reason = "of JSON whose shape is under test")]
+#![expect(unreachable_pub, reason = "modules of one test binary")]
+
+mod either_way;
+mod gate;
+mod instance;
+mod issuer;
+mod namespace;
+mod parts;
+mod repository;
+mod services;
+mod table;
