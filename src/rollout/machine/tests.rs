@@ -597,6 +597,30 @@ fn any_event() -> impl Strategy<Value = (u64, u64, Event)> {
 }
 
 proptest! {
+    /// P10, as far as it is pure: an event that comes again, at any time later, changes nothing.
+    #[test]
+    fn repeated_events_change_nothing(
+        events in proptest::collection::vec(any_event(), 0..40),
+        repeated in proptest::collection::vec(any::<prop::sample::Index>(), 40),
+    ) {
+        let (mut once, mut often) = (History::new(schedule(PLAIN)), History::new(schedule(PLAIN)));
+        let mut sent: Vec<(Digest, Occurrence)> = Vec::new();
+        let mut at = START;
+        for ((nonce, (behind, seconds, event)), again) in (0_u64..).zip(events).zip(repeated) {
+            at += Duration::seconds(seconds.try_into().unwrap());
+            let occurrence = Occurrence { epoch: once.state().epoch.saturating_sub(behind), event };
+            let id = Digest::of_bytes(&nonce.to_be_bytes());
+            let (first, second) = (once.receive(id, &occurrence, at), often.receive(id, &occurrence, at));
+            prop_assert_eq!(first, second);
+            sent.push((id, occurrence));
+            let (id, occurrence) = again.get(&sent);
+            let repeated = often.receive(*id, occurrence, at);
+            prop_assert_eq!(repeated.outcome, Outcome::Ignored(Ignored::Repeated));
+            prop_assert!(repeated.commands.is_empty() && repeated.entry.is_none());
+            prop_assert_eq!(once.state(), often.state());
+        }
+    }
+
     /// Whatever comes, in whatever order: the target is never above what was earned, nothing ended
     /// goes on, and a fold over the same events gives the same state.
     #[test]
