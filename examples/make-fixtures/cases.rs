@@ -74,8 +74,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         approvals::CASES,
         attestations::CASES,
         provenance::CASES,
-        registry::CASES,
         builds::CASES,
+        registry::CASES,
         rollout::CASES,
         documents::CASES,
     ]

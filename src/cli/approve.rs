@@ -26,11 +26,11 @@ use github::{Heard, Said};
 /// Approve a release: sign an approval record for its release digest and environment.
 #[derive(Debug, Args)]
 pub(super) struct Approve {
-    #[command(flatten)]
-    record: Record,
     /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals
     #[arg(long, value_name = "FILE", conflicts_with = "blind")]
     from_github: Option<PathBuf>,
+    #[command(flatten)]
+    record: Record,
 }
 
 /// Reject a release: sign a rejection record; it blocks while it is in date.

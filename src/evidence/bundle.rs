@@ -115,6 +115,15 @@ impl Bundle {
             .map_err(|error| problem(format!("bundle: {}", quoted(&error.to_string()))))?;
         shape::has_distinct_evidence(&wire)?;
         let content = content(&wire)?;
+        if let Content::Envelope(envelope) = &content
+            && wire.signing_certificate().is_some()
+            && !envelope.key_id().is_empty()
+        {
+            let got = quoted(envelope.key_id());
+            return Err(problem(format!(
+                "`dsseEnvelope.signatures[0].keyid`: wanted none beside a certificate, got `{got}`"
+            )));
+        }
         Ok(Self { wire, content })
     }
 

@@ -5,6 +5,8 @@
 //! read there is hashed and compared, so where it lies proves nothing.
 //! Not checked: whether the files exist; whether repository, commit and ref do.
 
+mod inline;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use super::name::{self, MAX_ARTIFACT_NAME, MAX_NAME, MAX_TEXT};
 use super::reference::ImageReference;
 use super::{Artifact, Location, Release, Replaces, SourceRevision};
 use crate::yaml::{DocumentError, Source, Spanned};
+
+pub use inline::InlineRelease;
 
 /// The name that `--manifests` gives to what is deployed as a whole.
 pub const RESERVED_NAME: &str = "manifests";
@@ -147,43 +151,6 @@ struct ReplacedEntry {
     /// `sha256:` and 64 lower-case hex digits.
     #[schemars(with = "ClaimedDigest")]
     digest: Spanned<String>,
-}
-
-/// What of a release `laforge.yaml` may hold itself, where manifests and images are all that it delivers.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a mapping with `name`, `version`, `environment` and `source`")]
-pub struct InlineRelease {
-    /// The release's name.
-    #[schemars(with = "String", length(min = 1, max = MAX_NAME))]
-    name: Spanned<String>,
-    /// The version, taken as the text that is written: `2.10` stays `2.10`.
-    #[schemars(with = "Text")]
-    version: Spanned<String>,
-    /// The environment that the release is asked for.
-    #[schemars(with = "String", length(min = 1, max = MAX_NAME))]
-    environment: Spanned<String>,
-    /// Where its source is; provenance must agree.
-    source: SourceEntry,
-}
-
-impl InlineRelease {
-    /// The release without artifacts: manifests and images are added to it.
-    ///
-    /// # Errors
-    /// [`DocumentError`] with the place of the first thing that is not acceptable.
-    pub fn read(self, source: &Source) -> Result<Release, DocumentError> {
-        let reader = Reader { source, base: Path::new("") };
-        Ok(Release {
-            name: reader.name(&self.name, MAX_NAME)?,
-            version: reader.name(&self.version, MAX_NAME)?,
-            environment: reader.name(&self.environment, MAX_NAME)?,
-            source: reader.revision(self.source)?,
-            artifacts: Vec::new(),
-            config: Vec::new(),
-            replaces: None,
-            deployed: None,
-        })
-    }
 }
 
 /// Whether a document has to list all that is delivered.

@@ -138,7 +138,12 @@ fn artifact_text(artifact: &ArtifactFacts) -> String {
         .collect();
     built.dedup();
     let built = if built.is_empty() { "no provenance".to_owned() } else { built.join(", ") };
-    printable(&format!("{digest}  {read} · {signed} · {built}"))
+    let attested = match artifact.attestations.len() {
+        0 => String::new(),
+        1 => " · 1 attestation".to_owned(),
+        count => format!(" · {count} attestations"),
+    };
+    printable(&format!("{digest}  {read} · {signed} · {built}{attested}"))
 }
 
 fn approval_text(approval: &RecordedApproval) -> String {

@@ -90,7 +90,8 @@ impl<'p> Instance<'p> {
         server.wait().unwrap();
     }
 
-    fn serve(&mut self, part: &'static str, arguments: &str) {
+    /// Starts a server in the instance's folder; it ends with the instance.
+    pub fn serve(&mut self, part: &'static str, arguments: &str) {
         let log = File::create(self.path(&format!("{part}.log"))).unwrap();
         let server = self
             .parts
@@ -105,7 +106,9 @@ impl<'p> Instance<'p> {
         self.servers.push((part, server));
     }
 
-    fn until(&mut self, ready: &[(u16, &str)]) {
+    /// Waits until all of these say 200.
+    #[track_caller]
+    pub fn until(&mut self, ready: &[(u16, &str)]) {
         let began = Instant::now();
         for (port, path) in ready {
             while !answers(*port, path) {

@@ -12,6 +12,7 @@
 
 mod either_way;
 mod gate;
+mod images;
 mod instance;
 mod issuer;
 mod namespace;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What has to be there.
-const NEEDED: [&str; 5] = ["cosign", "fulcio", "rekor", "tesseract", "timestamp-server"];
+const NEEDED: [&str; 7] = ["cosign", "crane", "fulcio", "olareg", "rekor", "tesseract", "timestamp-server"];
 
 /// The folder of built parts.
 pub struct Parts {

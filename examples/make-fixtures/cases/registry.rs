@@ -36,7 +36,7 @@ pub(super) const CASES: &[Case] = &[
     Case::bare(
         "denies-cosign-payload-without-log-entry",
         "The log entry of a keyless payload is stripped, so nobody knows when its certificate was used.",
-        SetAside(&[SignatureMissing], "bad-material"),
+        SetAside(&[SignatureMissing], "bad-log-entry"),
         |scene| {
             signed_payload(scene, |annotations| {
                 if let Some(all) = annotations.as_object_mut() {

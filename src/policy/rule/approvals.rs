@@ -7,6 +7,8 @@
 //! What a signer passes on for a person counts only where `attestedBy` names that signer, and weighs
 //! less than the person's own word: it never lifts a rejection that they signed themselves.
 
+mod party;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
@@ -23,6 +25,7 @@ use crate::yaml::{DocumentError, Spanned};
 use super::attestations::signer;
 use super::{Counted, Cure, Outcome, Reading, Scope, denial, matching};
 use crate::policy::finding::{Finding, Origin, RuleId};
+use party::{establish, name, unestablished};
 
 /// People who approved.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -371,41 +374,6 @@ fn rejects(fact: &ApprovalFact, now: Timestamp) -> bool {
 
 fn end(start: Timestamp, duration: Duration) -> Option<Timestamp> {
     start.checked_add_signed(duration).map(whole_seconds)
-}
-
-/// Why a party is not established, and whether evidence could still do it.
-fn unestablished(party: Party, facts: &Facts) -> Option<(String, Cure)> {
-    let known = facts.separation.iter().find(|fact| fact.party == party);
-    match known {
-        // Names are united over all evidence: more of it takes none away.
-        Some(fact) if fact.unknown > 0 => {
-            Some((format!("{} of its names are nobody's in trust", fact.unknown), Cure::None))
-        }
-        Some(fact) if !fact.people.is_empty() => None,
-        _ => Some(("no evidence says so".to_owned(), Cure::Evidence)),
-    }
-}
-
-fn name(party: Party) -> &'static str {
-    match party {
-        Party::SourceAuthor => "source-author",
-        Party::WorkflowActor => "workflow-actor",
-        Party::Deployer => "deployer",
-        Party::PolicySigner => "policy-signer",
-    }
-}
-
-fn establish(party: Party) -> &'static str {
-    match party {
-        Party::SourceAuthor => {
-            "add a `source/v1` statement by a signer that trust lists for it, and every author under `people`"
-        }
-        Party::WorkflowActor => {
-            "add provenance that names who started the build, and list them under `people`"
-        }
-        Party::Deployer => "run the deploy under an identity that can be verified",
-        Party::PolicySigner => "sign the policy set with a key of a person",
-    }
 }
 
 fn slot(

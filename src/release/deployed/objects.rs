@@ -98,10 +98,11 @@ impl Objects {
         }
         if let Some(items) = node.get("items").and_then(Node::items) {
             let of = kind.strip_suffix("List").filter(|kind| !kind.is_empty());
-            return items
-                .iter()
-                .filter(|item| !item.is_null())
-                .try_for_each(|item| self.object(source, item, of));
+            items.iter().filter(|item| !item.is_null()).try_for_each(|item| self.object(source, item, of))?;
+            // Whatever else stands there is deployed by a tool that takes no object for a list.
+            let title = shortened(kind);
+            let mut walk = Walk { objects: self, source, title: &title, pod: None };
+            return walk.members(node, &mut Vec::new(), &["items"]);
         }
         self.single(source, node, kind, api.unwrap_or_default())
     }

@@ -168,6 +168,10 @@ fn takes_labels_and_data_for_what_they_are() {
         deployed.inventory.without_images.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     assert_eq!(kinds, ["ConfigMap 1", "CustomResourceDefinition 1", "Service 1"]);
     assert_eq!(deployed.inventory.objects, 3);
+    // What stands beside `items` is a Pod's to whoever takes it for one.
+    let beside = "apiVersion: v1\nkind: Pod\nitems: []\nspec: {containers: [{name: a, image: nginx}]}\n---\n\
+                  apiVersion: v1\nkind: ConfigMap\n";
+    assert_eq!(told(beside).1.len(), 1);
     // Data is that of a ConfigMap alone, and a label's name hides no list of containers.
     for text in [
         "apiVersion: acme.test/v1\nkind: ConfigMap\ndata: {image: nginx}\n",

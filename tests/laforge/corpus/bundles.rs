@@ -29,7 +29,7 @@ pub(super) fn judge(case: &Case<'_>) -> Result<Verdict, String> {
     match run.code {
         0 => Ok(Verdict::Pass),
         1 | 10 | 11 | 13 => Ok(Verdict::Fail(run.stderr)),
-        2 if run.stderr.contains("is not a digest") => Ok(Verdict::Fail(run.stderr)), // SHA-1 ties nothing
+        2 if run.stderr.contains("cannot read `sha1:") => Ok(Verdict::Fail(run.stderr)), // no digest that ties
         code => Err(format!("exit {code}: {}", run.stderr)),
     }
 }

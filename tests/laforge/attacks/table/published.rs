@@ -142,15 +142,13 @@ pub(super) const PUBLISHED: &[Attack] = &[
     Attack {
         ids: "policy-controller#422, cosign#1233, in-toto/attestation#292",
         what: "one that matches is enough; a newer failing one is passed over; subjects of others beside ours",
-        state: Partly(
-            &[
-                "good_and_bad_of_one_type_in_both_orders",
-                "a_subject_list_of_others_counts_for_ours_alone",
-                "a_rejection_blocks_while_it_is_in_date",
-                "denies-approval-taken-back",
-            ],
-            "`latest` belongs to rules over other attestations, which are not built yet",
-        ),
+        state: Tried(&[
+            "every_one_has_to_hold_unless_the_latest_is_asked_for",
+            "good_and_bad_of_one_type_in_both_orders",
+            "a_subject_list_of_others_counts_for_ours_alone",
+            "a_rejection_blocks_while_it_is_in_date",
+            "denies-approval-taken-back",
+        ]),
     },
     Attack {
         ids: "GHSA-g9jx-rqhm-mj7g, GHSA-c346-qp3r-53vf, GHSA-vmvj-p3hw-39q3",
@@ -199,6 +197,7 @@ pub(super) const PUBLISHED: &[Attack] = &[
             "every_kind_of_evidence_missing_under_every_flag",
             "every_evidence_file_removed_in_turn",
             "no_file_of_evidence_that_is_removed_gives_a_false_allow",
+            "a_registry_that_is_down_is_no_absence",
         ]),
     },
     Attack {
@@ -206,6 +205,8 @@ pub(super) const PUBLISHED: &[Attack] = &[
         what: "bytes or tags that change between check and use",
         state: Tried(&[
             "artifacts_and_evidence_swapped_while_the_gate_reads",
+            "other_bytes_than_the_digest_deny",
+            "other_bytes_the_second_time_change_nothing",
             "refuses-image-by-tag",
             "denies-wrong-byte-in-layer",
         ]),
@@ -227,7 +228,12 @@ pub(super) const PUBLISHED: &[Attack] = &[
     Attack {
         ids: "CVE-2026-48501 GHSA-8xvp-7hj6-mcj9",
         what: "credentials sent to another host; addresses inside evidence fetched",
-        state: Tried(&["addresses_inside_evidence_are_never_called"]),
+        state: Tried(&[
+            "addresses_inside_evidence_are_never_called",
+            "shows_no_credentials_to_whoever_a_redirect_names",
+            "shows_no_credentials_to_a_service_elsewhere",
+            "follows_no_redirect_in_a_circle_or_away_from_security",
+        ]),
     },
     Attack {
         ids: "CVE-2024-45395 GHSA-cq38-jh5f-37mq, CVE-2023-46737 GHSA-vfp6-jrw2-99g9, GHSA-88jx-383q-w4qc, GHSA-95pr-fxf5-86gv",
@@ -241,6 +247,8 @@ pub(super) const PUBLISHED: &[Attack] = &[
             "an_artifact_without_end_and_one_that_is_padded_past_every_look",
             "an_index_that_lists_one_manifest_again_and_again",
             "signed_statements_that_grow_when_they_are_parsed",
+            "lists_without_an_end_are_a_recorded_deny",
+            "comes_to_an_end_with_whoever_never_does",
         ]),
     },
     Attack {
