@@ -13,7 +13,7 @@ use super::{Exit, Failure, Session};
 #[derive(Debug, Subcommand)]
 pub(super) enum Rollout {
     /// Run a plan in virtual time, in a scripted world: nothing is touched
-    Simulate(simulate::Simulate),
+    Simulate(Box<simulate::Simulate>),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }

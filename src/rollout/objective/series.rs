@@ -60,7 +60,7 @@ impl Sample {
 pub fn counter(text: &str) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let value: f64 = text.parse().ok()?;
-    let whole = value.is_finite() && value >= 0.0 && value <= EXACT && value.fract() == 0.0;
+    let whole = (0.0..=EXACT).contains(&value) && value.fract() == 0.0;
     // Exact by the line above.
     whole.then_some(value as u64)
 }
