@@ -47,7 +47,7 @@ fn phases(weights: &[u64]) -> Vec<Phase> {
         backend_refs: pair(*weight),
         settle_seconds: 0,
         window_seconds: 0,
-        max_extensions: 0,
+        max_extensions: 1,
         objectives: judged(),
     };
     vec![
@@ -71,7 +71,7 @@ fn phases(weights: &[u64]) -> Vec<Phase> {
         Phase::Monitor {
             id: "monitor".to_owned(),
             window_seconds: 0,
-            max_extensions: 0,
+            max_extensions: 1,
             objectives: judged(),
         },
     ]

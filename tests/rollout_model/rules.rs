@@ -1,5 +1,7 @@
 //! What must hold always, and how a step that breaks it is noticed.
 
+use std::sync::atomic::Ordering;
+
 use laforge::rollout::machine::state::Leg;
 use laforge::rollout::machine::step::Command;
 use laforge::rollout::machine::{Cause, Event, Occurrence, Outcome, Row, Stage, State, Weight};
@@ -53,6 +55,12 @@ impl Rollout {
         outcome: Outcome,
         commands: &[Command],
     ) {
+        let row = match outcome {
+            Outcome::Applied(row) => row,
+            Outcome::Ignored(_) => Row::T22,
+            Outcome::Refused(_) => Row::T25,
+        };
+        self.rows.fetch_or(1 << row as u32, Ordering::Relaxed);
         let event = &occurrence.event;
         if let Event::WindowVerdict { window, measured, .. } = event {
             let requests = measured.iter().all(|measured| measured.count.total > 0);

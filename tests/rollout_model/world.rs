@@ -3,6 +3,9 @@
 //! Epochs and windows are kept as ages (of this one, or older), and instants as eras, so that the
 //! states are finitely many. What a rule needs to remember beside the guard's state stands in the world.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
 use laforge::rollout::machine::event::{Runs, Series, StableSide};
 use laforge::rollout::machine::state::Leg;
 use laforge::rollout::machine::step::Command;
@@ -168,12 +171,14 @@ pub(crate) struct Rollout {
     pub(crate) schedule: Schedule,
     pub(crate) fault: Option<Fault>,
     pub(crate) operator: Operator,
+    /// The rows that took something, as bits: a row that no interleaving reaches is not checked.
+    pub(crate) rows: Arc<AtomicU32>,
 }
 
 impl Rollout {
     pub(crate) fn new(weights: &[u64], operator_deadline: Option<u64>, fault: Option<Fault>) -> Self {
         let operator = Operator::new("alice", "asked").expect("an operator");
-        Self { schedule: schedule(weights, operator_deadline), fault, operator }
+        Self { schedule: schedule(weights, operator_deadline), fault, operator, rows: Arc::default() }
     }
 
     pub(crate) fn steps(&self) -> usize {

@@ -58,7 +58,7 @@ impl Sample {
 
 /// A counter's value as a metrics source writes it: a whole number, not negative, exact.
 pub fn counter(text: &str) -> Option<u64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
+    const EXACT: f64 = 9_007_199_254_740_991.0;
     let value: f64 = text.parse().ok()?;
     let whole = (0.0..=EXACT).contains(&value) && value.fract() == 0.0;
     // Exact by the line above.

@@ -147,7 +147,7 @@ fn a_quantile_counts_only_where_its_bucket_proves_it() {
 #[test]
 fn only_exact_whole_numbers_are_counts() {
     assert_eq!((counter("0"), counter("1000"), counter("1e3")), (Some(0), Some(1000), Some(1000)));
-    for none in ["NaN", "+Inf", "-Inf", "-1", "0.5", "", "1e300", "9007199254740994", "one"] {
+    for none in ["NaN", "+Inf", "-Inf", "-1", "0.5", "", "1e300", "9007199254740993", "one"] {
         assert_eq!(counter(none), None, "{none}");
     }
 }
