@@ -14,7 +14,7 @@ use super::{Breach, Budget, Count, Freshness, Instance, Judgement, Measured, Pro
 /// The series of one slot for one objective.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
-    /// Its processes.
+    /// Its processes: every one that was seen in the window, also those that are gone.
     pub instances: &'a [Instance],
 }
 
