@@ -169,6 +169,24 @@ fn the_command_takes_the_preview_that_deploy_prints_and_nothing_else() {
     assert!(later.code == 2 && later.stderr.contains("`laforge rollout run` is not built yet"));
 }
 
+#[test]
+fn the_command_sweeps_by_seed_and_refuses_to_sweep_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let sweep = |seed: &str, many: &str| {
+        run_in(home.path(), &["rollout", "simulate", "--sweep", many, "--seed", seed, "-o", "json"])
+    };
+    let (first, again, other) = (sweep("3", "20"), sweep("3", "20"), sweep("4", "20"));
+    assert_eq!((first.code, &first.stdout), (0, &again.stdout), "{}", first.stderr);
+    assert_ne!(first.stdout, other.stdout);
+    let found: Value = serde_json::from_str(&first.stdout).unwrap();
+    let runs = |ends: &Value| ends["runs"].as_u64().unwrap();
+    let undisturbed: u64 = found["rates"].as_array().unwrap().iter().map(runs).sum();
+    let disturbed: u64 = found["mishaps"].as_object().unwrap().values().map(runs).sum();
+    assert_eq!(undisturbed + disturbed, 20);
+    let none = sweep("3", "0");
+    assert!(none.code == 2 && none.stderr.contains("is not 1 to 1000000"), "{}", none.stderr);
+}
+
 /// A sweep ends every rollout, lets good ones pass and bad ones not, and depends on no thread.
 #[test]
 fn a_sweep_stops_the_bad_and_passes_the_good() {
