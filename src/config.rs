@@ -156,7 +156,7 @@ struct Document {
 #[schemars(untagged)]
 enum ReleaseMember {
     Path(#[schemars(with = "String")] Spanned<String>),
-    Inline(InlineRelease),
+    Inline(Box<InlineRelease>),
 }
 
 impl<'de> Deserialize<'de> for ReleaseMember {
@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for ReleaseMember {
 
 enum ReleaseShape {
     Path(String),
-    Inline(InlineRelease),
+    Inline(Box<InlineRelease>),
 }
 
 impl<'de> Deserialize<'de> for ReleaseShape {
@@ -191,7 +191,8 @@ impl<'de> Deserialize<'de> for ReleaseShape {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<ReleaseShape, A::Error> {
-                InlineRelease::deserialize(MapAccessDeserializer::new(members)).map(ReleaseShape::Inline)
+                let inline = InlineRelease::deserialize(MapAccessDeserializer::new(members))?;
+                Ok(ReleaseShape::Inline(Box::new(inline)))
             }
         }
         deserializer.deserialize_any(Either)
@@ -429,7 +430,7 @@ mod tests {
             (
                 "4f1c4f1c, ref",
                 "4f1c, ref",
-                "7:73: `4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c` is not a whole commit",
+                "7:66: `4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c4f1c` is not a whole commit",
             ),
             ("  name: payments\n", "", "missing field `name`"),
             ("  name:", "  nam:", "unknown field `nam`"),

@@ -23,11 +23,11 @@ fn approve(example: &Example, more: &[&str]) {
 #[test]
 fn a_tag_is_denied_at_its_place_and_recorded() {
     let example = Example::new();
-    example.write("deploy/app.yaml", BY_TAG);
-    approve(&example, &["--manifests", "deploy"]);
+    example.write("rendered/app.yaml", BY_TAG);
+    approve(&example, &["--manifests", "rendered"]);
     let run = example.deploy(&[
         "--manifests",
-        "deploy",
+        "rendered",
         "--report",
         "json=report.json",
         "--report",
@@ -39,14 +39,14 @@ fn a_tag_is_denied_at_its_place_and_recorded() {
     assert_eq!(decision["findings"][0]["rule"], "image-not-pinned");
     assert_eq!(decision["findings"][0]["subject"], "Deployment/payments container app");
     let report: Value = serde_json::from_str(&example.read("report.json")).unwrap();
-    let place = serde_json::json!({"file": "deploy/app.yaml", "line": 10, "column": 18});
+    let place = serde_json::json!({"file": "rendered/app.yaml", "line": 10, "column": 18});
     assert_eq!(report["findings"][0]["place"], place);
     let manifests = serde_json::json!({"objects": 1, "images": 0, "withoutImages": {}});
     assert_eq!(report["release"]["manifests"], manifests);
     let text = example.read("report.txt");
     for line in [
         "refused[image-not-pinned]: Deployment/payments container app: image `registry.example/payments:2.4.0`",
-        "--> deploy/app.yaml:10:18",
+        "--> rendered/app.yaml:10:18",
         "= help: a tag can be moved: write `repository@sha256:…`",
         " manifests 1 object, 0 images by digest",
     ] {
@@ -57,29 +57,29 @@ fn a_tag_is_denied_at_its_place_and_recorded() {
 #[test]
 fn what_is_approved_is_the_release_with_its_manifests() {
     let example = Example::new();
-    example.write("deploy/config.yaml", CONFIG_MAP);
-    let flags = ["--manifests", "deploy"];
+    example.write("rendered/config.yaml", CONFIG_MAP);
+    let flags = ["--manifests", "rendered"];
     // The example's approval is of the release alone.
     example.denied(&flags, &["approval-threshold"]);
-    approve(&example, &["--release", "release.yaml", "--manifests", "deploy"]);
+    approve(&example, &["--release", "release.yaml", "--manifests", "rendered"]);
     let run = example.deploy(&flags).ends_with_data();
     assert!(run.stderr.contains("1 object, 0 images by digest; no image in 1 ConfigMap"), "{}", run.stderr);
     let plan = run.json();
     let names: Vec<_> = plan["plan"]["subject"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
     assert!(names.contains(&&Value::from("manifests")), "{names:?}");
     // One more byte in a manifest is another release.
-    example.write("deploy/config.yaml", &format!("{CONFIG_MAP}# more\n"));
+    example.write("rendered/config.yaml", &format!("{CONFIG_MAP}# more\n"));
     example.denied(&flags, &["approval-threshold"]);
-    example.write("deploy/config.yaml", CONFIG_MAP);
-    example.write("deploy/more.yaml", CONFIG_MAP);
+    example.write("rendered/config.yaml", CONFIG_MAP);
+    example.write("rendered/more.yaml", CONFIG_MAP);
     example.denied(&flags, &["approval-threshold"]);
 }
 
 #[test]
 fn configured_manifests_are_approved_without_a_flag() {
     let example = Example::new();
-    example.write("deploy/config.yaml", CONFIG_MAP);
-    example.edit("laforge.yaml", "release: release.yaml\n", "release: release.yaml\nmanifests: deploy/\n");
+    example.write("rendered/config.yaml", CONFIG_MAP);
+    example.edit("laforge.yaml", "release: release.yaml\n", "release: release.yaml\nmanifests: rendered/\n");
     example.denied(&[], &["approval-threshold"]);
     approve(&example, &[]);
     example.deploy(&[]).ends_with_data();
@@ -102,15 +102,15 @@ fn manifests_come_in_by_a_pipe() {
 #[test]
 fn manifests_alone_need_a_name_and_an_environment() {
     let example = Example::new();
-    example.write("deploy/config.yaml", CONFIG_MAP);
-    example.edit("laforge.yaml", "release: release.yaml\n", "manifests: deploy/\n");
+    example.write("rendered/config.yaml", CONFIG_MAP);
+    example.edit("laforge.yaml", "release: release.yaml\n", "manifests: rendered/\n");
     example.deploy(&[]).ends(2).says("are of no release").says("help: name, version, environment and source");
     let inline = "release: {name: payments, version: 2.4.0, environment: production, source: {repository: \
                   https://github.com/acme/payments, commit: 4f1c6d8e2b7a9035c1d4e6f80a2b3c4d5e6f7081, ref: refs/tags/v2.4.0}}\n";
-    example.edit("laforge.yaml", "manifests: deploy/\n", &format!("{inline}manifests: deploy/\n"));
+    example.edit("laforge.yaml", "manifests: rendered/\n", &format!("{inline}manifests: rendered/\n"));
     // Nothing but manifests: no artifact is there to be signed, and that is no pass.
     example.denied(&[], &["signature-missing", "provenance-missing", "approval-threshold"]);
-    example.edit("laforge.yaml", "manifests: deploy/\n", "");
+    example.edit("laforge.yaml", "manifests: rendered/\n", "");
     example.deploy(&[]).ends(2).says("has nothing to deliver");
 }
 
@@ -119,13 +119,13 @@ fn manifests_that_can_not_be_read_are_no_decision() {
     let example = Example::new();
     let before = example.entries().len();
     for (path, text, said) in [
-        ("deploy/a.yaml", "kind: Pod\napiVersion: v1\nspec: {a: 1, a: 2}\n", "deploy/a.yaml:3:14"),
-        ("deploy/a.YAML", CONFIG_MAP, "ends in capitals"),
-        ("deploy/kustomization.yaml", "resources: []\n", "is to be rendered"),
-        ("deploy/README.md", "", "holds no manifest"),
+        ("rendered/a.yaml", "kind: Pod\napiVersion: v1\nspec: {a: 1, a: 2}\n", "rendered/a.yaml:3:14"),
+        ("rendered/a.YAML", CONFIG_MAP, "ends in capitals"),
+        ("rendered/kustomization.yaml", "resources: []\n", "is to be rendered"),
+        ("rendered/README.md", "", "holds no manifest"),
     ] {
         example.write(path, text);
-        example.deploy(&["--manifests", "deploy"]).ends(2).says("fatal: no decision was made").says(said);
+        example.deploy(&["--manifests", "rendered"]).ends(2).says("fatal: no decision was made").says(said);
         example.remove(path);
     }
     example.deploy(&["--manifests", "gone"]).ends(2).says("cannot read `gone`");

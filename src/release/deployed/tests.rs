@@ -74,7 +74,7 @@ fn points_at_each_image_without_a_digest() {
              the cluster would choose one",
             "deploy/app.yaml:15:9 Deployment/payments spec.template.spec.containers[3].image: names no image, \
              so that something in the cluster would choose one",
-            "deploy/app.yaml:17:27 Deployment/payments init container bad: `A b` is not an image reference: \
+            "deploy/app.yaml:17:28 Deployment/payments init container bad: `A b` is not an image reference: \
              expected `repository@sha256:…`",
         ]
     );
