@@ -26,6 +26,7 @@ pub mod page;
 mod policy;
 mod progress;
 mod reports;
+mod rollout;
 mod schema;
 mod session;
 mod sign;
@@ -107,6 +108,9 @@ enum Verb {
     /// Create, read and verify the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Run, watch and simulate rollouts
+    #[command(subcommand)]
+    Rollout(rollout::Rollout),
     /// Print the JSON Schema of a document kind
     Schema(schema::Schema),
     #[command(external_subcommand)]
@@ -114,8 +118,8 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 10] =
-    ["explain", "waive", "rollout", "render", "trust", "runtime", "studio", "doctor", "completions", "man"];
+const LATER: [&str; 9] =
+    ["explain", "waive", "render", "trust", "runtime", "studio", "doctor", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -194,6 +198,7 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Inspect(verb) => verb.run(session),
         Verb::Policy(verb) => verb.run(session),
         Verb::Audit(verb) => verb.run(session),
+        Verb::Rollout(verb) => verb.run(session),
         Verb::Schema(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }

@@ -8,3 +8,4 @@ pub mod inspection;
 pub mod json;
 pub mod log;
 pub mod paint;
+pub mod simulation;

@@ -2,12 +2,17 @@
 //!
 //! Out: [`Plan`], made of an [`Approved`](crate::audit::Approved) alone. In: an [`Envelope`], of which
 //! nothing counts until [`Envelope::accept`] has taken all its steps (`formats.md` section 8).
+//! How a rollout goes is [`machine`]'s, how it is judged [`objective`]'s, and [`simulate`] runs both in
+//! virtual time.
 
 pub mod acceptance;
 pub mod envelope;
 pub mod log_policy;
+pub mod machine;
+pub mod objective;
 pub mod promotion;
 pub mod refusal;
+pub mod simulate;
 pub mod wire;
 
 pub use acceptance::Acceptance;

@@ -118,7 +118,12 @@ pub(super) struct RolloutFlags {
 impl RolloutFlags {
     /// The rollout that is asked for: these flags over `laforge.yaml` over the defaults.
     pub(super) fn request(&self, config: &Config) -> Result<RolloutRequest, Failure> {
-        let flags = plan::RolloutFlags {
+        config.rollout(&self.plan()).map_err(Failure::from)
+    }
+
+    /// As the plan's room takes them.
+    pub(super) fn plan(&self) -> plan::RolloutFlags {
+        plan::RolloutFlags {
             strategy: self.strategy.map(|strategy| strategy.as_str().to_owned()),
             traffic_steps: self.traffic_steps.clone(),
             latency_budget: self.latency_budget.clone(),
@@ -126,8 +131,22 @@ impl RolloutFlags {
             ttl: self.ttl.clone(),
             target: self.target.clone(),
             expected_rps: self.expected_rps.clone(),
-        };
-        config.rollout(&flags).map_err(Failure::from)
+        }
+    }
+
+    /// The first flag given.
+    pub(super) fn first(&self) -> Option<&'static str> {
+        [
+            (self.strategy.is_some(), "--strategy"),
+            (self.traffic_steps.is_some(), "--traffic-steps"),
+            (self.latency_budget.is_some(), "--latency-budget"),
+            (self.error_budget.is_some(), "--error-budget"),
+            (self.ttl.is_some(), "--ttl"),
+            (self.target.is_some(), "--target"),
+            (self.expected_rps.is_some(), "--expected-rps"),
+        ]
+        .into_iter()
+        .find_map(|(given, flag)| given.then_some(flag))
     }
 }
 

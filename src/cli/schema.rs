@@ -8,6 +8,7 @@ use crate::evidence::predicate;
 use crate::plan;
 use crate::policy;
 use crate::release::Release;
+use crate::rollout::simulate::scenario;
 use crate::trust::TrustRoot;
 
 use super::{Exit, Failure, Session};
@@ -36,6 +37,8 @@ pub(super) enum Kind {
     Report,
     /// The rollout plan
     Plan,
+    /// A scenario of `laforge rollout simulate`
+    Scenario,
     /// The predicate of an approval
     Approval,
     /// The predicate of a break-glass record
@@ -63,6 +66,7 @@ impl Kind {
             Self::PolicySet => policy::policy_set_schema(),
             Self::Report => policy::report_schema(),
             Self::Plan => plan::schema().into(),
+            Self::Scenario => scenario::schema().into(),
             Self::Approval => own("approval"),
             Self::BreakGlass => own("break-glass"),
             Self::Source => own("source"),

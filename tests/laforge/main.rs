@@ -19,6 +19,7 @@ mod pages;
 mod parsers;
 mod registry;
 mod rooms;
+mod scenarios;
 mod seals;
 mod tampering;
 mod verdicts;

@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("audit", &["json", "time", "key", "release", "plan", "verify", "policy"]),
-    ("rollout", &["json", "time", "key", "release", "trust", "plan", "policy", "audit"]),
+    ("rollout", &["json", "yaml", "time", "key", "release", "trust", "plan", "policy", "audit"]),
     ("gate", &["time", "release", "evidence", "verify", "plan", "policy", "audit", "rollout"]),
     ("config", &["yaml", "key", "release", "plan"]),
     ("source", &["json", "yaml", "release", "trust", "evidence", "policy::set"]),
