@@ -212,10 +212,22 @@ impl Case {
     }
 }
 
-/// Statements of our own predicates, each with the verdict of a reader and the reason for it.
-fn predicates() -> Result<Value> {
-    let approval = json!({"decision": "approved", "environment": "production",
-        "createdAt": "2026-03-02T11:00:00Z", "expiresAt": "2026-03-03T11:00:00Z"});
+/// A predicate with one member that is another, or one more.
+fn changed(of: &Value, member: &str, to: Value) -> Value {
+    let mut predicate = of.clone();
+    predicate.as_object_mut().and_then(|members| members.insert(member.to_owned(), to));
+    predicate
+}
+
+/// A predicate without one of its members.
+fn without(of: &Value, member: &str) -> Value {
+    let mut predicate = of.clone();
+    predicate.as_object_mut().and_then(|members| members.remove(member));
+    predicate
+}
+
+/// Predicates of our own, sound and not: what each is, its type, and itself.
+fn cases_of_predicates(approval: &Value) -> Vec<(&'static str, &'static str, Value)> {
     let break_glass = json!({"environment": "production", "rules": ["freeze"], "ticket": "INC-7",
         "reason": "checkout is down", "createdAt": "2026-03-02T11:00:00Z", "expiresAt": "2026-03-02T13:00:00Z"});
     let waiver = json!({"rule": "no-critical-vulnerabilities", "environment": "production", "owner": "security",
@@ -223,32 +235,22 @@ fn predicates() -> Result<Value> {
         "createdAt": "2026-03-02T11:00:00Z", "expiresAt": "2026-03-09T11:00:00Z"});
     let source = json!({"repository": "https://github.com/acme/payments", "commit": "4f1c".repeat(10),
         "authors": ["github:alice", "github:bob"], "committer": "github:alice"});
-    let changed = |of: &Value, member: &str, to: Value| {
-        let mut predicate = of.clone();
-        predicate[member] = to;
-        predicate
-    };
-    let without = |of: &Value, member: &str| {
-        let mut predicate = of.clone();
-        predicate.as_object_mut().and_then(|members| members.remove(member));
-        predicate
-    };
-    let cases = [
+    vec![
         ("an approval", approval::TYPE, approval.clone()),
-        ("a rejection", approval::TYPE, changed(&approval, "decision", json!("rejected"))),
-        ("a role narrows", approval::TYPE, changed(&approval, "role", json!("sre"))),
-        ("on behalf of somebody", approval::TYPE, changed(&approval, "onBehalfOf", json!("github:alice"))),
+        ("a rejection", approval::TYPE, changed(approval, "decision", json!("rejected"))),
+        ("a role narrows", approval::TYPE, changed(approval, "role", json!("sre"))),
+        ("on behalf of somebody", approval::TYPE, changed(approval, "onBehalfOf", json!("github:alice"))),
         (
             "any offset of time",
             approval::TYPE,
-            changed(&approval, "createdAt", json!("2026-03-02T12:00:00.5+01:00")),
+            changed(approval, "createdAt", json!("2026-03-02T12:00:00.5+01:00")),
         ),
-        ("another word than the two", approval::TYPE, changed(&approval, "decision", json!("yes"))),
-        ("an unknown member", approval::TYPE, changed(&approval, "environments", json!(["staging"]))),
-        ("a member that is null", approval::TYPE, changed(&approval, "role", Value::Null)),
-        ("a member of another type", approval::TYPE, changed(&approval, "expiresAt", json!(1_772_535_600))),
-        ("a space for the T", approval::TYPE, changed(&approval, "createdAt", json!("2026-03-02 11:00:00Z"))),
-        ("no end", approval::TYPE, without(&approval, "expiresAt")),
+        ("another word than the two", approval::TYPE, changed(approval, "decision", json!("yes"))),
+        ("an unknown member", approval::TYPE, changed(approval, "environments", json!(["staging"]))),
+        ("a member that is null", approval::TYPE, changed(approval, "role", Value::Null)),
+        ("a member of another type", approval::TYPE, changed(approval, "expiresAt", json!(1_772_535_600))),
+        ("a space for the T", approval::TYPE, changed(approval, "createdAt", json!("2026-03-02 11:00:00Z"))),
+        ("no end", approval::TYPE, without(approval, "expiresAt")),
         ("an override", break_glass::TYPE, break_glass.clone()),
         ("an override of nothing", break_glass::TYPE, changed(&break_glass, "rules", json!([]))),
         ("an override without a ticket", break_glass::TYPE, changed(&break_glass, "ticket", json!(""))),
@@ -260,11 +262,17 @@ fn predicates() -> Result<Value> {
         ("authors", source::TYPE, source.clone()),
         ("a commit without authors", source::TYPE, changed(&source, "authors", json!([]))),
         ("an author without a scheme", source::TYPE, changed(&source, "committer", json!("alice"))),
-    ];
+    ]
+}
+
+/// Statements of our own predicates, each with the verdict of a reader and the reason for it.
+fn predicates() -> Result<Value> {
+    let approval = json!({"decision": "approved", "environment": "production",
+        "createdAt": "2026-03-02T11:00:00Z", "expiresAt": "2026-03-03T11:00:00Z"});
     let key = key()?;
     let subject = statement::subject("payments", &Digest::of_bytes(b"a release").claim());
     let mut vectors = Vec::new();
-    for (name, predicate_type, predicate) in cases {
+    for (name, predicate_type, predicate) in cases_of_predicates(&approval) {
         let text =
             json::canonical(&statement::attest(std::slice::from_ref(&subject), predicate_type, predicate));
         vectors.push(case_of(name, &text, &key)?);

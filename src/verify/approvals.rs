@@ -37,6 +37,9 @@ use crate::trust::{Person, Signer, Use};
 /// How far a signer's clock may run ahead of the gate's.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 
+/// Records by whose they are: a person, and whoever passed that person's word on.
+type Records<'a> = BTreeMap<(String, Option<String>), Vec<(ApprovalFact, &'a Signed)>>;
+
 /// Facts by person, and what was set aside.
 pub(super) fn bind(
     approvals: &[Said<'_>],
@@ -46,7 +49,7 @@ pub(super) fn bind(
     now: Timestamp,
 ) -> (Vec<ApprovalFact>, Vec<SetAside>) {
     let mut set_aside = Vec::new();
-    let mut records: BTreeMap<(String, Option<String>), Vec<(ApprovalFact, &Signed)>> = BTreeMap::new();
+    let mut records = Records::new();
     for said in approvals {
         match recorded(*said, wanted, signers, people, now) {
             Ok(facts) => {

@@ -358,12 +358,14 @@ mod tests {
         assert_eq!(judged("{}", vec![provenance()]), []);
     }
 
+    const UNNAMED: &str = "none named";
+
+    fn got(rule: &'static str, wanted: &str, got: &str) -> Vec<(&'static str, String)> {
+        vec![(rule, format!("provenance of `payments`: wanted {wanted}, got {got}"))]
+    }
+
     #[test]
-    fn names_the_expectation_that_is_not_met() {
-        let got = |rule: &'static str, wanted: &str, got: &str| {
-            vec![(rule, format!("provenance of `payments`: wanted {wanted}, got {got}"))]
-        };
-        let unnamed = "none named";
+    fn names_the_expectation_of_builder_and_source_that_is_not_met() {
         let cases = [
             (
                 ProvenanceFact { level: 0, ..provenance() },
@@ -387,7 +389,7 @@ mod tests {
             ),
             (
                 ProvenanceFact { repository: None, ..provenance() },
-                got("provenance-source", &format!("`{REPOSITORY}`"), unnamed),
+                got("provenance-source", &format!("`{REPOSITORY}`"), UNNAMED),
             ),
             (
                 ProvenanceFact { r#ref: Some("refs/heads/main".to_owned()), ..provenance() },
@@ -395,7 +397,7 @@ mod tests {
             ),
             (
                 ProvenanceFact { r#ref: None, ..provenance() },
-                got("provenance-ref", "`pattern:refs/tags/v*`", unnamed),
+                got("provenance-ref", "`pattern:refs/tags/v*`", UNNAMED),
             ),
             (
                 ProvenanceFact { commit: Some("0".repeat(40)), ..provenance() },
@@ -403,7 +405,7 @@ mod tests {
             ),
             (
                 ProvenanceFact { commit: None, ..provenance() },
-                got("provenance-commit", &format!("commit `{COMMIT}`"), unnamed),
+                got("provenance-commit", &format!("commit `{COMMIT}`"), UNNAMED),
             ),
             (
                 ProvenanceFact { hosted: Some(false), ..provenance() },
@@ -411,15 +413,26 @@ mod tests {
             ),
             (
                 ProvenanceFact { hosted: None, ..provenance() },
-                got("provenance-runner", "a hosted runner", unnamed),
+                got("provenance-runner", "a hosted runner", UNNAMED),
             ),
+        ];
+        for (fact, expected) in cases {
+            assert_eq!(judged(STRICT, vec![fact]), expected);
+        }
+        let none = ("provenance-missing", "no provenance of `payments` counts".to_owned());
+        assert_eq!(judged("{}", vec![]), [none]);
+    }
+
+    #[test]
+    fn names_the_expectation_of_the_run_that_is_not_met() {
+        let cases = [
             (
                 ProvenanceFact { trigger: Some("pull_request".to_owned()), ..provenance() },
                 got("provenance-trigger", "a build that `push` or `release` started", "`pull_request`"),
             ),
             (
                 ProvenanceFact { trigger: None, ..provenance() },
-                got("provenance-trigger", "a build that `push` or `release` started", unnamed),
+                got("provenance-trigger", "a build that `push` or `release` started", UNNAMED),
             ),
             (
                 ProvenanceFact { workflow: Some("release.yml".to_owned()), ..provenance() },
@@ -434,7 +447,7 @@ mod tests {
                 got(
                     "provenance-parameter",
                     "external parameter `/workflow/path` `.github/workflows/release.yml`",
-                    unnamed,
+                    UNNAMED,
                 ),
             ),
             (

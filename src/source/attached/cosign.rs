@@ -54,19 +54,20 @@ struct TimeStamp {
 pub(super) fn material(annotations: &BTreeMap<String, String>) -> Result<Option<Value>, Unreadable> {
     let Some(pem) = annotations.get(CERTIFICATE) else { return Ok(None) };
     let certificate = leaf(pem).ok_or_else(|| bad(CERTIFICATE, "is no certificate in PEM"))?;
-    let mut material = json!({"x509CertificateChain": {"certificates": [{"rawBytes": certificate}]}});
+    let chain = json!({"certificates": [{"rawBytes": certificate}]});
+    let mut material = serde_json::Map::from_iter([("x509CertificateChain".to_owned(), chain)]);
     if let Some(text) = annotations.get(LOG_ENTRY) {
         let entry: LogEntry =
             json::decode(text.as_bytes()).map_err(|_| bad(LOG_ENTRY, "is no log entry with its promise"))?;
-        material["tlogEntries"] = json!([entry.in_a_bundle()?]);
+        material.insert("tlogEntries".to_owned(), json!([entry.in_a_bundle()?]));
     }
     if let Some(text) = annotations.get(TIME_STAMP) {
         let stamp: TimeStamp =
             json::decode(text.as_bytes()).map_err(|_| bad(TIME_STAMP, "is no time stamp"))?;
         let stamps = json!([{"signedTimestamp": stamp.signed}]);
-        material["timestampVerificationData"] = json!({"rfc3161Timestamps": stamps});
+        material.insert("timestampVerificationData".to_owned(), json!({"rfc3161Timestamps": stamps}));
     }
-    Ok(Some(material))
+    Ok(Some(material.into()))
 }
 
 /// The bundle of an envelope.
