@@ -4,3 +4,4 @@
 //! registry, and the key of the signer `ci`, which trust lists for attestations alone.
 
 mod images;
+mod manifests;
