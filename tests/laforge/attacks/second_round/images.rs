@@ -145,3 +145,23 @@ fn a_document_that_is_manifest_and_index_is_neither() {
         example.deploy(&[]).ends(1);
     }
 }
+
+#[test]
+fn a_signature_over_one_platform_is_none_over_another_of_the_same_name() {
+    for of_the_evil_one in [json!({"os": "linux", "architecture": "amd64"}), Value::Null] {
+        let example = Example::new();
+        let layout = Layout::new(&example);
+        let mut good = layout.manifest(&[layout.blob(LAYER, "good")]);
+        let mut evil = layout.manifest(&[layout.blob(LAYER, "evil")]);
+        good["platform"] = of_the_evil_one.clone();
+        evil["platform"] = of_the_evil_one;
+        // Whoever runs it takes the first that fits.
+        layout.deliver(&layout.index(&[evil, good.clone()]), &good);
+        let hex = good["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+        let file = format!("image/blobs/sha256/{hex}");
+        example.remove("evidence/signature.dsse");
+        let out = "evidence/signature.sigstore.json";
+        example.run(&["sign", &file, "--key", "keys/release.key", "-o", out]).ends(0);
+        example.denied(&[], &["signature-missing", "provenance-missing"]);
+    }
+}
