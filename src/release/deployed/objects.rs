@@ -14,6 +14,7 @@ use super::super::reference::ImageReference;
 use super::images::{Reason, Unpinned, pinned, shortened};
 use super::tree::{self, Member, Node, Value};
 use super::{Inventory, MAX_IMAGES, ManifestFile, agreement, source, text};
+use crate::json;
 use crate::yaml::{DocumentError, Place, Source};
 
 /// Members that an object is told by.
@@ -357,8 +358,7 @@ fn refused(source: &Source, node: &Node, message: &str) -> DocumentError {
 /// Refuses members that are one of these in another case.
 fn refuse_look_alikes(source: &Source, members: &[Member], telling: &[&str]) -> Result<(), DocumentError> {
     for member in members {
-        let folded = folded(&member.key);
-        let alike = telling.iter().find(|known| **known != member.key && known.eq_ignore_ascii_case(&folded));
+        let alike = telling.iter().find(|known| json::looks_like(&member.key, known));
         if let Some(known) = alike {
             let message =
                 format!("`{}` is `{known}` to some readers and nothing to others", shortened(&member.key));
@@ -367,15 +367,4 @@ fn refuse_look_alikes(source: &Source, members: &[Member], telling: &[&str]) -> 
         }
     }
     Ok(())
-}
-
-/// The two letters beyond ASCII that Go's JSON reader takes for ASCII ones.
-fn folded(key: &str) -> String {
-    key.chars()
-        .map(|c| match c {
-            '\u{17f}' => 's',
-            '\u{212a}' => 'k',
-            other => other,
-        })
-        .collect()
 }

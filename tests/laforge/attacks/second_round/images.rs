@@ -165,3 +165,35 @@ fn a_signature_over_one_platform_is_none_over_another_of_the_same_name() {
         example.denied(&[], &["signature-missing", "provenance-missing"]);
     }
 }
+
+#[test]
+fn members_in_other_letters_show_a_runtime_no_other_platform() {
+    // Runtimes are written in Go, whose JSON reader takes `Manifests` for `manifests`, and the last one.
+    let index = |good: &Value, evil: &Value, which: usize| {
+        let (good, evil) = (on(good.clone(), "amd64").to_string(), on(evil.clone(), "amd64").to_string());
+        let digest =
+            |text: &str| serde_json::from_str::<Value>(text).unwrap()["digest"].as_str().unwrap().to_owned();
+        let both = |name: &str| good.replacen('{', &format!("{{\"{name}\":\"{}\",", digest(&evil)), 1);
+        let start = format!("{{\"schemaVersion\":2,\"mediaType\":\"{INDEX}\",\"manifests\":");
+        match which {
+            0 => format!("{start}[{good}],\"Manifests\":[{evil}]}}"),
+            1 => format!("{start}[{good}],\"MANIFESTS\":[{evil}]}}"),
+            2 => format!("{start}[{good}],\"manife\u{17f}ts\":[{evil}]}}"),
+            3 => format!("{start}[{}]}}", both("Digest")),
+            4 => format!("{start}[{}]}}", both("digeſt")),
+            5 => format!("{start}[{good}],\"Config\":{good},\"Layers\":[]}}"),
+            6 => format!("{start}[{good}],\"MediaType\":\"{MANIFEST}\"}}"),
+            _ => format!("{start}[{}]}}", good.replacen("\"os\"", "\"OS\":\"windows\",\"os\"", 1)),
+        }
+    };
+    for which in 0..8 {
+        let example = Example::new();
+        let layout = Layout::new(&example);
+        let good = layout.manifest(&[layout.blob(LAYER, "good")]);
+        let evil = layout.manifest(&[layout.blob(LAYER, "evil")]);
+        let text = index(&good, &evil, which);
+        layout.deliver(&layout.blob(INDEX, &text), &good);
+        let run = example.deploy(&[]);
+        assert_ne!(run.code, 0, "{text}");
+    }
+}
