@@ -5,4 +5,5 @@
 
 mod images;
 mod manifests;
+mod packs;
 mod provenance;
