@@ -7,6 +7,7 @@ use super::InputRole;
 use crate::evidence::attestation::{Authenticated, Signed};
 use crate::evidence::predicate::{self, approval, provenance, source};
 use crate::evidence::statement::Statement;
+use crate::release::digest::ClaimedDigest;
 
 /// Everything that was said, by kind; within a kind in the order of the evidence.
 #[derive(Default)]
@@ -32,8 +33,8 @@ pub(super) struct Message<'a> {
     pub(super) signed: &'a Signed,
     /// All that share the digest that is signed.
     pub(super) artifacts: &'a [String],
-    /// Platforms of image indexes that have it: the index's name, and the platform's.
-    pub(super) leaves: &'a [(String, String)],
+    /// Platforms of image indexes that have it: the index's name, and the manifest's digest.
+    pub(super) leaves: &'a [(String, ClaimedDigest)],
 }
 
 /// What a statement claims to be.
