@@ -100,12 +100,13 @@ fn the_next_stage_takes_a_summary_as_evidence() {
         (
             "vsa",
             "https://slsa.dev/verification_summary/v1",
-            "verifiedLevels: [SLSA_BUILD_LEVEL_2], slsaVersion: \"1.0\"",
+            "verifier: 'pattern:*', resourceUri: 'pattern:laforge:*', \
+             verifiedLevels: [SLSA_BUILD_LEVEL_2], slsaVersion: \"1.0\"",
         ),
         (
             "svr",
             "https://in-toto.io/attestation/svr/v0.2",
-            "properties: [SLSA_BUILD_LEVEL_2, LAFORGE_RELEASE_ALLOWED]",
+            "verifier: 'pattern:*', properties: [SLSA_BUILD_LEVEL_2, LAFORGE_RELEASE_ALLOWED]",
         ),
     ] {
         let example = example();
