@@ -10,7 +10,6 @@
 //! here. Run id and commit are the certificate's (Fulcio's Run Invocation URI and Source Repository
 //! Digest, <https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>): a local key names none.
 
-use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::InputRole;
@@ -28,11 +27,8 @@ use crate::evidence::predicate::vsa::{self, Resource, VerificationResult, Verifi
 use crate::evidence::predicate::{PredicateError, svr};
 pub(crate) use crate::evidence::use_for;
 use crate::release::digest::ClaimedDigest;
-use crate::time::{Timestamp, whole_seconds};
+use crate::time::{SKEW, Timestamp, whole_seconds};
 use crate::trust::{Signer, Use};
-
-/// How far a signer's clock may run ahead of the gate's.
-const SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// The longest text that a fact carries, and the most of them in a list: a fact is repeated for each
 /// artifact that it is about.

@@ -1,5 +1,6 @@
 //! Attestations told as sentences: who may, about what, and what is read.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::*;
