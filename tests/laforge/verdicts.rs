@@ -100,13 +100,13 @@ fn the_next_stage_takes_a_summary_as_evidence() {
         (
             "vsa",
             "https://slsa.dev/verification_summary/v1",
-            "verifier: 'pattern:*', resourceUri: 'pattern:laforge:*', \
+            "verifier: 'pattern:**', resourceUri: 'pattern:laforge:**', \
              verifiedLevels: [SLSA_BUILD_LEVEL_2], slsaVersion: \"1.0\"",
         ),
         (
             "svr",
             "https://in-toto.io/attestation/svr/v0.2",
-            "verifier: 'pattern:*', properties: [SLSA_BUILD_LEVEL_2, LAFORGE_RELEASE_ALLOWED]",
+            "verifier: 'pattern:**', properties: [SLSA_BUILD_LEVEL_2, LAFORGE_RELEASE_ALLOWED]",
         ),
     ] {
         let example = example();
@@ -173,7 +173,14 @@ fn reviews_on_github_count_where_the_policy_names_who_passes_them_on() {
     example.denied(&[], &["approval-threshold"]);
     example.edit("policies/baseline.yaml", "atLeast: 2", "atLeast: 2, attestedBy: [pipeline]");
     // Any flag adds a rule of its own; `--require-approved` still takes people's own words alone.
-    example.deploy(&[]).ends(0);
+    example.deploy(&[]).ends(0).says("bob (passed on by pipeline)");
+    let counted = |name: &str| {
+        let approvals = example.last_decision()["approvals"].as_array().unwrap().clone();
+        let one = approvals.into_iter().find(|it| it["person"] == name).unwrap();
+        (one["counted"].clone(), one.get("attestedBy").cloned())
+    };
+    assert_eq!(counted("bob"), (json!(true), Some(json!("pipeline"))));
+    assert_eq!(counted("alice"), (json!(true), None));
     let request = json!([review("bob", "CHANGES_REQUESTED", &"0".repeat(40))]);
     example.write("reviews.json", &request.to_string());
     example.run(&approve).ends(0);

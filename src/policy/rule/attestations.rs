@@ -270,8 +270,7 @@ pub(super) fn signer(
         let message = format!("signer `{}` has no `use: {wanted}`, which this type needs", name.value);
         return Err(reading.refuse(name, message, &format!("name a signer with `use: {wanted}`")));
     }
-    let listed = &signer.predicate_types;
-    if !listed.is_empty() && !listed.iter().any(|granted| granted == predicate_type) {
+    if !signer.may_sign(predicate_type) {
         let message = format!("trust does not let signer `{}` sign `{predicate_type}`", name.value);
         let help = "add the type to its `predicateTypes` in the trust file, or name another signer";
         return Err(reading.refuse(name, message, help));

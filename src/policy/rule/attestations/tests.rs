@@ -248,7 +248,7 @@ fn one_that_can_not_be_read_fails_whatever_stands_beside_it() {
     assert_eq!(said(&judged(&section, both)), [("attestation-failed", message)]);
     let section = format!(
         "{{predicateType: '{VSA}', from: [staging], verifier: 'pattern:https://gate.example/*', \
-         resourceUri: 'pattern:laforge:*'}}"
+         resourceUri: 'pattern:laforge:staging/*@*'}}"
     );
     assert_eq!(rules(&judged(&section, vec![vsa("a", summary())])), [] as [&str; 0]);
     let both = vec![vsa("a", summary()), unread(VSA, "staging")];
