@@ -3,6 +3,7 @@
 mod attached;
 pub mod bundle;
 pub mod directory;
+mod folder;
 mod intake;
 pub mod manifests;
 pub mod oci;

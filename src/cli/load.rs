@@ -17,7 +17,6 @@ use crate::policy::{PolicySet, PolicySets};
 use crate::release::digest::ClaimedDigest;
 use crate::release::reference::{ImageReference, ReferenceError};
 use crate::release::{Location, Release};
-use crate::source::bundle::Bundles;
 use crate::source::directory;
 use crate::source::oci::{Registries, Settings};
 use crate::time::{self, Timestamp};
@@ -175,13 +174,6 @@ pub(super) fn evidence_paths(
         }
     }
     Ok(paths)
-}
-
-/// The bundles among the evidence paths, and the other paths.
-pub(super) fn bundles(paths: &[PathBuf]) -> Result<(Bundles, Vec<PathBuf>), Failure> {
-    Bundles::among(paths).map_err(|error| {
-        Failure::of(Exit::Usage, &error).hint("make it again with `laforge bundle`, or leave it out")
-    })
 }
 
 /// The registries that images are asked of; with `--offline` none, and no client is ever made.

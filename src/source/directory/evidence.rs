@@ -9,12 +9,12 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use super::layout;
 use crate::evidence::{EvidenceSource, Gathered};
 use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
 use crate::source::bundle::Bundles;
+use crate::source::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use crate::source::intake::{Intake, Limits};
 
 /// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
@@ -37,6 +37,9 @@ impl EvidenceFolders {
     /// The same, and the evidence of bundles beside them, within one set of limits.
     pub fn read_with(paths: &[PathBuf], bundles: &Bundles) -> Self {
         let mut folders = Self::read(paths);
+        for broken in bundles.broken() {
+            folders.intake.set_aside(broken);
+        }
         for (source, bytes) in bundles.evidence() {
             folders.intake.take(source, bytes.clone(), None);
         }
