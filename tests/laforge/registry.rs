@@ -533,6 +533,33 @@ fn asks_for_the_types_that_it_reads_where_a_list_is_too_long() {
 }
 
 #[test]
+fn evidence_under_the_name_of_an_index_is_not_read() {
+    let (shipped, image) = Shipped::signed();
+    let listed = shipped.registry.attach(&shipped.signature_by("ci", &image), &image);
+    let digest = listed["digest"].as_str().unwrap().to_owned();
+    let bytes = shipped.registry.manifest(&digest);
+    shipped.registry.script(move |asked, _| {
+        asked.target.ends_with(&format!("/manifests/{digest}")).then(|| Reply::bytes(INDEX, &bytes))
+    });
+    shipped.deploy(&["--report", "json=report.json"]).ends_with_data();
+    let report: Value = serde_json::from_str(&shipped.example.read("report.json")).unwrap();
+    assert!(report["unreachable"].to_string().contains("calls it"), "{report}");
+}
+
+#[test]
+fn the_bytes_of_manifests_count_as_those_of_evidence_do() {
+    let (shipped, image) = Shipped::signed();
+    let padding = " ".repeat(4 * 1024 * 1024 - 1024);
+    for at in 0..17 {
+        let document = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": shipped.registry.blob(b"{}"),
+            "layers": [], "annotations": {"at": at.to_string(), "padding": padding}});
+        let descriptor = shipped.registry.push(MANIFEST, &document);
+        shipped.registry.refer(&image, descriptor);
+    }
+    shipped.denied("evidence-limit");
+}
+
+#[test]
 fn a_list_that_ends_before_its_last_page_is_no_absence() {
     for status in [404, 400, 405, 406, 501] {
         let (shipped, image) = Shipped::signed();
