@@ -26,7 +26,7 @@ use laforge::evidence::predicate::break_glass::{self, BreakGlass};
 use laforge::evidence::predicate::source::{self, Source as Authorship};
 use laforge::evidence::predicate::waiver::{self, Waiver};
 use laforge::evidence::statement::{PAYLOAD_TYPE, Statement};
-use laforge::gate::{self, Outcome, World};
+use laforge::gate::{self, Outcome, Times, World};
 use laforge::json;
 use laforge::key::secret::SecretKey;
 use laforge::plan::{Mode, RolloutFlags};
@@ -192,7 +192,14 @@ impl Case {
         let rollout = self.config.rollout(&RolloutFlags::default())?;
         let request = Request { rollout, mode, caller: Caller::unknown() };
         let (release, standard) = (self.release.clone(), &self.standard);
-        match gate::preflight(release, request, world, standard, &mut log, self.now, self.now)? {
+        match gate::preflight(
+            release,
+            request,
+            world,
+            standard,
+            &mut log,
+            Times { judged: self.now, clock: self.now },
+        )? {
             Outcome::Approved(plan) => Ok(Some(plan)),
             Outcome::Refused(_) | Outcome::Rehearsed(_) => Ok(None),
         }

@@ -258,6 +258,11 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
+    /// Whether it sets up a gate: then a run without a release has verified nothing, and must not end well.
+    pub fn is_a_gates(&self) -> bool {
+        self.trust.is_some() || self.audit.is_some() || !self.policies.is_empty()
+    }
+
     /// Reads the document; its paths are relative to `folder`.
     ///
     /// # Errors

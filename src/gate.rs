@@ -2,6 +2,7 @@
 //!
 //! In: a release, what is asked, the world to read it from, the standard to hold it to, the log.
 //! Out: a plan, a refusal or a rehearsal, each of them recorded; or [`GateError`]: no decision.
+//! [`judge`] is its first half, up to the decision: all that `laforge verify` does.
 
 use crate::audit::{AppendError, AuditLog, Recorded, Refused, Rehearsed};
 use crate::evidence::EvidenceSource;
@@ -22,6 +23,15 @@ pub struct World<'a> {
     pub images: &'a dyn ImageManifests,
     /// The evidence that may speak of it.
     pub evidence: &'a dyn EvidenceSource,
+}
+
+/// The two times of a pre-flight. They are one, save in a rehearsal as of another time.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// The time that the release is judged at.
+    pub judged: Timestamp,
+    /// The writer's clock, which the log judges.
+    pub clock: Timestamp,
 }
 
 /// What came of a pre-flight. All of it is in the log.
@@ -50,9 +60,6 @@ pub enum GateError {
 
 /// Verifies, decides, records, and only then lets a plan out.
 ///
-/// `clock` is the writer's clock, which the log judges; `now` is the time that the release is judged
-/// at. They are one, save in a rehearsal as of another time.
-///
 /// # Errors
 /// [`GateError`]: then no decision was made, or none is on record, and there is no plan.
 pub fn preflight(
@@ -61,12 +68,11 @@ pub fn preflight(
     world: World<'_>,
     standard: &Standard,
     log: &mut AuditLog,
-    now: Timestamp,
-    clock: Timestamp,
+    times: Times,
 ) -> Result<Outcome, GateError> {
-    let decision = judge(release, &request, world, standard, now)?; // always a verdict, with its reasons
-    Ok(match log.append(decision, &request.caller, clock)? {
-        // durable before it returns
+    let decision = judge(release, &request, world, standard, times.judged)?; // always a verdict, with its reasons
+    let recorded = log.append(decision, &request.caller, times.clock)?; // durable before it returns
+    Ok(match recorded {
         Recorded::Approved(approved) => Outcome::Approved(Plan::promote(approved)),
         Recorded::Refused(refused) => Outcome::Refused(refused),
         Recorded::Rehearsed(rehearsed) => Outcome::Rehearsed(rehearsed), // action none, never a plan
@@ -84,8 +90,8 @@ pub fn judge(
     standard: &Standard,
     now: Timestamp,
 ) -> Result<Decision, ResolveError> {
-    Ok(match release.resolve(world.artifacts, world.images)? {
-        // every byte hashed, every claim compared
+    let resolution = release.resolve(world.artifacts, world.images)?; // every byte hashed, every claim compared
+    Ok(match resolution {
         Resolution::Differs(mismatch) => Decision::refuse(mismatch, standard, request, now), // recorded like any deny
         Resolution::Matches(release) => {
             let gathered = world.evidence.gather(&release); // found, and what could not be reached

@@ -14,7 +14,7 @@ use crate::release::deployed::Unpinned;
 use crate::release::digest::ClaimedDigest;
 use crate::report::paint::printable;
 use crate::signing::statement;
-use crate::time;
+use crate::time::{self, duration};
 
 use super::flags::ReleaseFlags;
 use super::load::{self, Signing};
@@ -99,9 +99,7 @@ impl Reject {
 
 impl Record {
     fn sign(self, decision: Word, session: &Session) -> Result<Exit, Failure> {
-        if self.break_glass {
-            return Err(load::not_built_yet("--break-glass"));
-        }
+        self.refuse_at_once()?;
         let release = self.release(session)?;
         let (digest, environment) = self.subject(release.as_ref())?;
         let record = self.record(decision, environment, session)?;
@@ -122,6 +120,20 @@ impl Record {
         Ok(Exit::Holds)
     }
 
+    /// What can't be signed, or not so, whatever the release says.
+    fn refuse_at_once(&self) -> Result<(), Failure> {
+        if self.break_glass {
+            return Err(load::not_built_yet("--break-glass"));
+        }
+        // Whoever pipes manifests in has shown nobody what is signed, and can't be asked.
+        if self.manifests.as_deref() == Some(Path::new("-")) && !self.yes {
+            return Err(Failure::usage("the manifests come in where your answer would").hint(
+                "look at them in a file with `--manifests PATH`, or say `--yes` to sign what comes in",
+            ));
+        }
+        Ok(())
+    }
+
     /// What `deploy` would judge in this folder, with the same flags.
     fn release(&self, session: &Session) -> Result<Option<Release>, Failure> {
         if self.blind.is_some() {
@@ -138,6 +150,7 @@ impl Record {
 
     /// Signs what each person said on GitHub, or says why it is not passed on.
     fn pass_on(self, export: &Path, session: &Session) -> Result<Exit, Failure> {
+        self.refuse_at_once()?;
         let release = self.release(session)?;
         let (digest, environment) = self.subject(release.as_ref())?;
         let release = release.ok_or_else(|| Failure::usage("--from-github needs --release FILE"))?;
@@ -298,22 +311,12 @@ fn confirmed(session: &Session) -> bool {
     io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes")
 }
 
-/// `90m`, `24h` or `7d`: at least a minute, at most a year.
+/// A duration of at least a minute and at most a year.
 fn lifetime(text: &str) -> Result<Duration, Failure> {
-    let refuse = || {
-        Failure::usage(format!("`{text}` is not a lifetime"))
-            .hint("write minutes, hours or days, such as 90m, 24h or 7d")
-    };
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
-    let number: i64 = number.parse().map_err(|_| refuse())?;
-    let minutes = match unit {
-        "m" => Some(number),
-        "h" => number.checked_mul(60),
-        "d" => number.checked_mul(24 * 60),
-        _ => None,
-    };
-    match minutes {
-        Some(minutes) if (1..=366 * 24 * 60).contains(&minutes) => Ok(Duration::minutes(minutes)),
-        _ => Err(refuse()),
-    }
+    duration::parse(text).filter(|it| (Duration::minutes(1)..=Duration::days(366)).contains(it)).ok_or_else(
+        || {
+            Failure::usage(format!("`{text}` is not a lifetime"))
+                .hint("write a minute to a year, such as 90m, 24h, 7d or 1h30m")
+        },
+    )
 }

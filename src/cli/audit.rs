@@ -36,7 +36,7 @@ pub(super) enum Audit {
 }
 
 /// Verbs of the contract that are not built yet.
-const LATER: [&str; 17] = [
+const LATER: [&str; 18] = [
     "tail",
     "stats",
     "diff",
@@ -54,6 +54,7 @@ const LATER: [&str; 17] = [
     "publish",
     "seal",
     "prune",
+    "key",
 ];
 
 /// Which log.

@@ -42,6 +42,15 @@ impl Bundle {
             return Err(Failure::usage(format!("`{}` is already there", self.output.display()))
                 .hint("it is not overwritten; remove it first, or write to another name"));
         }
+        let name = self.output.file_name().unwrap_or_default().to_string_lossy();
+        if [".tgz", ".gz", ".zst", ".xz", ".bz2", ".zip"].iter().any(|ending| name.ends_with(ending)) {
+            return Err(Failure::usage(format!(
+                "`{}` would be no archive of that kind",
+                self.output.display()
+            ))
+            .hint("end it in `.tar`, which is not compressed, or name a folder"));
+        }
+        session.writable(&self.output)?;
         let config = load::config(session)?;
         let release = load::release_in_reach(&self.release, &config, session)?.ok_or_else(|| {
             Failure::usage("nothing to bundle: no release in reach")

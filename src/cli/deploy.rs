@@ -2,15 +2,17 @@
 
 mod summary;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 
 use crate::audit::{AuditLog, Pinned};
-use crate::gate::{self, GateError, Outcome, World};
+use crate::config::Config;
+use crate::gate::{self, GateError, Outcome, Times, World};
 use crate::plan::{Mode, PlanDraft, RolloutRequest};
-use crate::policy::{Request, Standard};
+use crate::policy::{Flags, Request, Standard};
 use crate::report::human::Recording;
 use crate::report::inspection::Inspection;
 use crate::report::paint::printable;
@@ -79,7 +81,7 @@ impl Deploy {
         let config = load::config(session)?;
         let rollout = self.gate.rollout.request(&config)?;
         let Some(release) = load::release_in_reach(&self.gate.release, &config, session)? else {
-            return self.preview(&rollout, session);
+            return self.preview(&config, &rollout, session);
         };
         rollout.check(&release).map_err(Failure::from)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
@@ -108,7 +110,8 @@ impl Deploy {
         let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);
         let images = bundles.images(&registries);
         let world = World { artifacts: &artifacts, images: &images, evidence: &evidence };
-        let outcome = gate::preflight(release, request, world, &standard, &mut log, now, clock);
+        let outcome =
+            gate::preflight(release, request, world, &standard, &mut log, Times { judged: now, clock });
         progress.clear();
         load::tell_requests(&registries, session);
         for warning in log.take_warnings() {
@@ -121,23 +124,34 @@ impl Deploy {
 
     /// What is written at the end must not hit the log: found out before anything is decided.
     fn refuse_outputs_in_a_log(&self, reports: &Reports, session: &Session) -> Result<(), Failure> {
-        if let (Some(plan), Some(summary)) = (&self.output, self.summary.file())
-            && plan == summary
-        {
-            return Err(
-                Failure::usage("--output and --vsa name one file").hint("give each a file of its own")
-            );
+        let proof = self.output.as_deref().map(proof_of);
+        let plan = self.output.iter().map(PathBuf::as_path).chain(proof.as_deref());
+        let mut outputs = BTreeSet::new();
+        for path in plan.chain(self.summary.file()).chain(reports.files()) {
+            // Whatever is written last would be all that is left. A device takes as many as one likes.
+            if !outputs.insert(path) && (session.is_file(path) || session.is_absent(path)) {
+                return Err(Failure::usage(format!("two outputs go to one file, `{}`", path.display()))
+                    .hint("give each a file of its own; the plan's proof takes FILE.tlog-proof"));
+            }
+            session.refuse_log(path)?;
         }
-        let outputs = self.output.iter().map(PathBuf::as_path).chain(self.summary.file());
-        let outputs = outputs.chain(reports.files());
-        outputs.into_iter().try_for_each(|path| session.refuse_log(path))?;
         github::files(session).iter().try_for_each(|path| session.refuse_log(path))
     }
 
+    /// Whether a flag is about more than how to roll out: it would be dropped by a preview.
+    fn asks_to_verify(&self) -> bool {
+        let Self { gate, audit_log, audit_key, audit_init, summary, dry_run, output: _ } = self;
+        let GateFlags { release, evidence, policy, now, reports, rollout: _, refused: _ } = gate;
+        let evidence = !evidence.evidence.is_empty() || evidence.trust.is_some() || evidence.offline;
+        let policy = policy.required() != Flags::default() || !policy.policy.is_empty();
+        let audit = audit_log.is_some() || audit_key.is_some() || *audit_init;
+        let output = summary.file().is_some() || !reports.is_empty() || *dry_run;
+        release.environment.is_some() || evidence || policy || audit || output || now.is_some()
+    }
+
     /// Without a release there is nothing to verify: a preview, or an error if anything was required.
-    fn preview(&self, rollout: &RolloutRequest, session: &Session) -> Result<Exit, Failure> {
-        let required = self.gate.policy.required();
-        if required != crate::policy::Flags::default() || !self.gate.policy.policy.is_empty() {
+    fn preview(&self, config: &Config, rollout: &RolloutRequest, session: &Session) -> Result<Exit, Failure> {
+        if self.asks_to_verify() || config.is_a_gates() {
             return Err(Failure::usage("nothing to verify: no release in reach, and that is never a pass")
                 .hint("name one with `release:` in laforge.yaml or --release"));
         }
@@ -190,9 +204,13 @@ impl Deploy {
         let written = told.and_then(|exit| {
             summary.map_or(Ok(()), |summary| summary.write(approved, session))?;
             match &self.output {
-                Some(path) => session
-                    .replace(&proof_of(path), approved.proof().as_bytes())
-                    .and_then(|()| session.replace(path, &plan.envelope()))?,
+                Some(path) => {
+                    // A plan that goes to a device or a pipe has no place beside it.
+                    if session.is_file(path) || session.is_absent(path) {
+                        session.replace(&proof_of(path), approved.proof().as_bytes())?;
+                    }
+                    session.replace(path, &plan.envelope())?;
+                }
                 None => session.print(&plan.envelope())?,
             }
             Ok(exit)

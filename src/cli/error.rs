@@ -26,7 +26,7 @@ pub struct Failure {
     document: Option<Box<DocumentError>>,
     hints: Vec<String>,
     fatal: Option<&'static str>,
-    /// Printed before the failure: what was found out before it failed.
+    /// Printed after the first line: what was found out before it failed.
     preface: Option<Box<str>>,
 }
 
@@ -118,10 +118,11 @@ impl Failure {
 
     /// The whole text for stderr.
     pub fn render(&self, paint: Paint) -> String {
-        let mut out = self.preface.as_deref().unwrap_or_default().to_owned();
+        let mut out = String::new();
         if let Some(first_line) = self.fatal {
             let _ = writeln!(out, "{}: {first_line}", paint.tone(Tone::Bad, "fatal"));
         }
+        out.push_str(self.preface.as_deref().unwrap_or_default());
         match &self.document {
             Some(document) => {
                 let _ = writeln!(out, "{}", caret::render_error(document, paint));

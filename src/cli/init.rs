@@ -3,7 +3,7 @@
 
 mod example;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
@@ -111,12 +111,11 @@ impl Init {
     }
 
     fn config_yaml(&self, gate: &Gate) -> String {
-        let release = if self.example { "release: release.yaml\n" } else { "# release: release.yaml\n" };
         format!(
             "# Defaults for laforge; a flag overrides each of them.\n\
              apiVersion: laforge.dev/v1\n\
              kind: Config\n\
-             {release}\
+             release: release.yaml\n\
              evidence: [evidence/]\n\
              trust: trust.yaml\n\
              policies: [{{path: policies/}}]\n\
@@ -133,10 +132,14 @@ impl Init {
             true => {
                 format!("laforge -C {folder} deploy --require-signed --require-approved --require-provenance")
             }
-            false => format!(
-                "name your signers, people and builders in {}",
-                Path::new(&self.folder).join("trust.yaml").display()
-            ),
+            false => {
+                let (trust, release) = (self.folder.join("trust.yaml"), self.folder.join("release.yaml"));
+                format!(
+                    "name your signers, people and builders in {}, and write {}",
+                    trust.display(),
+                    release.display()
+                )
+            }
         };
         format!(
             "set up {folder}: laforge.yaml, trust.yaml, policies/, an audit log and its key\nnext: {next}\n"
@@ -199,4 +202,5 @@ const IGNORED: &str = "\
 # Secrets, and the log: keep it where history can't be rewritten, not in this branch.
 /.laforge/
 /keys/
+*.key
 ";

@@ -179,3 +179,62 @@ fn the_older_name_takes_the_playbook_line_letter_for_letter() {
     assert!(preview.get("_type").is_none() && preview.get("subject").is_none());
     assert_eq!(empty.list(""), Vec::<String>::new());
 }
+
+#[test]
+fn exit_2_when_a_gate_has_no_release_and_when_a_preview_would_drop_a_flag() {
+    let nothing = "nothing to verify: no release in reach";
+    let empty = Example::empty();
+    empty.run(&["deploy", "--traffic-steps", "20,80,100"]).ends_with_data().says("preview only");
+    for flags in [
+        &["--evidence", "nope"][..],
+        &["--trust", "nope"],
+        &["--offline"],
+        &["--environment", "staging"],
+        &["--audit-log", "nope"],
+        &["--audit-init"],
+        &["--vsa", "v.json", "--vsa-key", "nope"],
+        &["--report", "json=r.json"],
+        &["--now", "2026-03-02T12:00:00Z"],
+        &["--dry-run"],
+        &["--require-signed"],
+    ] {
+        empty.run(&[&["deploy"], flags].concat()).ends(2).says(nothing);
+    }
+    assert_eq!(empty.list("."), Vec::<String>::new());
+    let gate = Example::new();
+    gate.edit("laforge.yaml", "release: release.yaml\n", "");
+    gate.run(&["deploy"]).ends(2).says(nothing);
+}
+
+#[test]
+fn exit_2_when_two_outputs_go_to_one_file() {
+    let example = Example::new();
+    for flags in [
+        &["--report", "json=same.json", "-o", "same.json"][..],
+        &["--report", "json=plan.json.tlog-proof", "-o", "plan.json"],
+        &["--report", "json=same", "--report", "human=same"],
+    ] {
+        example.deploy(flags).ends(2).says("two outputs go to one file");
+    }
+    assert_eq!(example.entries().len(), 1, "something was decided");
+    example.deploy(&["-o", "/dev/null"]).ends(0);
+    assert!(!std::path::Path::new("/dev/null.tlog-proof").exists());
+}
+
+#[test]
+fn exit_2_when_manifests_come_in_where_the_answer_would() {
+    let example = Example::new();
+    let approve = [
+        "approve",
+        "--release",
+        "release.yaml",
+        "--manifests",
+        "-",
+        "--key",
+        "keys/alice.key",
+        "-o",
+        "a.json",
+    ];
+    example.run(&approve).ends(2).says("the manifests come in where your answer would");
+    assert!(!example.path("a.json").exists());
+}

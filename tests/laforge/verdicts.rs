@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::example::Example;
@@ -90,8 +92,24 @@ fn a_summary_is_signed_by_a_key_of_its_own_and_overwrites_nothing_else() {
     example
         .deploy(&["-o", SUMMARY[1], SUMMARY[0], SUMMARY[1], SUMMARY[2], SUMMARY[3]])
         .ends(2)
-        .says("name one file");
+        .says("two outputs go to one file");
     assert_eq!(example.entries().len(), 1, "something was decided");
+}
+
+#[test]
+fn the_same_plan_again_makes_its_summary_no_younger() {
+    let example = example();
+    let verified_at = || {
+        let bundle: Value = serde_json::from_str(&example.read(SUMMARY[1])).unwrap();
+        let payload = STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap();
+        let statement: Value = serde_json::from_slice(&payload).unwrap();
+        statement["predicate"]["timeVerified"].clone()
+    };
+    example.deploy(&SUMMARY).ends(0);
+    let first = verified_at();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    example.deploy(&SUMMARY).ends(0).says("the same plan again");
+    assert_eq!(verified_at(), first);
 }
 
 #[test]
@@ -173,6 +191,11 @@ fn reviews_on_github_count_where_the_policy_names_who_passes_them_on() {
     example.edit("policies/baseline.yaml", "atLeast: 2", "atLeast: 2, attestedBy: [pipeline]");
     // Any flag adds a rule of its own; `--require-approved` still takes people's own words alone.
     example.deploy(&[]).ends(0);
+    let mut undated = review("bob", "CHANGES_REQUESTED", COMMIT);
+    undated["submitted_at"] = json!("yesterday");
+    example.write("reviews.json", &json!([review("bob", "APPROVED", COMMIT), undated]).to_string());
+    example.run(&approve).ends(2).says("record 2 of the export").says("does not say when it was given");
+    example.run(&[&approve[..], &["--break-glass"]].concat()).ends(2).says("not built yet");
     let request = json!([review("bob", "CHANGES_REQUESTED", &"0".repeat(40))]);
     example.write("reviews.json", &request.to_string());
     example.run(&approve).ends(0);

@@ -64,6 +64,12 @@ pub(super) enum ExportError {
         #[source]
         source: serde_json::Error,
     },
+    /// A review that can't be put before or after another.
+    #[error("record {number} of the export is a review that does not say when it was given")]
+    Undated {
+        /// Which, from 1.
+        number: usize,
+    },
 }
 
 /// One record. Members that it has beside these are kept out of the way.
@@ -130,9 +136,12 @@ pub(super) fn read(bytes: &[u8], release: &Release) -> Result<Vec<Heard>, Export
     let mut reviews: BTreeMap<String, Vec<Review>> = BTreeMap::new();
     let mut environments: BTreeMap<String, Vec<EnvironmentApproval>> = BTreeMap::new();
     let mut heard = Vec::new();
-    for (at, value) in records(bytes)?.into_iter().enumerate() {
-        let record = Record::deserialize(value)
-            .map_err(|source| ExportError::Record { number: at.saturating_add(1), source })?;
+    for (number, value) in (1..).zip(records(bytes)?) {
+        let record = Record::deserialize(value).map_err(|source| ExportError::Record { number, source })?;
+        // One without a time could be the last of its person, a request for changes even.
+        if matches!(&record, Record::Review(review) if review.decides() && submitted(review).is_none()) {
+            return Err(ExportError::Undated { number });
+        }
         match whose(&record) {
             Err(not_passed_on) => heard.push(not_passed_on),
             Ok(login) => match record {
@@ -183,9 +192,16 @@ fn whose(record: &Record) -> Result<String, Heard> {
     }
 }
 
+impl Review {
+    /// Whether it says yes or no, or takes that back.
+    fn decides(&self) -> bool {
+        !matches!(self.state, ReviewState::Commented | ReviewState::Pending)
+    }
+}
+
 /// What a person's last review comes to; nothing, when they only commented.
 fn last_review(mut reviews: Vec<Review>, release: &Release) -> Option<Result<Said, String>> {
-    reviews.retain(|review| !matches!(review.state, ReviewState::Commented | ReviewState::Pending));
+    reviews.retain(Review::decides);
     reviews.sort_by_key(|review| (submitted(review), review.id));
     reviews.pop().map(|last| passed_on(&last, release))
 }

@@ -28,9 +28,6 @@ pub(in crate::cli) struct List {
     /// Exit 3 when nothing matches
     #[arg(long)]
     fail_empty: bool,
-    /// Never start a pager (none is started anyway)
-    #[arg(long)]
-    no_pager: bool,
     /// How to print; jsonl gives the original bytes
     #[arg(short, long, value_enum, default_value = "human")]
     output: Form,

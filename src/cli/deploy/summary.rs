@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 
 use crate::audit::Approved;
+use crate::audit::entry::Entry;
 use crate::config::KeySource;
 use crate::evidence::predicate::{svr, vsa};
 use crate::json;
@@ -153,7 +154,8 @@ fn summary_of(approved: &Approved) -> Result<Summary, Failure> {
         origin: entry.origin.clone(),
         log_id: entry.log_id.clone(),
         index: entry.index,
-        time: report.now,
+        // Of the decision that is on record: the same plan again makes no summary younger.
+        time: Entry::parse(approved.line()).map_err(|error| Failure::of(Exit::Integrity, &error))?.time,
         resource_uri: resource_of(report),
         policy_sets: report.policy.sets.iter().map(|set| (set.name.clone(), set.version)).collect(),
         policy: report.policy.digest.claim(),

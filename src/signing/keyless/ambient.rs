@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::services::{Service, safe};
 use super::token::{AUDIENCE, Token};
 use super::{KeylessError, Trouble, bad_answer, client, refused, unreachable, wait};
+use crate::json;
 
 /// The largest answer that is read: tokens have a few thousand bytes.
 const ANSWER_BYTES: usize = 256 * 1024;
@@ -48,9 +49,8 @@ pub fn fetch(request: &TokenRequest) -> Result<Token, KeylessError> {
         let response = asked.send().await.map_err(|error| unreachable(&error.to_string()))?;
         read(response).await
     })?;
-    let answer = body.and_then(|body| {
-        serde_json::from_slice::<Answer>(&body).map_err(|error| bad_answer(&error.to_string()))
-    });
+    let answer =
+        body.and_then(|body| json::decode::<Answer>(&body).map_err(|error| bad_answer(&error.to_string())));
     let answer = answer.map_err(|trouble| KeylessError::Service {
         service: Service::Tokens,
         url: request.url.clone(),
