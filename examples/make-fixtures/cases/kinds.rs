@@ -293,7 +293,7 @@ pub(super) const CASES: &[Case] = &[
         Allows,
         |scene| {
             let digest = scene.release_digest();
-            let list = serde_json::json!({"_type": "https://laforge.dev/bundle/v1", "release": {"digest": digest},
+            let list = json!({"_type": "https://laforge.dev/bundle/v1", "release": {"digest": digest},
                 "evidence": [], "manifests": []});
             scene.put("evidence/bundle.json", list.to_string().as_bytes());
         },
