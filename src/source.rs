@@ -1,4 +1,9 @@
 //! Adapters that read bytes: the only rooms beside the audit store, `cli` and `serve` that do I/O.
+//!
+//! In: paths and repositories that the user named. Out: bytes, for the rooms that judge them:
+//! [`directory`] reads files, folders and OCI layouts, [`oci`] registries, [`bundle`] what was collected
+//! of one release, [`manifests`] rendered manifests. They share `folder` (folders without links),
+//! `attached` (evidence in artifact manifests) and `intake` (everything taken in, within limits).
 
 mod attached;
 pub mod bundle;

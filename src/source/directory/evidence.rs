@@ -1,6 +1,6 @@
 //! Evidence in files, folders and OCI layouts (`formats.md` section 5).
 //!
-//! In: paths. Out: [`EvidenceFolders`], every byte of it read at construction, so that nothing can
+//! In: paths, and the release bundles that were among them. Out: [`EvidenceFolders`], every byte of it read at construction, so that nothing can
 //! change between two looks; [`EvidenceFolders::gather`] parses it. Folders are walked in the order of
 //! their names' bytes and no link in them is followed. An I/O failure is `unreachable`, a document that
 //! does not parse `unreadable`, a limit a recorded deny: none of them is silence.
