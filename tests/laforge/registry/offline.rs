@@ -125,9 +125,10 @@ fn a_bundle_that_was_altered_stands_for_nothing_and_is_on_record() {
         altered[at] ^= 1;
         altered
     });
-    for broken in altered.into_iter().chain([cut]) {
+    let altered = altered.map(|altered| (altered, "warning: `bundle.tar` is "));
+    for (broken, why) in altered.into_iter().chain([(cut, "is no archive that `laforge bundle` wrote")]) {
         fs::write(shipped.example.path("bundle.tar"), broken).unwrap();
-        shipped.set_aside(&OFFLINE, 11, "`laforge bundle` wrote");
+        shipped.set_aside(&OFFLINE, 11, why);
         let again = ["bundle", "--offline", "--evidence", "bundle.tar", "-o", "second.tar"];
         shipped.example.run(&again).ends(2).says("make it again with `laforge bundle`");
     }
