@@ -58,6 +58,18 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     }
 }
 
+/// Whether a reader written in Go, which compares members without regard to case, takes one member for
+/// another that is not the same (<https://pkg.go.dev/encoding/json#Unmarshal>). Two letters beyond ASCII
+/// are ASCII ones to it.
+pub(crate) fn looks_like(member: &str, known: &str) -> bool {
+    let folded = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    member != known && member.chars().map(folded).eq(known.chars().map(folded))
+}
+
 /// The RFC 8785 form of a value: what every `digest` over a value is taken of.
 pub fn canonical(value: &impl Serialize) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "our own types hold string keys and finite numbers only")]

@@ -5,10 +5,14 @@
 
 pub mod duration;
 
-use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, TimeDelta, Utc};
 
 /// An instant in UTC.
 pub type Timestamp = DateTime<Utc>;
+
+/// How far two clocks may be apart: a signer's ahead of the gate's, the gate's behind its own log
+/// (`formats.md` section 6).
+pub const SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// A text that is not an instant.
 #[derive(Debug, thiserror::Error)]

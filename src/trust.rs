@@ -108,6 +108,18 @@ pub struct Signer {
     pub key_id: Option<String>,
 }
 
+impl Signer {
+    /// Whether it may sign statements of this type, as far as its use allows.
+    pub fn may_sign(&self, predicate_type: &str) -> bool {
+        self.predicate_types.is_empty() || self.is_granted(predicate_type)
+    }
+
+    /// Whether its `predicateTypes` name this type itself.
+    pub fn is_granted(&self, predicate_type: &str) -> bool {
+        self.predicate_types.iter().any(|granted| granted == predicate_type)
+    }
+}
+
 /// A key, or a keyless identity, of one root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {

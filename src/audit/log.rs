@@ -9,11 +9,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use crate::key::secret::SecretKey;
 use crate::release::digest::ClaimedDigest;
-use crate::time::Timestamp;
+use crate::time::{SKEW, Timestamp};
 
 use super::blob::Blobs;
 use super::checkpoint::Checkpoint;
@@ -33,11 +31,6 @@ pub(super) const NEEDS_REPAIR: &str = "NEEDS_REPAIR";
 
 /// More than a checkpoint with a hundred cosignatures has.
 const MAX_CHECKPOINT: u64 = 256 * 1024;
-
-/// How far back a clock may be: `formats.md` section 6.
-pub(super) fn clock_slack() -> TimeDelta {
-    TimeDelta::seconds(60)
-}
 
 /// File systems whose locks, syncs or renames can't be relied on, by `statfs` type.
 const FILE_SYSTEMS: [(u64, &str); 5] =
@@ -265,7 +258,7 @@ pub(super) fn check_writable(tip: &Tip, now: Timestamp) -> Result<(), AuditError
         return Err(AuditError::Unsupported { kind: kind.to_owned() });
     }
     match tip.history.last_time() {
-        Some(last) if now + clock_slack() < last => Err(AuditError::ClockBehind { now, last }),
+        Some(last) if now + SKEW < last => Err(AuditError::ClockBehind { now, last }),
         _ => Ok(()),
     }
 }

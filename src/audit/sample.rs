@@ -95,6 +95,7 @@ pub(in crate::audit) fn largest() -> DecisionReport {
     let named = |n: usize| NamedDigest { name: text.clone(), digest: digest(&n.to_string()).claim() };
     let approval = |n: usize| RecordedApproval {
         person: text.clone(),
+        attested_by: Some(text.clone()),
         role: Some(text.clone()),
         time: at("2026-11-24T12:00:00Z"),
         time_kind: TimeKind::Trusted,

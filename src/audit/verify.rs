@@ -16,7 +16,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::release::digest::ClaimedDigest;
-use crate::time::Timestamp;
+use crate::time::{SKEW, Timestamp};
 
 use super::entry::decision::DecisionEntry;
 use super::entry::{Body, Entry};
@@ -24,7 +24,7 @@ use super::error::{AuditError, Damage, Problem};
 use super::identity::Pinned;
 use super::journal::{self, MAX_RECORD, Record};
 use super::lines::{Position, RawLine, segment_first};
-use super::log::{CHECKPOINT, clock_slack};
+use super::log::CHECKPOINT;
 use super::memory::{Marks, Memory};
 use super::reader::Reader;
 use super::recovery;
@@ -182,7 +182,7 @@ impl<'a> Check<'a> {
         self.marks.pass(&self.frontier)?;
         let offset = line.at.offset + line.bytes.len() as u64 + 1;
         self.at = Position { segment: line.at.segment, offset, index: line.at.index + 1 };
-        if self.last_time.is_some_and(|last| entry.time + clock_slack() < last) {
+        if self.last_time.is_some_and(|last| entry.time + SKEW < last) {
             self.warnings.push(Notice::ClockBehind(entry.seq));
         }
         self.last_time = Some(entry.time);

@@ -10,7 +10,7 @@ pub use crate::evidence::rejection::Rejection;
 use crate::evidence::signer::{self, Maker, Roots};
 use crate::evidence::standing;
 use crate::evidence::statement::Statement;
-use crate::release::digest::Digest;
+use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::resolved::ResolvedRelease;
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
@@ -27,7 +27,7 @@ pub struct Attestation {
 #[derive(Debug)]
 pub struct ArtifactSignature {
     artifacts: Vec<String>,
-    leaves: Vec<(String, String)>,
+    leaves: Vec<(String, ClaimedDigest)>,
     signed: Signed,
 }
 
@@ -161,8 +161,9 @@ impl ArtifactSignature {
     pub fn artifacts(&self) -> &[String] {
         &self.artifacts
     }
-    /// Platforms of image indexes that are signed, by the index's name; none only when artifacts are.
-    pub fn leaves(&self) -> &[(String, String)] {
+    /// Platforms of image indexes that are signed, by the index's name and the manifest's digest; none
+    /// only when artifacts are.
+    pub fn leaves(&self) -> &[(String, ClaimedDigest)] {
         &self.leaves
     }
     /// Who signed it and when.

@@ -11,7 +11,7 @@ use super::rejection::Rejection;
 use super::simple_signing::{Proof, SimpleSigning};
 use super::statement::{self, Statement};
 use super::{Content, Evidence, Unreadable};
-use crate::release::digest::ArtifactDigest;
+use crate::release::digest::{ArtifactDigest, ClaimedDigest};
 use crate::release::resolved::{self, ResolvedArtifact, ResolvedRelease};
 
 /// What is signed, by the evidence's own word.
@@ -29,8 +29,9 @@ pub(super) enum Claim {
 pub(super) struct Artifacts {
     /// Names of artifacts.
     pub(super) names: Vec<String>,
-    /// Platforms: the index's name, and the platform's.
-    pub(super) leaves: Vec<(String, String)>,
+    /// Platforms: the index's name, and the digest of the platform's manifest. An index may list
+    /// several manifests under one platform's name.
+    pub(super) leaves: Vec<(String, ClaimedDigest)>,
     /// How they are signed.
     pub(super) form: Form,
 }
@@ -192,11 +193,14 @@ fn named(release: &ResolvedRelease, is_meant: impl Fn(&ResolvedArtifact) -> bool
 }
 
 /// Platforms whose manifest is meant.
-fn leaves(release: &ResolvedRelease, is_meant: impl Fn(&ArtifactDigest) -> bool) -> Vec<(String, String)> {
+fn leaves(
+    release: &ResolvedRelease,
+    is_meant: impl Fn(&ArtifactDigest) -> bool,
+) -> Vec<(String, ClaimedDigest)> {
     let of = |artifact: &ResolvedArtifact| {
         let leaves = artifact.image().map_or(&[][..], |image| &image.leaves);
         let meant = leaves.iter().filter(|leaf| is_meant(&leaf.digest));
-        meant.map(|leaf| (artifact.name().to_owned(), leaf.platform.clone())).collect::<Vec<_>>()
+        meant.map(|leaf| (artifact.name().to_owned(), leaf.digest.digest().claim())).collect::<Vec<_>>()
     };
     release.artifacts().iter().flat_map(of).collect()
 }

@@ -5,19 +5,14 @@
 //! backdated one must not vouch for the rest, TOB-SIGSTORE-4), without one at `now` (`formats.md`
 //! section 6).
 
-use chrono::TimeDelta;
-
 use super::attestation::Standing;
 use super::claim::{Claim, Form};
 use super::limits::quoted;
 use super::predicate::COSIGN_SIGN;
 use super::rejection::Rejection;
 use super::signer::{Holder, Made, Maker};
-use crate::time::{self, Timestamp};
+use crate::time::{self, SKEW, Timestamp};
 use crate::trust::{Identity, Person, Revoked, Signer, TrustRoot, Use};
-
-/// How far another clock may run ahead of the gate's.
-const SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// Where predicate types of other verifiers' results begin; versions follow. Whoever may say what
 /// was built may not say what was verified as well.
@@ -152,11 +147,11 @@ fn whose_use_fits<'a>(signers: &[&'a Signer], claim: &Claim) -> Result<Vec<&'a S
     let with_use: Vec<&Signer> =
         signers.iter().copied().filter(|signer| signer.uses.contains(&wanted)).collect();
     if with_use.is_empty() {
-        let detail = format!("wanted a signer with `use: {}`, got {}", word(wanted), named(signers));
+        let detail = format!("wanted a signer with `use: {wanted}`, got {}", named(signers));
         return Err(Rejection::WrongUse { detail });
     }
     let fitting: Vec<&Signer> = match predicate_type {
-        Some(wanted) => with_use.iter().copied().filter(|signer| may_sign(signer, wanted)).collect(),
+        Some(wanted) => with_use.iter().copied().filter(|signer| signer.may_sign(wanted)).collect(),
         None => with_use.iter().copied().filter(|signer| signs_in_form(signer, claim)).collect(),
     };
     if fitting.is_empty() {
@@ -176,10 +171,6 @@ pub(crate) fn use_for(predicate_type: &str) -> Use {
     } else {
         Use::Attestation
     }
-}
-
-fn may_sign(signer: &Signer, predicate_type: &str) -> bool {
-    signer.predicate_types.is_empty() || signer.predicate_types.iter().any(|listed| listed == predicate_type)
 }
 
 /// Who signs simple-signing payloads signs no files: such a payload could be offered as one.
@@ -220,15 +211,6 @@ fn is_valid(signer: &Signer, at: Timestamp) -> bool {
 fn validity(signer: &Signer) -> String {
     let text = |bound: Option<Timestamp>| bound.map_or("ever".to_owned(), time::to_seconds);
     format!("from {} until {}", text(signer.valid_from), text(signer.valid_until))
-}
-
-fn word(wanted: Use) -> &'static str {
-    match wanted {
-        Use::Artifact => "artifact",
-        Use::Attestation => "attestation",
-        Use::Policy => "policy",
-        Use::Vsa => "vsa",
-    }
 }
 
 fn named(signers: &[&Signer]) -> String {

@@ -14,9 +14,10 @@ use serde::Serialize;
 use crate::evidence::Unreachable;
 use crate::plan::draft::Verdict;
 use crate::plan::{LimitedBy, Mode};
-use crate::release::SourceRevision;
 use crate::release::deployed::Inventory;
 use crate::release::digest::{ClaimedDigest, Digest};
+use crate::release::resolved::{ResolvedArtifact, ResolvedRelease};
+use crate::release::{Artifact, Release, SourceRevision};
 use crate::time::Timestamp;
 use crate::verify::facts::{Facts, TimeKind};
 use crate::verify::set_aside::SetAside;
@@ -92,6 +93,39 @@ pub struct ReleaseSummary {
     pub manifests: Option<ManifestsSummary>,
 }
 
+impl ReleaseSummary {
+    /// Of a release whose bytes are what it claims.
+    pub(super) fn of(release: &ResolvedRelease) -> Self {
+        let named =
+            |one: &ResolvedArtifact| NamedDigest { name: one.name().to_owned(), digest: one.digest() };
+        Self {
+            name: release.name().to_owned(),
+            version: release.version().to_owned(),
+            environment: release.environment().to_owned(),
+            digest: Some(release.digest()),
+            source: release.source().clone(),
+            artifacts: release.artifacts().iter().map(named).collect(),
+            manifests: release.deployed().map(ManifestsSummary::of),
+        }
+    }
+
+    /// Of a release that is not what it claims, or can't be had: what it claims.
+    pub(super) fn claimed(release: Release) -> Self {
+        let named = |one: Artifact| NamedDigest { name: one.name, digest: one.digest };
+        let mut artifacts: Vec<_> = release.artifacts.into_iter().map(named).collect();
+        artifacts.sort_by(|one, other| one.name.cmp(&other.name));
+        Self {
+            manifests: release.deployed.as_ref().map(ManifestsSummary::of),
+            name: release.name,
+            version: release.version,
+            environment: release.environment,
+            digest: None,
+            source: release.source,
+            artifacts,
+        }
+    }
+}
+
 /// What manifests deploy.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -152,6 +186,10 @@ pub struct SetSummary {
 pub struct RecordedApproval {
     /// The person's name in trust.
     pub person: String,
+    /// The signer that passed it on, when it is not the person's own word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub attested_by: Option<String>,
     /// The role slot that it filled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]

@@ -10,17 +10,13 @@ use serde_json::Value;
 use crate::evidence::Unreachable;
 use crate::plan::draft::Verdict;
 use crate::plan::{LimitedBy, Mode, PlanCore, PlanDraft, REQUEST_TYPE, Validity, Verification};
-use crate::release::Artifact;
 use crate::release::digest::Digest;
-use crate::release::resolved::{Differing, Mismatch, ResolvedArtifact, ResolvedRelease, Unfetched, Unread};
+use crate::release::resolved::{Differing, Mismatch, ResolvedRelease, Unfetched, Unread};
 use crate::time::{Timestamp, whole_seconds};
 use crate::verify::facts::Facts;
 use crate::verify::{Input, Verified};
 
-use super::account::{
-    Action, ManifestsSummary, NamedDigest, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary,
-    SetSummary,
-};
+use super::account::{Action, PlanSummary, PolicyInForce, RecordedApproval, ReleaseSummary, SetSummary};
 use super::finding::{Finding, RuleId, Severity};
 use super::judgement::{self, CountedApprovals, Judgement};
 use super::rule::proposal::Proposal;
@@ -48,7 +44,7 @@ pub fn decide(
     request: &Request,
     now: Timestamp,
 ) -> Decision {
-    let summary = summary(release);
+    let summary = ReleaseSummary::of(release);
     let judgement = {
         let proposal = Proposal::of(&draft);
         let scope = Scope { facts: verified.facts.get(), proposal: &proposal, release: &summary, now };
@@ -107,7 +103,7 @@ impl Decision {
             verdict,
             action: action(verdict, request.mode),
             mode: request.mode,
-            release: claimed_summary(mismatch),
+            release: ReleaseSummary::claimed(mismatch.release),
             findings,
             approvals: Vec::new(),
             facts: None,
@@ -302,6 +298,7 @@ fn approvals(facts: &Facts, counted: &CountedApprovals) -> Vec<RecordedApproval>
         let role = counted.get(&(fact.person.clone(), fact.evidence));
         RecordedApproval {
             person: fact.person.clone(),
+            attested_by: fact.attested_by.clone(),
             role: role.cloned().flatten(),
             time: fact.time,
             time_kind: fact.time_kind,
@@ -353,35 +350,6 @@ fn unreachable(one: &Unread) -> Option<Unreachable> {
             Some(Unreachable { source: one.place.clone(), cause: cause.clone() })
         }
         _ => None,
-    }
-}
-
-fn summary(release: &ResolvedRelease) -> ReleaseSummary {
-    let named = |one: &ResolvedArtifact| NamedDigest { name: one.name().to_owned(), digest: one.digest() };
-    ReleaseSummary {
-        name: release.name().to_owned(),
-        version: release.version().to_owned(),
-        environment: release.environment().to_owned(),
-        digest: Some(release.digest()),
-        source: release.source().clone(),
-        artifacts: release.artifacts().iter().map(named).collect(),
-        manifests: release.deployed().map(ManifestsSummary::of),
-    }
-}
-
-fn claimed_summary(mismatch: Mismatch) -> ReleaseSummary {
-    let release = mismatch.release;
-    let named = |one: Artifact| NamedDigest { name: one.name, digest: one.digest };
-    let mut artifacts: Vec<_> = release.artifacts.into_iter().map(named).collect();
-    artifacts.sort_by(|one, other| one.name.cmp(&other.name));
-    ReleaseSummary {
-        manifests: release.deployed.as_ref().map(ManifestsSummary::of),
-        name: release.name,
-        version: release.version,
-        environment: release.environment,
-        digest: None,
-        source: release.source,
-        artifacts,
     }
 }
 

@@ -1,4 +1,7 @@
 //! What is asked of the gate beside the release: how to roll out, in which mode, and by whom.
+//!
+//! In: what `cli` read from flags and the environment. Out: [`Request`]. Who calls is for the record (the
+//! run also tells one request from another, `idem`): no rule is asked about it.
 
 use serde::Serialize;
 

@@ -74,7 +74,9 @@ pub(super) fn read(
     let mut walk = Walk {
         name,
         store,
-        seen: BTreeSet::new(),
+        hashed: BTreeSet::new(),
+        walked: BTreeSet::new(),
+        told: BTreeSet::new(),
         leaves: Vec::new(),
         unsigned: 0,
         differing: Vec::new(),
@@ -90,8 +92,13 @@ pub(super) fn read(
 struct Walk<'a> {
     name: &'a str,
     store: Store<'a>,
-    /// Blobs read already: platforms share layers.
-    seen: BTreeSet<ClaimedDigest>,
+    /// Configs and layers read already: platforms share them.
+    hashed: BTreeSet<ClaimedDigest>,
+    /// Indexes walked already. A set of its own: an index that is some manifest's layer as well, or that
+    /// is listed first where it can't be had, is walked all the same.
+    walked: BTreeSet<ClaimedDigest>,
+    /// What differs or could not be had, each reported once.
+    told: BTreeSet<ClaimedDigest>,
     leaves: Vec<Leaf>,
     unsigned: u64,
     differing: Vec<Differing>,
@@ -107,7 +114,7 @@ impl Walk<'_> {
         self.check_layout()?;
         let Some(bytes) = self.document(claim, None)? else { return Ok(None) };
         let digest = self.digest(&bytes);
-        self.seen.insert(claim.clone());
+        self.walked.insert(claim.clone());
         // Bytes that are not the claimed ones say nothing: the mismatch is reported, and no more is read.
         if digest.digest() == *claim {
             match self.kind(&bytes, claim)? {
@@ -157,9 +164,8 @@ impl Walk<'_> {
         let part = format!("manifest of {platform}");
         let Some(bytes) = self.document(&claim, Some(&part))? else { return Ok(()) };
         let digest = self.digest(&bytes);
-        let first = self.seen.insert(claim.clone());
         if digest.digest() != claim {
-            self.differs(first, &part, claim, &digest);
+            self.differs(&part, claim, &digest);
             return Ok(());
         }
         self.check_size(descriptor, digest.size(), &claim)?;
@@ -167,7 +173,7 @@ impl Walk<'_> {
             _ if !descriptor.is_image() => {
                 Err(self.bad(index, "lists something that is neither manifest nor index"))
             }
-            Kind::Index(inner) if first => self.index(&inner, depth + 1, &claim),
+            Kind::Index(inner) if self.walked.insert(claim.clone()) => self.index(&inner, depth + 1, &claim),
             Kind::Index(_) => Ok(()),
             Kind::Manifest(blobs) => {
                 self.blobs(&blobs, &format!(" of {platform}"), &claim)?;
@@ -190,7 +196,7 @@ impl Walk<'_> {
         for (at, descriptor) in blobs.iter().enumerate() {
             let claim = self.claim(descriptor, manifest)?;
             let Store::Layout { folder, files } = self.store else { continue };
-            if !self.seen.insert(claim.clone()) {
+            if !self.hashed.insert(claim.clone()) {
                 continue;
             }
             let digest = super::resolved::hash_file(self.name, &blob(folder, &claim), files)?;
@@ -198,7 +204,7 @@ impl Walk<'_> {
             if digest.digest() == claim {
                 self.check_size(descriptor, digest.size(), &claim)?;
             } else {
-                self.differs(true, &part, claim, &digest);
+                self.differs(&part, claim, &digest);
             }
         }
         Ok(())
@@ -229,8 +235,8 @@ impl Walk<'_> {
         Err(self.bad(claim, "has another size than its descriptor says"))
     }
 
-    fn differs(&mut self, first: bool, part: &str, claimed: ClaimedDigest, read: &ArtifactDigest) {
-        if first {
+    fn differs(&mut self, part: &str, claimed: ClaimedDigest, read: &ArtifactDigest) {
+        if self.told.insert(claimed.clone()) {
             let name = self.part(Some(part));
             self.differing.push(Differing { name, claimed, computed: read.digest() });
         }
@@ -280,7 +286,7 @@ impl Walk<'_> {
     }
 
     fn unfetched(&mut self, claim: &ClaimedDigest, part: Option<&str>, why: Unfetched) {
-        if self.seen.insert(claim.clone()) {
+        if self.told.insert(claim.clone()) {
             let (name, place) = (self.part(part), self.place(claim));
             self.unread.push(Unread { name, place, why });
         }

@@ -146,6 +146,11 @@ fn artifact_text(artifact: &ArtifactFacts) -> String {
     printable(&format!("{digest}  {read} · {signed} · {built}{attested}"))
 }
 
+/// Whose word an approval is, when it is not the person's own.
+pub(super) fn passed_on(attested_by: Option<&str>) -> String {
+    attested_by.map(|signer| format!(" (passed on by {signer})")).unwrap_or_default()
+}
+
 fn approval_text(approval: &RecordedApproval) -> String {
     let kind = match approval.time_kind {
         TimeKind::Trusted => "trusted time",
@@ -154,7 +159,8 @@ fn approval_text(approval: &RecordedApproval) -> String {
     let role = approval.role.as_deref().map(|role| format!(" as {role}")).unwrap_or_default();
     let counted = if approval.counted { "counted" } else { "not counted" };
     let time = time::to_seconds(approval.time);
-    printable(&format!("{}{role}  {time} ({kind}) · {counted}", approval.person))
+    let passed_on = passed_on(approval.attested_by.as_deref());
+    printable(&format!("{}{passed_on}{role}  {time} ({kind}) · {counted}", approval.person))
 }
 
 fn set_aside(out: &mut String, report: &DecisionReport, paint: Paint) {

@@ -11,6 +11,7 @@ use crate::policy::account::Action;
 use crate::time;
 use crate::verify::facts::TimeKind;
 
+use super::human::passed_on;
 use super::paint::{Paint, Tone, printable};
 
 /// How wide the table's reason may be, so that a line fits 100 columns.
@@ -177,7 +178,8 @@ impl Page {
             let kind = if record.time_kind == TimeKind::Trusted { "trusted" } else { "claimed" };
             let counted = if record.counted { "counted" } else { "not counted" };
             let time = time::to_seconds(record.time);
-            self.row("approval", &format!("{}{role}, {time} ({kind}), {counted}", record.person));
+            let passed_on = passed_on(record.attested_by.as_deref());
+            self.row("approval", &format!("{}{passed_on}{role}, {time} ({kind}), {counted}", record.person));
             self.row("", &format!("on {}", record.evidence));
         }
         self.more(decision.approvals.len(), decision.totals.approvals);

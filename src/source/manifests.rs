@@ -27,6 +27,10 @@ const STDIN: &str = "-";
 /// Files by which a tool knows that a folder is to be rendered first.
 const RENDERED_FROM: [&str; 4] = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"];
 
+/// Where Argo CD finds parameters that override an application's own, images among them
+/// (<https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/#store-overrides-in-git>).
+const RENDERED_WITH: &str = ".argocd-source";
+
 /// Why manifests can't be read: exit 2.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,7 +62,7 @@ pub enum ManifestsError {
         /// Which.
         path: PathBuf,
     },
-    /// A folder that `kustomize`, `helm` or `jsonnet` has yet to render.
+    /// A folder that `kustomize`, `helm` or `jsonnet` has yet to render, or Argo CD by parameters in it.
     #[error("`{}` is to be rendered: these are not yet the manifests that are deployed", path.display())]
     Unrendered {
         /// The file that says so.
@@ -178,7 +182,10 @@ impl Walk<'_> {
 fn is_manifest(name: &OsStr, path: &Path) -> Result<bool, ManifestsError> {
     let ends = |name: &str, ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
     let Some(name) = name.to_str() else { return Ok(false) };
-    if RENDERED_FROM.contains(&name) || ends(name, &[".jsonnet", ".libsonnet"]) {
+    if RENDERED_FROM.contains(&name)
+        || name.starts_with(RENDERED_WITH)
+        || ends(name, &[".jsonnet", ".libsonnet"])
+    {
         return Err(ManifestsError::Unrendered { path: path.to_owned() });
     }
     const ENDS: [&str; 3] = [".yaml", ".yml", ".json"];

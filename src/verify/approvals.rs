@@ -19,8 +19,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
-
 use super::facts::{ApprovalDecision, ApprovalFact, TimeKind};
 use super::people::{identify, roles};
 use super::set_aside::{Quoted, SetAside, Why};
@@ -31,11 +29,8 @@ use crate::evidence::attestation::{Signed, Standing};
 use crate::evidence::predicate::approval::{Approval, TYPE, Word};
 use crate::evidence::predicate::source::Alias;
 use crate::evidence::statement::Statement;
-use crate::time::{Timestamp, to_seconds, whole_seconds};
+use crate::time::{SKEW, Timestamp, to_seconds, whole_seconds};
 use crate::trust::{Person, Signer, Use};
-
-/// How far a signer's clock may run ahead of the gate's.
-const SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// Records by whose they are: a person, and whoever passed that person's word on.
 type Records<'a> = BTreeMap<(String, Option<String>), Vec<(ApprovalFact, &'a Signed)>>;

@@ -10,14 +10,13 @@
 //! here. Run id and commit are the certificate's (Fulcio's Run Invocation URI and Source Repository
 //! Digest, <https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>): a local key names none.
 
-use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::InputRole;
 use super::coverage::Cover;
 use super::facts::{AttestationFact, Says};
 use super::set_aside::{Quoted, SetAside, Why};
-use super::spoken::{Said, role_of};
+use super::spoken::{Said, is_own, role_of};
 use super::standing::signers_for;
 use super::subjects::{Named, Wanted};
 use crate::evidence::attestation::SignedBy;
@@ -28,11 +27,8 @@ use crate::evidence::predicate::vsa::{self, Resource, VerificationResult, Verifi
 use crate::evidence::predicate::{PredicateError, svr};
 pub(crate) use crate::evidence::use_for;
 use crate::release::digest::ClaimedDigest;
-use crate::time::{Timestamp, whole_seconds};
+use crate::time::{SKEW, Timestamp, whole_seconds};
 use crate::trust::{Signer, Use};
-
-/// How far a signer's clock may run ahead of the gate's.
-const SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// The longest text that a fact carries, and the most of them in a list: a fact is repeated for each
 /// artifact that it is about.
@@ -69,9 +65,16 @@ impl Kind {
     }
 }
 
-/// Whether statements of a type are bound by another file of this room.
+/// Whether statements of a type are bound by another file of this room, or are ours and bound by none yet.
 pub(crate) fn is_bound_elsewhere(predicate_type: &str) -> bool {
-    role_of(predicate_type) != InputRole::Attestation
+    role_of(predicate_type) != InputRole::Attestation || is_own(predicate_type)
+}
+
+/// What one statement comes to: facts by artifact's position, and why its predicate was not read.
+#[derive(Default)]
+struct Heard {
+    facts: Vec<(usize, AttestationFact)>,
+    unread: Option<Why>,
 }
 
 /// Facts by artifact's position, and what was set aside.
@@ -85,27 +88,33 @@ pub(super) fn bind(
     let mut set_aside = Vec::new();
     for said in others {
         match facts_of(*said, wanted, signers, now) {
-            Ok(bound) => facts.extend(bound),
+            Ok(heard) => {
+                facts.extend(heard.facts);
+                set_aside.extend(heard.unread.map(|why| SetAside::because(said.signed, &why)));
+            }
             Err(why) => set_aside.push(SetAside::because(said.signed, &why)),
         }
     }
     (facts, set_aside)
 }
 
-/// One fact for each name that its signer has in trust and each artifact that it is about.
-fn facts_of(
-    said: Said<'_>,
-    wanted: &Wanted<'_>,
-    signers: &[Signer],
-    now: Timestamp,
-) -> Result<Vec<(usize, AttestationFact)>, Why> {
+/// One fact for each name that its signer has in trust and each artifact that it is about. A predicate
+/// that can't be read is a fact that says nothing: a failure may not vanish because it is misspelt.
+fn facts_of(said: Said<'_>, wanted: &Wanted<'_>, signers: &[Signer], now: Timestamp) -> Result<Heard, Why> {
     let predicate_type = said.statement.predicate_type.as_str();
+    if is_own(predicate_type) {
+        return Err(Why::NotHeard { got: Quoted::new(predicate_type) });
+    }
     let signers = signers_for(said.signed, signers, use_for(predicate_type), Some(predicate_type))?;
     let named = wanted.artifacts_named(&said.statement.subject)?;
     if predicate_type.is_empty() || predicate_type.len() > LONGEST {
         return Err(Why::NotRead { got: Quoted::new(predicate_type) });
     }
-    let (says, created) = read(predicate_type, &said.statement.predicate)?;
+    let ((says, created), unread) = match read(predicate_type, &said.statement.predicate) {
+        Ok(read) => (read, None),
+        Err(why @ Why::Malformed(_)) => ((None, None), Some(why)),
+        Err(why) => return Err(why),
+    };
     if let Some(at) = created.filter(|at| *at > now + SKEW) {
         return Err(Why::not_yet_valid(now + SKEW, at));
     }
@@ -120,7 +129,8 @@ fn facts_of(
         evidence: said.signed.evidence,
         leaves: Vec::new(),
     };
-    Ok(signers.iter().flat_map(|signer| placed(&fact, &signer.name, &named, wanted)).collect())
+    let facts = signers.iter().flat_map(|signer| placed(&fact, &signer.name, &named, wanted)).collect();
+    Ok(Heard { facts, unread })
 }
 
 /// The fact in one name, for each artifact.

@@ -32,8 +32,14 @@ pub(super) fn identify<'a>(aliases: impl IntoIterator<Item = &'a Alias>, people:
     identified
 }
 
+/// Forges whose accounts have one name however it is written: nobody becomes somebody else by capitals.
+const CASELESS: [&str; 2] = ["github", "gitlab"];
+
 fn is(person: &Person, alias: &Alias) -> bool {
-    person.aliases.get(&alias.scheme) == Some(&alias.name)
+    person.aliases.get(&alias.scheme).is_some_and(|own| match CASELESS.contains(&alias.scheme.as_str()) {
+        true => own.eq_ignore_ascii_case(&alias.name),
+        false => *own == alias.name,
+    })
 }
 
 /// The roles in which a record of this person counts: all of them, sorted, or the one that it
@@ -69,10 +75,19 @@ pub(super) mod tests {
     fn maps_exact_aliases_to_people_and_counts_the_rest() {
         let people = [person("alice", &[]), person("bob", &[])];
         let names =
-            ["github:alice-gh", "github:alice-gh", "github:Alice-gh", "mail:alice-gh", "github:alice"];
+            ["github:alice-gh", "github:alice-gh", "mail:alice-gh", "github:alice", "github:alice-gh2"];
         let found = identify(&names.map(alias), &people);
         assert_eq!(found.people, ["alice".to_owned()].into());
         assert_eq!(found.unknown.len(), 3);
+    }
+
+    #[test]
+    fn an_account_is_the_same_in_capitals_where_its_forge_says_so() {
+        let mut alice = person("alice", &[]);
+        alice.aliases.insert("ldap".to_owned(), "alice".to_owned());
+        let found = identify(&["github:Alice-GH", "ldap:Alice"].map(alias), &[alice]);
+        assert_eq!(found.people, ["alice".to_owned()].into());
+        assert_eq!(found.unknown, [alias("ldap:Alice")].into());
     }
 
     #[test]

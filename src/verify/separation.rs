@@ -19,7 +19,7 @@ use super::people::{Identified, identify};
 use super::provenance::Build;
 use super::set_aside::{Quoted, SetAside, Why};
 use super::spoken::Said;
-use super::standing::{listed, lists, signers_for};
+use super::standing::{listed, signers_for};
 use super::subjects::Wanted;
 use crate::evidence::attestation::{Signed, SignedBy, Standing};
 use crate::evidence::predicate::source::{Alias, Source, TYPE};
@@ -119,7 +119,7 @@ fn authors(
     let fitting = signers_for(said.signed, signers, Use::Attestation, Some(TYPE))?;
     // Naming authors is granted by name: a signer for any predicate type is not asked about people.
     if let Some(first) = fitting.first()
-        && !fitting.iter().any(|signer| lists(signer, TYPE))
+        && !fitting.iter().any(|signer| signer.is_granted(TYPE))
     {
         return Err(Why::NotGranted { signer: Quoted::new(&first.name), got: Quoted::new(TYPE) });
     }

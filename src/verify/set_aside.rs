@@ -98,6 +98,8 @@ pub(super) enum Why {
     NotGranted { signer: Quoted, got: Quoted },
     #[error("wrong predicate: wanted one that this version reads, got {got}")]
     NotRead { got: Quoted },
+    #[error("wrong predicate: {got} is one of laforge's own that this version doesn't hear yet")]
+    NotHeard { got: Quoted },
     #[error("wrong predicate: it names two values for its {member}, {one} and {other}")]
     Contradiction { member: &'static str, one: Quoted, other: Quoted },
     #[error("wrong predicate: it expires at {expires}, which is not after its creation at {created}")]
@@ -133,6 +135,7 @@ impl Why {
             Self::Malformed(_)
             | Self::NotGranted { .. }
             | Self::NotRead { .. }
+            | Self::NotHeard { .. }
             | Self::Contradiction { .. }
             | Self::Backwards { .. } => "wrong-predicate",
             Self::ClaimsMismatch { .. } => "claims-mismatch",

@@ -14,7 +14,7 @@ use super::facts::SignatureFact;
 use super::set_aside::{Quoted, SetAside, Why};
 use super::spoken::{Message, Said, Spoken};
 use super::standing::signers_for;
-use super::subjects::{Named, Wanted, WantedArtifact};
+use super::subjects::{Named, Wanted, WantedArtifact, WantedLeaf};
 use crate::evidence::attestation::Signed;
 use crate::evidence::predicate::COSIGN_SIGN;
 use crate::trust::{Signer, Use};
@@ -71,10 +71,10 @@ fn cover(it: &Message<'_>, artifact: &WantedArtifact) -> Option<Cover> {
     if it.artifacts.contains(&artifact.name) {
         return Some(Cover::Whole);
     }
-    let is_signed = |platform: &str| {
-        it.leaves.iter().any(|(index, signed)| *index == artifact.name && signed == platform)
+    let is_signed = |leaf: &WantedLeaf| {
+        it.leaves.iter().any(|(index, signed)| *index == artifact.name && *signed == leaf.digest)
     };
-    let leaves = artifact.leaves.iter().enumerate().filter(|(_, leaf)| is_signed(&leaf.platform));
+    let leaves = artifact.leaves.iter().enumerate().filter(|(_, leaf)| is_signed(leaf));
     let leaves: BTreeSet<usize> = leaves.map(|(at, _)| at).collect();
     (!leaves.is_empty()).then_some(Cover::Leaves(leaves))
 }
@@ -171,11 +171,13 @@ mod tests {
     fn an_index_is_signed_when_each_of_its_platforms_is_in_the_same_name() {
         let (source, signers) = (source(), signers());
         let wanted = wanted(&source, &[("index", &["linux/amd64", "linux/arm64"])]);
-        let leaf = |platform: &str| [("index".to_owned(), platform.to_owned())];
+        let leaf = |index: &str, platform: &str| {
+            [(index.to_owned(), crate::release::digest::Digest::of_bytes(platform.as_bytes()).claim())]
+        };
         let (amd, arm, stranger) =
-            (leaf("linux/amd64"), leaf("linux/arm64"), [("x".to_owned(), "linux/arm64".to_owned())]);
+            (leaf("index", "linux/amd64"), leaf("index", "linux/arm64"), leaf("x", "linux/arm64"));
         let (one, two) = (signed("release", 1), signed("release", 2));
-        let bound = |second: &[(String, String)]| {
+        let bound = |second: &[(String, crate::release::digest::ClaimedDigest)]| {
             let messages = vec![
                 Message { signed: &one, artifacts: &[], leaves: &amd },
                 Message { signed: &two, artifacts: &[], leaves: second },

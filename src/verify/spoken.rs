@@ -1,12 +1,16 @@
 //! Spoken: what was authenticated, sorted by what it claims to be.
 //!
-//! In: authenticated evidence. Out: lists of statements, one per kind that is bound. Sorting believes nothing: that a statement stands in the
-//! list of approvals says only that its predicate type says so.
+//! In: authenticated evidence. Out: lists of statements, one per kind that is bound. Sorting believes
+//! nothing: that a statement stands in the list of approvals says only that its predicate type says so.
 
 use super::InputRole;
 use crate::evidence::attestation::{Authenticated, Signed};
 use crate::evidence::predicate::{self, approval, provenance, source};
 use crate::evidence::statement::Statement;
+use crate::release::digest::ClaimedDigest;
+
+/// Where the predicate types begin that are ours: each is bound by a file that reads it, or by none yet.
+const OWN: &str = "https://laforge.dev/attestation/";
 
 /// Everything that was said, by kind; within a kind in the order of the evidence.
 #[derive(Default)]
@@ -32,8 +36,8 @@ pub(super) struct Message<'a> {
     pub(super) signed: &'a Signed,
     /// All that share the digest that is signed.
     pub(super) artifacts: &'a [String],
-    /// Platforms of image indexes that have it: the index's name, and the platform's.
-    pub(super) leaves: &'a [(String, String)],
+    /// Platforms of image indexes that have it: the index's name, and the manifest's digest.
+    pub(super) leaves: &'a [(String, ClaimedDigest)],
 }
 
 /// What a statement claims to be.
@@ -45,6 +49,11 @@ pub(super) fn role_of(predicate_type: &str) -> InputRole {
         other if provenance::version(other).is_some() => InputRole::Provenance,
         _ => InputRole::Attestation,
     }
+}
+
+/// Whether a predicate type is one of ours: what no file binds yet proves nothing, whoever signed it.
+pub(super) fn is_own(predicate_type: &str) -> bool {
+    predicate_type.starts_with(OWN)
 }
 
 impl<'a> Spoken<'a> {

@@ -29,22 +29,13 @@ pub(super) fn signers_for<'a>(
     }
     let Some(predicate_type) = predicate_type else { return Ok(fitting) };
     let granted: Vec<&Signer> =
-        fitting.iter().copied().filter(|signer| may_sign(signer, predicate_type)).collect();
+        fitting.iter().copied().filter(|signer| signer.may_sign(predicate_type)).collect();
     match fitting.first() {
         Some(first) if granted.is_empty() => {
             Err(Why::NotGranted { signer: Quoted::new(&first.name), got: Quoted::new(predicate_type) })
         }
         _ => Ok(granted),
     }
-}
-
-fn may_sign(signer: &Signer, predicate_type: &str) -> bool {
-    signer.predicate_types.is_empty() || lists(signer, predicate_type)
-}
-
-/// Whether a signer's `predicateTypes` name this type itself.
-pub(super) fn lists(signer: &Signer, predicate_type: &str) -> bool {
-    signer.predicate_types.iter().any(|granted| granted == predicate_type)
 }
 
 /// Signers by name, for people.

@@ -11,6 +11,7 @@ mod log;
 mod parties;
 mod printed;
 mod readings;
+mod second_round;
 mod spoiled;
 mod standard;
 mod statements;

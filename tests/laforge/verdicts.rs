@@ -118,12 +118,13 @@ fn the_next_stage_takes_a_summary_as_evidence() {
         (
             "vsa",
             "https://slsa.dev/verification_summary/v1",
-            "verifiedLevels: [SLSA_BUILD_LEVEL_2], slsaVersion: \"1.0\"",
+            "verifier: 'pattern:**', resourceUri: 'pattern:laforge:**', \
+             verifiedLevels: [SLSA_BUILD_LEVEL_2], slsaVersion: \"1.0\"",
         ),
         (
             "svr",
             "https://in-toto.io/attestation/svr/v0.2",
-            "properties: [SLSA_BUILD_LEVEL_2, LAFORGE_RELEASE_ALLOWED]",
+            "verifier: 'pattern:**', properties: [SLSA_BUILD_LEVEL_2, LAFORGE_RELEASE_ALLOWED]",
         ),
     ] {
         let example = example();
@@ -190,7 +191,14 @@ fn reviews_on_github_count_where_the_policy_names_who_passes_them_on() {
     example.denied(&[], &["approval-threshold"]);
     example.edit("policies/baseline.yaml", "atLeast: 2", "atLeast: 2, attestedBy: [pipeline]");
     // Any flag adds a rule of its own; `--require-approved` still takes people's own words alone.
-    example.deploy(&[]).ends(0);
+    example.deploy(&[]).ends(0).says("bob (passed on by pipeline)");
+    let counted = |name: &str| {
+        let approvals = example.last_decision()["approvals"].as_array().unwrap().clone();
+        let one = approvals.into_iter().find(|it| it["person"] == name).unwrap();
+        (one["counted"].clone(), one.get("attestedBy").cloned())
+    };
+    assert_eq!(counted("bob"), (json!(true), Some(json!("pipeline"))));
+    assert_eq!(counted("alice"), (json!(true), None));
     let mut undated = review("bob", "CHANGES_REQUESTED", COMMIT);
     undated["submitted_at"] = json!("yesterday");
     example.write("reviews.json", &json!([review("bob", "APPROVED", COMMIT), undated]).to_string());

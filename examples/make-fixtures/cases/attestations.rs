@@ -80,6 +80,16 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case::sound(
+        "denies-malformed-tests-beside-passed-ones",
+        "Tests passed, and another run's result is misspelt: a failure doesn't vanish by being malformed.",
+        SetAside(&[AttestationFailed], "wrong-predicate"),
+        |scene| {
+            require(scene, &format!("{{predicateType: {TESTS}, from: [scanner]}}"));
+            tested(scene, "tests-1", "PASSED");
+            tested(scene, "tests-2", "failed");
+        },
+    ),
+    Case::sound(
         "denies-newer-failure",
         "Tests passed and then failed, and the latest run has to have passed.",
         Denies(&[AttestationFailed]),
@@ -149,7 +159,7 @@ pub(super) const CASES: &[Case] = &[
     Case::sound(
         "denies-summary-that-is-malformed",
         "The summary's result is a word that the format doesn't have.",
-        SetAside(&[AttestationMissing], "wrong-predicate"),
+        SetAside(&[AttestationFailed], "wrong-predicate"),
         |scene| promoted(scene, |it| it["predicate"]["verificationResult"] = json!("passed")),
     ),
     Case::sound(

@@ -107,6 +107,9 @@ pub struct ReleaseView {
 pub struct ApprovalView {
     /// The person's name in trust.
     pub person: String,
+    /// The signer that passed it on, when it is not the person's own word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attested_by: Option<String>,
     /// The role slot that it filled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -327,6 +330,7 @@ fn approvals(report: &DecisionReport) -> Vec<ApprovalView> {
     });
     first(list, |approval| ApprovalView {
         person: cut(&approval.person, bounds::NAME),
+        attested_by: approval.attested_by.as_ref().map(|signer| cut(signer, bounds::NAME)),
         role: approval.role.as_ref().map(|role| cut(role, bounds::NAME)),
         time: approval.time,
         time_kind: approval.time_kind,

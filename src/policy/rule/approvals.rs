@@ -38,7 +38,7 @@ pub struct ApprovalsSection {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, SlotCount>", extend("minProperties" = 1, "maxProperties" = 16))]
     pub roles: Option<Spanned<BTreeMap<String, Spanned<u64>>>>,
-    /// How old an approval may be, from its trusted time, else from its own word.
+    /// How old an approval may be, from the older of its trusted time and its own word.
     #[serde(default)]
     #[schemars(with = "String", regex(pattern = duration::PATTERN))]
     pub max_age: Option<Spanned<String>>,

@@ -1,10 +1,10 @@
 //! `require.attestations`: scans, SBOMs, test results and other verifiers' summaries, by type.
 //!
 //! Of all attestations of the type by the signers in `from` (of a summary: by `verifier`, of
-//! `resourceUri`), every one has to hold, unless the
-//! section says `latest`; then the latest of each signer has to (`formats.md` section 10). One
-//! that is older than `maxAge` counts neither for nor against. An image index needs them for itself
-//! or, by the same signer, for every platform. Distinct signers count, each with evidence of its own.
+//! `resourceUri`), every one has to hold, unless the section says `latest`; then the latest of each
+//! signer has to (`formats.md` section 10). One whose predicate can't be read doesn't hold. One that is
+//! older than `maxAge` counts neither for nor against. An image index needs them for itself or, by the
+//! same signer, for every platform. Distinct signers count, each with evidence of its own.
 //!
 //! Whoever withholds a failing attestation turns it off: it is a brake, not a control to rely on.
 
@@ -52,11 +52,11 @@ pub struct AttestationsSection {
     /// Whether the latest of each signer counts alone; every one has to hold unless said.
     #[serde(default)]
     pub latest: bool,
-    /// Of a summary or a verification result: the verifier's id, exact or `pattern:GLOB`.
+    /// Of a summary or a verification result, which need it: the verifier's id, exact or `pattern:GLOB`.
     #[serde(default)]
     #[schemars(with = "String", length(min = 1))]
     pub verifier: Option<Spanned<String>>,
-    /// Of a summary: what was verified, exact or `pattern:GLOB`.
+    /// Of a summary, which needs it: what was verified, exact or `pattern:GLOB`.
     #[serde(default)]
     #[schemars(with = "String", length(min = 1))]
     pub resource_uri: Option<Spanned<String>>,
@@ -72,7 +72,7 @@ pub struct AttestationsSection {
     #[serde(default)]
     #[schemars(with = "String", length(min = 1))]
     pub slsa_version: Option<Spanned<String>>,
-    /// Of a verification result: properties that were found.
+    /// Of a verification result, which needs them: properties that were found.
     #[serde(default)]
     #[schemars(with = "BTreeSet<String>", length(min = 1, max = 64))]
     pub properties: Option<Spanned<Vec<Spanned<String>>>>,
@@ -110,7 +110,8 @@ impl Attestations {
     ///
     /// # Errors
     /// [`DocumentError`] for a type that another requirement asks for, a name of no signer or of
-    /// one that may not sign this type, more signers than listed, and a condition of another type.
+    /// one that may not sign this type, more signers than listed, a condition of another type, and a
+    /// summary or a verification result of which it doesn't say which one is meant.
     pub fn read(
         section: &Spanned<AttestationsSection>,
         reading: &Reading<'_>,
@@ -181,6 +182,16 @@ impl Attestations {
         }
     }
 
+    /// The failure of one whose predicate is of a kind that is read and could not be.
+    fn unread(&self, fact: &AttestationFact) -> Option<Failure> {
+        let unread = Kind::of(&self.predicate_type).is_some() && fact.says.is_none();
+        unread.then(|| Failure {
+            wanted: "a predicate that can be read".to_owned(),
+            got: "a malformed one".to_owned(),
+            origin: self.origin.clone(),
+        })
+    }
+
     /// The first condition that an attestation doesn't meet, of those that say which one is meant, or
     /// of those that it is held to.
     fn failure(&self, fact: &AttestationFact, part: Part) -> Option<Failure> {
@@ -231,7 +242,8 @@ fn refuse_type(predicate_type: &Spanned<String>, reading: &Reading<'_>) -> Resul
     let text = &predicate_type.value;
     if is_bound_elsewhere(text) {
         let message = format!("`{text}` is not asked for by `attestations`");
-        let help = "ask for it with `signatures`, `approvals` or `provenance`";
+        let help = "ask for it with `signatures`, `approvals` or `provenance`; waivers and break-glass records \
+                    are not heard yet";
         return Err(reading.refuse(predicate_type, message, help));
     }
     if !text.contains(':') {
@@ -258,8 +270,7 @@ pub(super) fn signer(
         let message = format!("signer `{}` has no `use: {wanted}`, which this type needs", name.value);
         return Err(reading.refuse(name, message, &format!("name a signer with `use: {wanted}`")));
     }
-    let listed = &signer.predicate_types;
-    if !listed.is_empty() && !listed.iter().any(|granted| granted == predicate_type) {
+    if !signer.may_sign(predicate_type) {
         let message = format!("trust does not let signer `{}` sign `{predicate_type}`", name.value);
         let help = "add the type to its `predicateTypes` in the trust file, or name another signer";
         return Err(reading.refuse(name, message, help));

@@ -1,4 +1,9 @@
-//! `rollout`: bounds of the rollout itself. The draft is judged as it would be hashed and run.
+//! `rollout`: bounds of the rollout itself: its strategy, its first step, its lifetime, its error budget
+//! and the migration that comes with it.
+//!
+//! In: a checked section, and the draft as it would be hashed and run. Out: denials, of a finding per
+//! bound, and the end that `maxTtl` puts. Not judged here: whether the draft is well-formed at all, which
+//! `plan` says, and what no policy can loosen, which `floor` says.
 
 use std::collections::BTreeSet;
 

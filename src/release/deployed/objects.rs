@@ -14,6 +14,7 @@ use super::super::reference::ImageReference;
 use super::images::{Reason, Unpinned, pinned, shortened};
 use super::tree::{self, Member, Node, Value};
 use super::{Inventory, MAX_IMAGES, ManifestFile, agreement, source, text};
+use crate::json;
 use crate::yaml::{DocumentError, Place, Source};
 
 /// Members that an object is told by.
@@ -53,8 +54,8 @@ pub(super) struct Objects {
     last: Option<Source>,
 }
 
-/// Namespace, kind and name.
-type Named = (String, String, String);
+/// Namespace, API group, kind and name, as they are written: what is shown of them may be cut.
+type Named = (String, String, String, String);
 
 impl Objects {
     /// Takes the objects of one file.
@@ -108,17 +109,24 @@ impl Objects {
     }
 
     fn single(&mut self, source: &Source, node: &Node, kind: &str, api: &str) -> Result<(), DocumentError> {
-        let named = |path: &[&str]| node.at(path).and_then(Node::text).map(shortened).unwrap_or_default();
+        let named = |path: &[&str]| node.at(path).and_then(Node::text).unwrap_or_default().to_owned();
         let namespace = named(&["metadata", "namespace"]);
         let name = named(&["metadata", "name"]);
-        let title = format!("{}/{name}", shortened(kind));
+        let title = format!("{}/{}", shortened(kind), shortened(&name));
         let before = (self.named, self.found.inventory.unpinned.len());
-        let mut walk = Walk { objects: self, source, title: &title, pod: pod_spec(node, kind) };
+        let pod = pod_spec(node, kind);
+        let mut walk = Walk { objects: self, source, title: &title, pod };
         walk.members(node, &mut Vec::new(), data_of(kind, api))?;
         self.found.inventory.objects += 1;
+        let elsewhere = node.at(&["spec", "workloadRef"]).is_some();
+        if runs_pods(kind, api) && !elsewhere && !pod.is_some_and(has_containers) {
+            // Applied over one that is there, it runs whatever image that one has.
+            let (container, place) = (title.clone(), node.place(source));
+            self.found.inventory.unpinned.push(Unpinned { container, place, reason: Reason::NoImage });
+        }
         if (self.named, self.found.inventory.unpinned.len()) != before {
-            self.running.insert((namespace.clone(), kind.to_owned(), name));
-        } else if node.at(&["spec", "workloadRef"]).is_none() {
+            self.running.insert((namespace.clone(), group_of(api).to_owned(), kind.to_owned(), name));
+        } else if !elsewhere {
             *self.found.inventory.without_images.entry(shortened(kind)).or_default() += 1;
         }
         self.refers(source, node, namespace, title);
@@ -128,11 +136,12 @@ impl Objects {
     /// A Rollout may take its Pods from a Deployment.
     fn refers(&mut self, source: &Source, node: &Node, namespace: String, title: String) {
         let Some(reference) = node.at(&["spec", "workloadRef"]) else { return };
-        let text = |key| reference.get(key).and_then(Node::text).map(shortened).unwrap_or_default();
-        let (kind, name) = (text("kind"), text("name"));
-        let reason = Reason::Elsewhere { workload: format!("{kind}/{name}") };
+        let text = |key| reference.get(key).and_then(Node::text).unwrap_or_default();
+        let (api, kind, name) = (text("apiVersion"), text("kind"), text("name"));
+        let reason = Reason::Elsewhere { workload: format!("{}/{}", shortened(kind), shortened(name)) };
         let unpinned = Unpinned { container: title, place: reference.place(source), reason };
-        self.referring.push(((namespace, kind, name), unpinned));
+        let named = (namespace, group_of(api).to_owned(), kind.to_owned(), name.to_owned());
+        self.referring.push((named, unpinned));
     }
 
     fn image(&mut self, text: &str, container: String, place: Place) -> Result<(), DocumentError> {
@@ -181,6 +190,27 @@ fn pod_spec<'a>(node: &'a Node, kind: &str) -> Option<&'a Node> {
         | "Rollout" => node.at(&["spec", "template", "spec"]),
         _ => None,
     }
+}
+
+/// The API group; none is the core one.
+fn group_of(api: &str) -> &str {
+    api.split_once('/').map_or("", |(group, _)| group)
+}
+
+/// Kinds that run Pods and can't do without containers of their own. Other groups have kinds of the same
+/// names that bear theirs elsewhere.
+fn runs_pods(kind: &str, api: &str) -> bool {
+    match (group_of(api), kind) {
+        ("", "Pod" | "ReplicationController") => true,
+        ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") => true,
+        ("batch", "Job" | "CronJob") => true,
+        ("argoproj.io", "Rollout") => true,
+        _ => false,
+    }
+}
+
+fn has_containers(pod: &Node) -> bool {
+    pod.get("containers").and_then(Node::items).is_some_and(|items| !items.is_empty())
 }
 
 /// One object's members, all of them.
@@ -232,7 +262,10 @@ impl Walk<'_> {
     fn labels(&mut self, members: &[Member], path: &mut Vec<String>) -> Result<(), DocumentError> {
         for member in members {
             path.push(member.key.clone());
-            self.value(&member.value, path)?;
+            match (&member.value.value, member.key.as_str()) {
+                (Value::Map(_) | Value::List(_), "image") => self.image_of(member, path)?,
+                _ => self.value(&member.value, path)?,
+            }
             path.pop();
         }
         Ok(())
@@ -278,18 +311,33 @@ impl Walk<'_> {
         walked
     }
 
-    /// What stands under `image`: a reference, an image volume with one, or something else.
+    /// What stands under `image`: a reference, an image volume with one, a list of either, or
+    /// something else. What stands beside a reference is walked like any other member.
     fn image_of(&mut self, member: &Member, path: &mut Vec<String>) -> Result<(), DocumentError> {
-        if let Value::Map(members) = &member.value.value {
-            refuse_look_alikes(self.source, members, &["reference"])?;
-        }
-        let node = member.value.get("reference").unwrap_or(&member.value);
+        self.image(&member.value, &member.place(self.source), path)
+    }
+
+    fn image(&mut self, node: &Node, place: &Place, path: &mut Vec<String>) -> Result<(), DocumentError> {
         match &node.value {
-            Value::Scalar(..) if node.is_null() => {
-                self.objects.image("", self.shown(path), member.place(self.source))
-            }
+            Value::Scalar(..) if node.is_null() => self.objects.image("", self.shown(path), place.clone()),
             Value::Scalar(text, _) => self.objects.image(text, self.shown(path), node.place(self.source)),
-            Value::List(_) | Value::Map(_) => self.value(&member.value, path),
+            Value::List(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    path.push(format!("[{at}]"));
+                    self.image(item, &item.place(self.source), path)?;
+                    path.pop();
+                }
+                Ok(())
+            }
+            Value::Map(members) => {
+                refuse_look_alikes(self.source, members, &["reference"])?;
+                if let Some(reference) = node.get("reference")
+                    && let Value::Scalar(..) = &reference.value
+                {
+                    self.image(reference, place, path)?;
+                }
+                self.members(node, path, &[])
+            }
         }
     }
 
@@ -310,8 +358,7 @@ fn refused(source: &Source, node: &Node, message: &str) -> DocumentError {
 /// Refuses members that are one of these in another case.
 fn refuse_look_alikes(source: &Source, members: &[Member], telling: &[&str]) -> Result<(), DocumentError> {
     for member in members {
-        let folded = folded(&member.key);
-        let alike = telling.iter().find(|known| **known != member.key && known.eq_ignore_ascii_case(&folded));
+        let alike = telling.iter().find(|known| json::looks_like(&member.key, known));
         if let Some(known) = alike {
             let message =
                 format!("`{}` is `{known}` to some readers and nothing to others", shortened(&member.key));
@@ -320,15 +367,4 @@ fn refuse_look_alikes(source: &Source, members: &[Member], telling: &[&str]) -> 
         }
     }
     Ok(())
-}
-
-/// The two letters beyond ASCII that Go's JSON reader takes for ASCII ones.
-fn folded(key: &str) -> String {
-    key.chars()
-        .map(|c| match c {
-            '\u{17f}' => 's',
-            '\u{212a}' => 'k',
-            other => other,
-        })
-        .collect()
 }

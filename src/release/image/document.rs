@@ -1,7 +1,8 @@
 //! What manifests and indexes say: which blobs and which platforms they name.
 //!
 //! In: the bytes of one document. Out: [`Kind`], once it is known to be one thing only; a document that
-//! is both manifest and index is refused (CVE-2021-41190).
+//! is both manifest and index is refused (CVE-2021-41190), and so is a member that differs from one that
+//! is read here by case only: runtimes are written in Go, and would take `Manifests` for `manifests`.
 //! Specs: <https://github.com/opencontainers/image-spec/blob/main/manifest.md>, `image-index.md`.
 //! Not read: `urls` of foreign layers, `subject`, and what a descriptor carries inline; nothing here
 //! ever leads anywhere but to a digest.
@@ -9,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::json;
 
@@ -65,6 +67,9 @@ pub(super) enum Kind {
 /// Reads a document; what is wrong with it otherwise.
 pub(super) fn kind(bytes: &[u8]) -> Result<Kind, &'static str> {
     let document: Document = json::decode(bytes).map_err(|_| "is not an image manifest or index")?;
+    if json::parse(bytes).is_ok_and(|value| has_look_alikes(&value)) {
+        return Err("has a member that some readers take for another one");
+    }
     let says = |known: [&str; 2]| document.media_type.as_deref().is_none_or(|said| known.contains(&said));
     let (manifest, index) = (says(MANIFESTS), says(INDEXES));
     match (document.config, document.layers, document.manifests) {
@@ -77,6 +82,36 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, &'static str> {
         }
         (None, None, Some(manifests)) if index => Ok(Kind::Index(manifests)),
         _ => Err("is not clearly one image manifest or one index"),
+    }
+}
+
+/// Members by which documents, descriptors and platforms lead anywhere.
+const TELLING: [&str; 14] = [
+    "schemaVersion",
+    "mediaType",
+    "config",
+    "layers",
+    "manifests",
+    "digest",
+    "size",
+    "platform",
+    "os",
+    "architecture",
+    "variant",
+    "annotations",
+    "urls",
+    "data",
+];
+
+/// Whether a member is one of those to some readers alone; annotations are texts by any name.
+fn has_look_alikes(value: &Value) -> bool {
+    let alike = |name: &str| TELLING.iter().any(|known| json::looks_like(name, known));
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| alike(name) || (name != "annotations" && has_look_alikes(value))),
+        Value::Array(items) => items.iter().any(has_look_alikes),
+        _ => false,
     }
 }
 

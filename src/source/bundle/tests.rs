@@ -122,6 +122,7 @@ fn an_archive_that_is_none_of_ours_is_on_record() {
     let (bundles, others) = Bundles::among(&[at("cut.tar"), at("other.tar"), at("gone.tar")]);
     // What can't be read is unreachable, as whoever reads evidence finds out.
     assert_eq!(others, [at("gone.tar")]);
+    assert!(bundles.evidence.is_empty() && bundles.covered.is_empty());
     let problems: Vec<_> = bundles.broken().iter().map(|broken| broken.problem.problem.as_str()).collect();
     assert_eq!(
         problems,

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use chrono::TimeDelta;
+
 use super::*;
 use crate::evidence::predicate::approval::TYPE;
 use crate::evidence::statement::Statement;

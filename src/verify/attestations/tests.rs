@@ -1,5 +1,6 @@
 //! Attestations told as sentences: who may, about what, and what is read.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::*;
@@ -34,8 +35,8 @@ fn heard(
     let statement = Statement { subject, predicate_type: predicate_type.to_owned(), predicate };
     let (facts, set_aside) = bind(&[Said { signed, statement: &statement }], &wanted, &signers(), now());
     match set_aside.first() {
-        Some(aside) => Err(aside.kind),
-        None => Ok(facts),
+        Some(aside) if facts.is_empty() => Err(aside.kind),
+        _ => Ok(facts),
     }
 }
 
@@ -83,7 +84,11 @@ fn each_way_not_to_count_has_its_own_word() {
     assert_eq!(heard(&by("scanner"), a(), &"x".repeat(2000), json!({})).unwrap_err(), "wrong-predicate");
     let old = "https://slsa.dev/verification_summary/v0.2";
     assert_eq!(heard(&by("staging"), a(), old, vsa("PASSED")).unwrap_err(), "wrong-predicate");
-    assert_eq!(heard(&by("staging"), a(), vsa::TYPE, vsa("passed")).unwrap_err(), "wrong-predicate");
+    for own in ["waiver/v1", "break-glass/v1", "approval/v2", "x"] {
+        let own = format!("https://laforge.dev/attestation/{own}");
+        assert_eq!(heard(&by("scanner"), a(), &own, json!({})).unwrap_err(), "wrong-predicate");
+        assert!(is_bound_elsewhere(&own), "{own}");
+    }
     let mut person = by("alice");
     person.standing = Standing::Person("alice".to_owned());
     assert_eq!(heard(&person, a(), SCAN, json!({})).unwrap_err(), "wrong-use");
@@ -111,7 +116,31 @@ fn reads_what_policies_have_conditions_for() {
     assert_eq!(tests.says, Some(Says::Tests { result: Ending::Failed }));
     let mut many = vsa("PASSED");
     many["verifiedLevels"] = json!(vec!["L"; MOST]);
-    assert_eq!(says("staging", vsa::TYPE, many).unwrap_err(), "wrong-predicate");
+    assert_eq!(says("staging", vsa::TYPE, many).unwrap().says, None);
+}
+
+#[test]
+fn what_can_not_be_read_is_a_fact_that_says_nothing_and_set_aside_too() {
+    let source = source();
+    let wanted = wanted(&source, &[("a", &[])]);
+    for (signer, predicate_type, predicate) in [
+        ("scanner", test_result::TYPE, json!({"result": "FAILED", "failedTests": "unit"})),
+        ("staging", vsa::TYPE, vsa("failed")),
+        ("staging", svr::TYPE, json!({"verifier": {"id": "v"}})),
+    ] {
+        let predicate_type = predicate_type.to_owned();
+        let statement = Statement { subject: vec![naming("a")], predicate_type, predicate };
+        let signed = by(signer);
+        let (facts, set_aside) =
+            bind(&[Said { signed: &signed, statement: &statement }], &wanted, &signers(), now());
+        let says: Vec<_> = facts.iter().map(|(_, fact)| (fact.signer.as_str(), fact.says.clone())).collect();
+        assert_eq!(says, [(signer, None)]);
+        assert_eq!(set_aside.iter().map(|it| it.kind).collect::<Vec<_>>(), ["wrong-predicate"]);
+    }
+    // Of a signer that may not say it, it says nothing for nor against.
+    let misspelt = json!({"result": "failed"});
+    let by_stranger = heard(&by("sbom"), vec![naming("a")], test_result::TYPE, misspelt);
+    assert_eq!(by_stranger.unwrap_err(), "wrong-predicate");
 }
 
 #[test]

@@ -181,12 +181,19 @@ impl Rule {
             repository: agreed("repository", source.repositories.into_iter())?,
             r#ref: agreed("ref", source.refs.into_iter())?,
             commit: agreed("commit", source.commits.into_iter())?,
-            hosted: self.hosted.iter().find_map(|hosted| hosted.read(predicate)),
+            hosted: self.runner(predicate)?,
             workflow: agreed("workflow", workflows)?,
             trigger: agreed("trigger", said(predicate, &self.triggers))?,
             run: said(predicate, &self.runs).next(),
             actors: self.actors.iter().filter_map(|actor| actor.read(predicate)).collect(),
         })
+    }
+
+    /// Whether somebody else hosts the runner: all places that say so agree.
+    fn runner(&self, predicate: &Value) -> Result<Option<bool>, Why> {
+        let word = |hosted| if hosted { "hosted" } else { "self-hosted" }.to_owned();
+        let said = self.hosted.iter().filter_map(|hosted| hosted.read(predicate));
+        Ok(agreed("runner", said.map(word))?.map(|word| word == "hosted"))
     }
 
     /// Everything that URIs and dependencies say of the source.
@@ -201,9 +208,11 @@ impl Rule {
         for uri in said(predicate, &self.repositories) {
             named.take(split_uri(&uri));
         }
-        for (uri, commit) in self.only_git.iter().filter_map(|list| list.read(predicate)) {
+        // Of one kind of entry among several that names two, another kind doesn't say which it was.
+        let lists: Option<Vec<_>> = self.only_git.iter().map(|list| list.read(predicate)).collect();
+        for (uri, commits) in lists.into_iter().flatten().flatten() {
             named.take(split_uri(uri));
-            named.commits.extend(commit.map(str::to_owned));
+            named.commits.extend(commits.into_iter().flatten().map(str::to_owned));
         }
         named
     }
@@ -235,20 +244,23 @@ impl Place {
     }
 }
 
+/// A git repository's URI, and what its entry calls the commit, in either way of naming one.
+type GitEntry<'a> = (&'a str, [Option<&'a str>; 2]);
+
 impl OnlyGit {
-    /// The one git repository with its commit; two of them are no source, since nobody says which.
-    fn read<'a>(&self, predicate: &'a Value) -> Option<(&'a str, Option<&'a str>)> {
+    /// The one git repository with what it calls its commit, if there is any; `None`: there are two
+    /// of them, which are no source, since nobody says which.
+    fn read<'a>(&self, predicate: &'a Value) -> Option<Option<GitEntry<'a>>> {
         let is_named = |entry: &&Value| {
             self.named.as_deref().is_none_or(|name| entry.get("name").and_then(Value::as_str) == Some(name))
         };
-        let entries = predicate.pointer(&self.list)?.as_array()?.iter().filter(is_named);
-        let mut found = entries.filter_map(|entry| {
+        let list = predicate.pointer(&self.list).and_then(Value::as_array);
+        let mut found = list.into_iter().flatten().filter(is_named).filter_map(|entry| {
             let uri = text_at(entry, "/uri").filter(|uri| uri.starts_with("git+"))?;
-            let commit = ["/digest/gitCommit", "/digest/sha1"].into_iter().find_map(|at| text_at(entry, at));
-            Some((uri, commit))
+            Some((uri, ["/digest/gitCommit", "/digest/sha1"].map(|at| text_at(entry, at))))
         });
-        let first = found.next()?;
-        found.all(|other| other == first).then_some(first)
+        let first = found.next();
+        found.all(|other| Some(other) == first).then_some(first)
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) fn read(
     let said = &section.value;
     let kind = Kind::of(&said.predicate_type.value);
     refuse_other_kinds(said, kind, reading)?;
+    refuse_any(said, kind, reading)?;
     let mut conditions = Vec::new();
     let of_type = reading.origin(&said.predicate_type);
     match kind {
@@ -117,6 +118,29 @@ fn refuse_other_kinds(
         }
     }
     Ok(())
+}
+
+/// That a summary or a verification result says which one is meant: one of anything by anybody proves
+/// nothing of what this policy is for.
+fn refuse_any(
+    said: &AttestationsSection,
+    kind: Option<Kind>,
+    reading: &Reading<'_>,
+) -> Result<(), DocumentError> {
+    let verifier = ("verifier", said.verifier.is_some());
+    let (what, needed) = match kind {
+        Some(Kind::Summary) => ("summary", [verifier, ("resourceUri", said.resource_uri.is_some())]),
+        Some(Kind::Results) => ("verification result", [verifier, ("properties", said.properties.is_some())]),
+        Some(Kind::Tests) | None => return Ok(()),
+    };
+    match needed.iter().find(|(_, given)| !given) {
+        None => Ok(()),
+        Some((absent, _)) => {
+            let message = format!("a {what} is asked for without `{absent}`");
+            let help = format!("add `{absent}`: a {what} of anything by anybody would do; say which");
+            Err(reading.refuse(&said.predicate_type, message, &help))
+        }
+    }
 }
 
 /// Where a member stands, whatever its value is.

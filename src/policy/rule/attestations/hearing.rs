@@ -36,6 +36,11 @@ impl<'a> Hearing<'a> {
         let mut hearing = Self::default();
         let mut heard = Vec::new();
         for fact in asked {
+            if let Some(failure) = rule.unread(fact) {
+                // Whose and about what it is nobody knows, so that no condition may pass it over.
+                heard.push((fact, Some(failure)));
+                continue;
+            }
             match rule.failure(fact, Part::Which) {
                 Some(Failure { wanted, got, .. }) => {
                     hearing.lacking.push(format!("{}: wanted {wanted}, got {got}", fact.signer));

@@ -229,8 +229,35 @@ fn a_failed_summary_never_passes_whatever_else_is_asked() {
         policy: None,
         slsa_version: None,
     };
-    let section = format!("{{predicateType: '{VSA}', from: [staging]}}");
+    let section = format!("{{predicateType: '{VSA}', from: [staging], verifier: v, resourceUri: r}}");
     assert_eq!(rules(&judged(&section, vec![vsa("a", failed)])), ["attestation-failed"]);
+}
+
+#[test]
+fn one_that_can_not_be_read_fails_whatever_stands_beside_it() {
+    let unread = |predicate_type: &str, signer: &str| AttestationFact {
+        signer: signer.to_owned(),
+        says: None,
+        ..attestation(predicate_type, "unread")
+    };
+    let section = format!("{{predicateType: '{TESTS}', from: [scanner]}}");
+    let both = vec![tests("a", Ending::Passed), unread(TESTS, "scanner")];
+    let message = format!(
+        "`{TESTS}` attestation of `payments`: wanted a predicate that can be read, got a malformed one"
+    );
+    assert_eq!(said(&judged(&section, both)), [("attestation-failed", message)]);
+    let section = format!(
+        "{{predicateType: '{VSA}', from: [staging], verifier: 'pattern:https://gate.example/*', \
+         resourceUri: 'pattern:laforge:staging/*@*'}}"
+    );
+    assert_eq!(rules(&judged(&section, vec![vsa("a", summary())])), [] as [&str; 0]);
+    let both = vec![vsa("a", summary()), unread(VSA, "staging")];
+    assert_eq!(rules(&judged(&section, both)), ["attestation-failed"]);
+    let section = format!("{{predicateType: '{SVR}', from: [staging], verifier: v, properties: [X]}}");
+    assert_eq!(rules(&judged(&section, vec![unread(SVR, "staging")])), ["attestation-failed"]);
+    // A type that nobody reads says nothing that could be malformed.
+    let section = format!("{{predicateType: '{SCAN}', from: [scanner]}}");
+    assert_eq!(rules(&judged(&section, vec![unread(SCAN, "scanner")])), [] as [&str; 0]);
 }
 
 #[test]
@@ -285,12 +312,36 @@ fn refuses_what_can_not_be_meant() {
             "`result` is no condition of `https://in-toto.io/attestation/vulns`",
         ),
         (
-            format!("{{predicateType: '{SVR}', from: [staging], resourceUri: x}}"),
+            format!("{{predicateType: '{SVR}', from: [staging], verifier: v, resourceUri: x}}"),
             "`resourceUri` is no condition of `https://in-toto.io/attestation/svr/v0.2`",
         ),
         (
             format!("{{predicateType: '{VSA}', from: [staging], properties: [x]}}"),
             "`properties` is no condition of `https://slsa.dev/verification_summary/v1`",
+        ),
+        (
+            format!("{{predicateType: '{VSA}', from: [staging], resourceUri: x}}"),
+            "a summary is asked for without `verifier`",
+        ),
+        (
+            format!("{{predicateType: '{VSA}', from: [staging], verifier: v, slsaVersion: '1.0'}}"),
+            "a summary is asked for without `resourceUri`",
+        ),
+        (
+            format!("{{predicateType: '{SVR}', from: [staging], properties: [x]}}"),
+            "a verification result is asked for without `verifier`",
+        ),
+        (
+            format!("{{predicateType: '{SVR}', from: [staging], verifier: v}}"),
+            "a verification result is asked for without `properties`",
+        ),
+        (
+            "{predicateType: 'https://laforge.dev/attestation/waiver/v1', from: [ci]}".to_owned(),
+            "`https://laforge.dev/attestation/waiver/v1` is not asked for by `attestations`",
+        ),
+        (
+            "{predicateType: 'https://laforge.dev/attestation/break-glass/v1', from: [ci]}".to_owned(),
+            "`https://laforge.dev/attestation/break-glass/v1` is not asked for by `attestations`",
         ),
         (
             "{predicateType: 'https://slsa.dev/provenance/v1', from: [slsa]}".to_owned(),

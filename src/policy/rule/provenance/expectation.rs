@@ -8,8 +8,7 @@ use chrono::Duration;
 use crate::policy::finding::RuleId;
 use crate::policy::rule::Scope;
 use crate::release::{SourceRevision, bare_repository};
-use crate::time::duration;
-use crate::time::{Timestamp, to_seconds};
+use crate::time::{SKEW, Timestamp, duration, to_seconds};
 use crate::trust::Pattern;
 use crate::verify::facts::ProvenanceFact;
 
@@ -100,9 +99,6 @@ fn trigger_failure(words: &[String], got: Option<&str>) -> Option<Failure> {
     };
     (!met).then(failure)
 }
-
-/// How far a builder's clock may run ahead of the gate's.
-const SKEW: Duration = Duration::seconds(60);
 
 /// A build that ended in the future has not ended, whatever its builder says.
 fn age_failure(within: Duration, fact: &ProvenanceFact, now: Timestamp) -> Option<Failure> {
