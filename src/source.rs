@@ -1,8 +1,14 @@
 //! Adapters that read bytes: the only rooms beside the audit store, `cli` and `serve` that do I/O.
+//!
+//! In: paths and repositories that the user named. Out: bytes, for the rooms that judge them:
+//! [`directory`] reads files, folders and OCI layouts, [`oci`] registries, [`bundle`] what was collected
+//! of one release, [`manifests`] rendered manifests. They share `folder` (folders without links),
+//! `attached` (evidence in artifact manifests) and `intake` (everything taken in, within limits).
 
 mod attached;
 pub mod bundle;
 pub mod directory;
+mod folder;
 mod intake;
 pub mod manifests;
 pub mod oci;

@@ -16,7 +16,7 @@ use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::resolved::{
     Image, ImageManifests, Kept, Mismatch, Resolution, ResolvedRelease, Unfetched,
 };
-use crate::source::bundle::Collected;
+use crate::source::bundle::{Bundles, Collected};
 use crate::source::directory::{EvidenceFolders, Files};
 use crate::source::oci::RegistryEvidence;
 
@@ -58,7 +58,8 @@ impl Bundle {
         })?;
         let trust = load::trust(&self.evidence, &config, session)?;
         let paths = load::evidence_paths(&self.evidence, &config, &trust, session)?;
-        let (bundles, paths) = load::bundles(&paths)?;
+        let (bundles, paths) = Bundles::among(&paths);
+        refuse_broken(&bundles)?;
         let folders = EvidenceFolders::read_with(&paths, &bundles);
         let progress = Progress::on(session);
         let files = Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
@@ -132,6 +133,13 @@ impl ImageManifests for Fetched<'_> {
         }
         Ok(bytes)
     }
+}
+
+/// A bundle of a bundle that is not whole would lack what that one lacks.
+fn refuse_broken(bundles: &Bundles) -> Result<(), Failure> {
+    let Some(broken) = bundles.broken().first() else { return Ok(()) };
+    Err(Failure::usage(format!("`{}` {}", broken.source, broken.problem))
+        .hint("make it again with `laforge bundle`, or leave it out"))
 }
 
 /// Only a release whose bytes are what it claims has evidence that can be told from others'.

@@ -85,7 +85,7 @@ impl Deploy {
         rollout.check(&release).map_err(Failure::from)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
-        let (bundles, evidence) = load::bundles(&evidence)?;
+        let (bundles, evidence) = load::bundles(&evidence, session);
         let clock = session.now();
         load::refuse_other_log(self.audit_log.as_deref(), &config)?;
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;

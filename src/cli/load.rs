@@ -17,6 +17,7 @@ use crate::policy::{PolicySet, PolicySets};
 use crate::release::digest::ClaimedDigest;
 use crate::release::reference::{ImageReference, ReferenceError};
 use crate::release::{Location, Release};
+use crate::report::paint::printable;
 use crate::source::bundle::Bundles;
 use crate::source::directory;
 use crate::source::oci::{Registries, Settings};
@@ -177,11 +178,15 @@ pub(super) fn evidence_paths(
     Ok(paths)
 }
 
-/// The bundles among the evidence paths, and the other paths.
-pub(super) fn bundles(paths: &[PathBuf]) -> Result<(Bundles, Vec<PathBuf>), Failure> {
-    Bundles::among(paths).map_err(|error| {
-        Failure::of(Exit::Usage, &error).hint("make it again with `laforge bundle`, or leave it out")
-    })
+/// The release bundles among the evidence paths, and the paths to be read as evidence always is. One that
+/// is none is said at once: where it stood for a registry, no evidence is looked at that could be set aside.
+pub(super) fn bundles(paths: &[PathBuf], session: &Session) -> (Bundles, Vec<PathBuf>) {
+    let (bundles, others) = Bundles::among(paths);
+    for broken in bundles.broken() {
+        let text = format!("`{}` {}; make it again with `laforge bundle`", broken.source, broken.problem);
+        session.tell(&format!("warning: {}\n", printable(&text)));
+    }
+    (bundles, others)
 }
 
 /// The registries that images are asked of; with `--offline` none, and no client is ever made.

@@ -49,7 +49,7 @@ impl Verify {
         rollout.check(&release).map_err(Failure::from)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
-        let (bundles, evidence) = load::bundles(&evidence)?;
+        let (bundles, evidence) = load::bundles(&evidence, session);
         // Without a log nothing is known of earlier policy versions: `deploy` compares them.
         let policies = load::policies(&self.gate.policy, &config, &trust, &BTreeMap::new())?;
         let now = self.gate.now.as_deref().map(load::instant).transpose()?.unwrap_or_else(|| session.now());

@@ -213,6 +213,7 @@ fn client() -> Result<reqwest::Client, KeylessError> {
     reqwest::Client::builder()
         .user_agent(concat!("laforge/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
+        .min_tls_version(reqwest::tls::Version::TLS_1_2)
         .connect_timeout(CONNECT)
         .timeout(ANSWER)
         .build()

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::evidence::{Evidence, Unreadable};
@@ -48,6 +49,7 @@ pub(super) struct Listing {
 #[serde(expecting = "an image manifest or index")]
 struct Document {
     manifests: Option<Vec<Descriptor>>,
+    config: Option<IgnoredAny>,
     layers: Option<Vec<Descriptor>>,
 }
 
@@ -82,6 +84,10 @@ enum Kind {
 pub(super) fn read(bytes: &[u8]) -> Result<Listing, Unreadable> {
     let document: Document = json::decode(bytes)
         .map_err(|error| Unreadable { problem: format!("is not an image manifest or index: {error}") })?;
+    if document.manifests.is_some() && (document.config.is_some() || document.layers.is_some()) {
+        // What two tools read two ways is refused, as it is of images (CVE-2021-41190).
+        return Err(Unreadable { problem: "is both an image manifest and an index".to_owned() });
+    }
     let layers = document.layers.unwrap_or_default();
     let unsigned = layers.iter().filter(|layer| layer.media_type == UNSIGNED_STATEMENT).count();
     let layer = |descriptor: Descriptor| Some(Layer { kind: kind_of(&descriptor.media_type)?, descriptor });
@@ -162,5 +168,21 @@ impl Layer {
 
     fn material(&self) -> Result<Option<Value>, Unreadable> {
         self.descriptor.annotations.as_ref().map_or(Ok(None), cosign::material)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_both_a_manifest_and_an_index_is_neither() {
+        for one in [r#"{"manifests": null, "layers": []}"#, r#"{"manifests": [], "config": null}"#] {
+            assert!(read(one.as_bytes()).is_ok(), "{one}");
+        }
+        for both in [r#"{"manifests": [], "layers": []}"#, r#"{"manifests": [], "config": {}}"#] {
+            let problem = read(both.as_bytes()).err().unwrap().problem;
+            assert_eq!(problem, "is both an image manifest and an index");
+        }
     }
 }

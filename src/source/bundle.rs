@@ -3,7 +3,9 @@
 //! In: a folder with a `bundle.json`, or a `*.tar` of it. Out: [`Bundles`]: every piece of evidence as it
 //! was received, and the manifests of images that their registries had, so that a release is judged
 //! offline as it is online. `bundle.json` (`{"_type": "https://laforge.dev/bundle/v1", "release", "evidence",
-//! "manifests"}`) lists all of it by digest: a bundle that was cut, or that holds more, is refused whole.
+//! "manifests"}`) lists all of it by digest: one that was cut, or that holds more, is no bundle. That is on
+//! record among what was set aside, and no end of the run: whoever may bring evidence, be it as a folder or as
+//! an archive, must not be able to silence the gate. What lies in such a folder counts as evidence anywhere does.
 //! `oci/` beside it is an OCI layout of manifests and indexes, without layers.
 //!
 //! Nothing here is believed: evidence speaks for itself, and manifests are compared with the digests that
@@ -13,21 +15,23 @@
 mod archive;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 use std::ffi::OsStr;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::directory::folder::{Bytes, Entries, Folder, Kind, open_file};
+use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use super::oci::Registries;
-use crate::evidence::limits::{PIECES, TOTAL_BYTES};
+use crate::evidence::limits::{PIECES, TOTAL_BYTES, quoted};
+use crate::evidence::{Unreadable, UnreadableFile};
 use crate::json;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::resolved::{ImageManifests, Unfetched};
 
-pub use archive::ArchiveError;
+use archive::ArchiveError;
 
 const TYPE: &str = "https://laforge.dev/bundle/v1";
 const LIST: &str = "bundle.json";
@@ -39,12 +43,15 @@ const MAX_FILES: usize = PIECES + 16_384;
 /// Bytes of a bundle: all evidence, and as much again of manifests.
 const MAX_BYTES: u64 = 2 * TOTAL_BYTES;
 
-/// Why a bundle can't be used: exit 2.
+/// Bytes of `bundle.json`: a digest for each file, and what stands around it.
+const MAX_LIST: u64 = MAX_FILES as u64 * 128;
+
+/// Why what says that it is a release bundle is none.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BundleError {
-    /// A file or folder that can't be read.
-    #[error("cannot read the bundle `{}`", path.display())]
+enum ReleaseBundleError {
+    /// A file or folder of it that can't be read.
+    #[error("is a release bundle of which `{}` can't be read", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -53,36 +60,22 @@ pub enum BundleError {
         source: io::Error,
     },
     /// An archive that is none of ours.
-    #[error("`{}` is no archive that `laforge bundle` wrote", path.display())]
-    Archive {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: ArchiveError,
-    },
+    #[error("is no archive that `laforge bundle` wrote")]
+    Archive(#[source] ArchiveError),
     /// A `bundle.json` that is none.
-    #[error("the bundle `{}` has no list of its files that can be read", path.display())]
-    List {
-        /// Which.
-        path: PathBuf,
-    },
+    #[error("is a release bundle without a list of its files that can be read")]
+    List,
     /// A file that is not listed, a listed one that is not there, or one with other bytes.
-    #[error("the bundle `{}` is not whole: `{file}` {problem}", path.display())]
+    #[error("is a release bundle that is not whole: `{file}` {problem}")]
     NotWhole {
-        /// Which.
-        path: PathBuf,
         /// The file in it.
         file: String,
         /// What is wrong with it.
         problem: &'static str,
     },
     /// More than a bundle holds.
-    #[error("the bundle `{}` is larger than {MAX_BYTES} bytes or {MAX_FILES} files", path.display())]
-    TooLarge {
-        /// Which.
-        path: PathBuf,
-    },
+    #[error("is a release bundle larger than {MAX_BYTES} bytes or {MAX_FILES} files")]
+    TooLarge,
 }
 
 /// What `bundle.json` says.
@@ -94,6 +87,15 @@ struct List {
     release: Listed,
     evidence: Vec<Listed>,
     manifests: Vec<Listed>,
+}
+
+impl List {
+    /// Every file that there has to be.
+    fn wanted(&self) -> BTreeSet<(Part, ClaimedDigest)> {
+        let evidence = self.evidence.iter().map(|listed| (Part::Evidence, listed.digest.clone()));
+        let manifests = self.manifests.iter().map(|listed| (Part::Manifest, listed.digest.clone()));
+        evidence.chain(manifests).collect()
+    }
 }
 
 #[derive(Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -179,25 +181,40 @@ fn blob(digest: &ClaimedDigest) -> String {
 /// The bundles among the paths of evidence.
 #[derive(Debug, Default)]
 pub struct Bundles {
-    releases: BTreeSet<ClaimedDigest>,
     evidence: Vec<(String, Vec<u8>)>,
+    /// Manifests of all of them: bytes speak for themselves.
     manifests: BTreeMap<ClaimedDigest, Vec<u8>>,
+    /// By release, the manifests of its own bundles: what these stand for.
+    covered: BTreeMap<ClaimedDigest, BTreeSet<ClaimedDigest>>,
+    broken: Vec<UnreadableFile>,
 }
 
 impl Bundles {
-    /// Reads every path that is a bundle, and gives back those that are not.
-    ///
-    /// # Errors
-    /// [`BundleError`] for a bundle that is not whole: then none of it is used.
-    pub fn among(paths: &[PathBuf]) -> Result<(Self, Vec<PathBuf>), BundleError> {
+    /// Reads every path that is a bundle, and gives back those that are to be read as evidence always is.
+    pub fn among(paths: &[PathBuf]) -> (Self, Vec<PathBuf>) {
         let (mut bundles, mut others) = (Self::default(), Vec::new());
         for path in paths {
-            match read(path)? {
-                Some(files) => bundles.take(path, files)?,
-                None => others.push(path.clone()),
+            let is_folder = path.is_dir();
+            let said = if is_folder { said_in_folder(path) } else { said_in_archive(path) };
+            let Some(said) = said else {
+                others.push(path.clone());
+                continue;
+            };
+            match said.files.and_then(|files| Contents::of(path, files)) {
+                Ok(contents) => bundles.add(contents),
+                Err(error) => {
+                    bundles.broken.push(UnreadableFile { problem: problem(&error), ..said.by });
+                    // A list must not hide what lies beside it.
+                    others.extend(is_folder.then(|| path.clone()));
+                }
             }
         }
-        Ok((bundles, others))
+        (bundles, others)
+    }
+
+    /// What says that it is a bundle and is none: nothing of it is used as one.
+    pub fn broken(&self) -> &[UnreadableFile] {
+        &self.broken
     }
 
     /// The pieces of evidence, and where each lies.
@@ -207,7 +224,7 @@ impl Bundles {
 
     /// Whether a bundle of this release holds this manifest, and so the evidence that its registry had.
     pub(super) fn covers(&self, release: Digest, digest: &ClaimedDigest) -> bool {
-        self.releases.contains(&release.claim()) && self.manifests.contains_key(digest)
+        self.covered.get(&release.claim()).is_some_and(|manifests| manifests.contains(digest))
     }
 
     /// The manifests of the bundles, and those of registries.
@@ -215,39 +232,60 @@ impl Bundles {
         BundledImages { bundles: self, registries }
     }
 
-    /// Takes a bundle of which every file is what the list says.
-    fn take(&mut self, path: &Path, mut files: Files) -> Result<(), BundleError> {
+    fn add(&mut self, contents: Contents) {
+        self.covered.entry(contents.release).or_default().extend(contents.manifests.keys().cloned());
+        self.evidence.extend(contents.evidence);
+        self.manifests.extend(contents.manifests);
+    }
+}
+
+fn problem(error: &ReleaseBundleError) -> Unreadable {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Unreadable { problem: quoted(&format!("{error}{cause}")) }
+}
+
+/// A bundle of which every file is what its list says.
+struct Contents {
+    release: ClaimedDigest,
+    evidence: Vec<(String, Vec<u8>)>,
+    manifests: BTreeMap<ClaimedDigest, Vec<u8>>,
+}
+
+impl Contents {
+    fn of(path: &Path, mut files: Files) -> Result<Self, ReleaseBundleError> {
+        if files.len() > MAX_FILES {
+            return Err(ReleaseBundleError::TooLarge);
+        }
         let list: Option<List> = files.remove(LIST).and_then(|bytes| json::decode(&bytes).ok());
-        let list = list.filter(|list| list.kind == TYPE);
-        let list = list.ok_or_else(|| BundleError::List { path: path.to_owned() })?;
-        let broken = |file: &str, problem| {
-            Err(BundleError::NotWhole { path: path.to_owned(), file: file.to_owned(), problem })
-        };
-        let evidence = list.evidence.into_iter().map(|it| (Part::Evidence, it.digest));
-        let manifests = list.manifests.into_iter().map(|it| (Part::Manifest, it.digest));
-        let mut wanted: BTreeSet<_> = evidence.chain(manifests).collect();
+        let list = list.filter(|list| list.kind == TYPE).ok_or(ReleaseBundleError::List)?;
+        let mut wanted = list.wanted();
+        let mut contents =
+            Self { release: list.release.digest, evidence: Vec::new(), manifests: BTreeMap::new() };
         for (file, bytes) in files {
             let digest = Digest::of_bytes(&bytes).claim();
             let part = match file.split_once('/') {
                 Some(("evidence", name)) if name.starts_with(&digest.hex()) => Part::Evidence,
                 Some(_) if file == blob(&digest) => Part::Manifest,
                 Some(("oci", "index.json" | "oci-layout")) => continue,
-                _ => return broken(&file, "is not what its name says"),
+                _ => return Err(not_whole(file, "is not what its name says")),
             };
             if !wanted.remove(&(part, digest.clone())) {
-                return broken(&file, "is not listed");
+                return Err(not_whole(file, "is not listed"));
             }
             match part {
-                Part::Evidence => self.evidence.push((path.join(&file).display().to_string(), bytes)),
-                Part::Manifest => drop(self.manifests.insert(digest, bytes)),
+                Part::Evidence => contents.evidence.push((path.join(&file).display().to_string(), bytes)),
+                Part::Manifest => drop(contents.manifests.insert(digest, bytes)),
             }
         }
-        if let Some((_, digest)) = wanted.first() {
-            return broken(&digest.to_string(), "is listed and not there");
+        match wanted.first() {
+            Some((_, digest)) => Err(not_whole(digest.to_string(), "is listed and not there")),
+            None => Ok(contents),
         }
-        self.releases.insert(list.release.digest);
-        Ok(())
     }
+}
+
+fn not_whole(file: String, problem: &'static str) -> ReleaseBundleError {
+    ReleaseBundleError::NotWhole { file, problem }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -256,34 +294,47 @@ enum Part {
     Manifest,
 }
 
-/// The files of a bundle; `None` for a path that is none.
-fn read(path: &Path) -> Result<Option<Files>, BundleError> {
-    let unreadable = |source| BundleError::Unreadable { path: path.to_owned(), source };
-    if path.is_dir() {
-        let folder = Folder::open(path).map_err(unreadable)?;
-        let is_bundle = match folder.entries(MAX_FILES).map_err(unreadable)? {
-            Entries::All(entries) => entries.iter().any(|(name, kind)| name == LIST && *kind == Kind::File),
-            Entries::TooMany => false,
+/// What says that it is a bundle.
+struct Said {
+    /// The document that says so.
+    by: UnreadableFile,
+    files: Result<Files, ReleaseBundleError>,
+}
+
+impl Said {
+    fn by(path: &Path, bytes: &[u8], files: Result<Files, ReleaseBundleError>) -> Self {
+        let by = UnreadableFile {
+            source: path.display().to_string(),
+            digest: Digest::of_bytes(bytes),
+            size: bytes.len() as u64,
+            problem: Unreadable { problem: String::new() },
         };
-        return if is_bundle { unpacked(path, &folder).map(Some) } else { Ok(None) };
-    }
-    if path.extension() != Some(OsStr::new("tar")) {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    let file = open_file(path).map_err(unreadable)?;
-    // Headers and padding take at most as much again as small files do.
-    file.take(2 * MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    let files =
-        archive::read(&bytes).map_err(|source| BundleError::Archive { path: path.to_owned(), source })?;
-    match files.len() > MAX_FILES || bytes.len() as u64 >= 2 * MAX_BYTES {
-        true => Err(BundleError::TooLarge { path: path.to_owned() }),
-        false => Ok(Some(files)),
+        Self { by, files }
     }
 }
 
-fn unpacked(path: &Path, folder: &Folder) -> Result<Files, BundleError> {
-    let mut walk = Walk { root: path, files: Files::new(), bytes: 0 };
+/// A folder is one if its list says so; whatever else is called `bundle.json` is a file like any.
+fn said_in_folder(path: &Path) -> Option<Said> {
+    let folder = Folder::open(path).ok()?;
+    let Bytes::All(list) = folder.read(OsStr::new(LIST), MAX_LIST).ok()? else { return None };
+    let value = json::parse(&list).ok()?;
+    let says_so = value.get("_type").and_then(Value::as_str) == Some(TYPE);
+    says_so.then(|| Said::by(&path.join(LIST), &list, unpacked(&folder)))
+}
+
+/// An archive is one if it is called so: no other archive is evidence.
+fn said_in_archive(path: &Path) -> Option<Said> {
+    if path.extension() != Some(OsStr::new("tar")) {
+        return None;
+    }
+    let file = open_file(path).ok()?;
+    // Headers and padding take at most as much again as small files do.
+    let Bytes::All(bytes) = read_bounded(file, 2 * MAX_BYTES).ok()? else { return None };
+    Some(Said::by(path, &bytes, archive::read(&bytes).map_err(ReleaseBundleError::Archive)))
+}
+
+fn unpacked(folder: &Folder) -> Result<Files, ReleaseBundleError> {
+    let mut walk = Walk { files: Files::new(), bytes: 0 };
     walk.folder(folder, "", 0)?;
     Ok(walk.files)
 }
@@ -291,19 +342,18 @@ fn unpacked(path: &Path, folder: &Folder) -> Result<Files, BundleError> {
 /// Folders within a bundle's: `oci/blobs/sha256`.
 const DEPTH: usize = 3;
 
-struct Walk<'a> {
-    root: &'a Path,
+struct Walk {
     files: Files,
     bytes: u64,
 }
 
-impl Walk<'_> {
-    fn folder(&mut self, folder: &Folder, prefix: &str, depth: usize) -> Result<(), BundleError> {
-        let too_large = || BundleError::TooLarge { path: self.root.to_owned() };
-        let unreadable = |source| BundleError::Unreadable { path: folder.path(OsStr::new("")), source };
+impl Walk {
+    fn folder(&mut self, folder: &Folder, prefix: &str, depth: usize) -> Result<(), ReleaseBundleError> {
+        let unreadable =
+            |source| ReleaseBundleError::Unreadable { path: folder.path(OsStr::new("")), source };
         let room = MAX_FILES.saturating_sub(self.files.len());
         let Entries::All(entries) = folder.entries(room).map_err(unreadable)? else {
-            return Err(too_large());
+            return Err(ReleaseBundleError::TooLarge);
         };
         for (name, kind) in entries {
             let file = format!("{prefix}{}", name.to_string_lossy());
@@ -317,12 +367,9 @@ impl Walk<'_> {
                         self.bytes += bytes.len() as u64;
                         self.files.insert(file, bytes);
                     }
-                    Bytes::TooMany => return Err(BundleError::TooLarge { path: self.root.to_owned() }),
+                    Bytes::TooMany => return Err(ReleaseBundleError::TooLarge),
                 },
-                _ => {
-                    let (path, problem) = (self.root.to_owned(), "is no file");
-                    return Err(BundleError::NotWhole { path, file, problem });
-                }
+                _ => return Err(not_whole(file, "is no file")),
             }
         }
         Ok(())

@@ -11,7 +11,6 @@
 
 mod artifacts;
 mod evidence;
-pub(in crate::source) mod folder;
 mod layout;
 mod policies;
 

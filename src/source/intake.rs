@@ -48,6 +48,8 @@ impl Piece {
 pub(super) struct Intake {
     limits: Limits,
     pieces: BTreeMap<Digest, Piece>,
+    /// What was found out to be no evidence before it got here; its bytes are not kept.
+    aside: BTreeMap<Digest, UnreadableFile>,
     taken: u64,
     total: u64,
     ignored: u64,
@@ -57,8 +59,8 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(limits: Limits) -> Self {
-        let (pieces, unreachable) = (BTreeMap::new(), Vec::new());
-        Self { limits, pieces, taken: 0, total: 0, ignored: 0, unreachable, over: None }
+        let (pieces, aside, unreachable) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { limits, pieces, aside, taken: 0, total: 0, ignored: 0, unreachable, over: None }
     }
 
     pub(super) fn gathered(&self) -> Gathered {
@@ -66,9 +68,10 @@ impl Intake {
             unreachable: self.unreachable.clone(),
             ignored: self.ignored,
             over_limit: self.over.clone(),
+            unreadable: self.aside.values().cloned().collect(),
             ..Gathered::default()
         };
-        for (digest, piece) in &self.pieces {
+        for (digest, piece) in self.pieces.iter().filter(|(digest, _)| !self.aside.contains_key(digest)) {
             match piece.parse() {
                 Ok(evidence) => gathered.found.push(evidence),
                 Err(problem) => gathered.unreadable.push(UnreadableFile {
@@ -79,6 +82,7 @@ impl Intake {
                 }),
             }
         }
+        gathered.unreadable.sort_by_key(|file| file.digest);
         gathered
     }
 
@@ -101,6 +105,11 @@ impl Intake {
         if problem.is_some() {
             self.take_piece(source, bytes, problem); // the pack itself, for its first piece that is none
         }
+    }
+
+    /// Puts aside what is known to be no evidence; what else is said of the same bytes adds nothing.
+    pub(super) fn set_aside(&mut self, file: &UnreadableFile) {
+        self.aside.entry(file.digest).or_insert_with(|| file.clone());
     }
 
     /// Takes one document, while there are not too many.

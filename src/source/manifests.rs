@@ -12,7 +12,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::directory::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
+use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use crate::release::deployed::{MAX_BYTES, MAX_FILES, ManifestFile};
 
 /// Names in all folders: files, and whatever lies beside them.

@@ -30,10 +30,9 @@ mod transport;
 
 use std::path::PathBuf;
 
-use crate::release::digest::{ClaimedDigest, Digest};
-use crate::release::image::{MAX_MANIFEST, document};
+use crate::release::digest::ClaimedDigest;
 use crate::release::resolved::{ImageManifests, Unfetched};
-use client::{Client, Wanted};
+use client::Client;
 use fault::Fault;
 use place::Place;
 
@@ -87,18 +86,7 @@ impl<'a> Registries<'a> {
     }
 
     fn fetch(&self, repository: &str, digest: &ClaimedDigest) -> Result<Option<Vec<u8>>, Fault> {
-        let client = self.client()?;
-        let place = Place::of(repository)?;
-        let wanted = Wanted::Manifest(digest.to_string());
-        let Some(answer) = client.get(&place, &wanted, MAX_MANIFEST)? else { return Ok(None) };
-        answer.is_manifest()?;
-        // Bytes of another digest say nothing, and who asked compares them; these are the image's own.
-        if Digest::of_bytes(answer.body()) == *digest
-            && let Some(meant) = document::media_types(answer.body())
-        {
-            answer.is_one_of(&meant)?;
-        }
-        Ok(Some(answer.into_body()))
+        self.client()?.manifest(&Place::of(repository)?, &digest.to_string())
     }
 }
 

@@ -532,6 +532,69 @@ fn asks_for_the_types_that_it_reads_where_a_list_is_too_long() {
     shipped.deploy(&[]).ends_with_data();
 }
 
+#[test]
+fn evidence_under_the_name_of_an_index_is_not_read() {
+    let (shipped, image) = Shipped::signed();
+    let listed = shipped.registry.attach(&shipped.signature_by("ci", &image), &image);
+    let digest = listed["digest"].as_str().unwrap().to_owned();
+    let bytes = shipped.registry.manifest(&digest);
+    shipped.registry.script(move |asked, _| {
+        asked.target.ends_with(&format!("/manifests/{digest}")).then(|| Reply::bytes(INDEX, &bytes))
+    });
+    shipped.deploy(&["--report", "json=report.json"]).ends_with_data();
+    let report: Value = serde_json::from_str(&shipped.example.read("report.json")).unwrap();
+    assert!(report["unreachable"].to_string().contains("calls it"), "{report}");
+}
+
+#[test]
+fn the_bytes_of_manifests_count_as_those_of_evidence_do() {
+    let (shipped, image) = Shipped::signed();
+    let padding = " ".repeat(4 * 1024 * 1024 - 1024);
+    for at in 0..17 {
+        let document = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": shipped.registry.blob(b"{}"),
+            "layers": [], "annotations": {"at": at.to_string(), "padding": padding}});
+        let descriptor = shipped.registry.push(MANIFEST, &document);
+        shipped.registry.refer(&image, descriptor);
+    }
+    shipped.denied("evidence-limit");
+}
+
+#[test]
+fn a_list_that_ends_before_its_last_page_is_no_absence() {
+    for status in [404, 400, 405, 406, 501] {
+        let (shipped, image) = Shipped::signed();
+        let listed = shipped.registry.evidence(BUNDLE, &shipped.signature(&image), &image);
+        shipped.registry.script(move |asked, _| {
+            let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
+            let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [listed.clone()]});
+            path.contains("/referrers/").then(|| match query {
+                "" => Reply::bytes(INDEX, index.to_string().as_bytes())
+                    .with("Link", format!("<{path}?n=2>; rel=\"next\"")),
+                _ => Reply::status(status),
+            })
+        });
+        shipped.inconclusive("signature-missing", "(referrers)");
+    }
+}
+
+#[test]
+fn a_list_too_long_that_can_not_be_filtered_is_a_recorded_deny() {
+    for status in [404, 400] {
+        let (shipped, _) = Shipped::signed();
+        shipped.registry.script(move |asked, _| {
+            let listed =
+                |at: u32| json!({"mediaType": MANIFEST, "digest": digest(&at.to_le_bytes()), "size": 1});
+            let listed: Vec<Value> = (0..300).map(listed).collect();
+            let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}).to_string();
+            match asked.target.split_once("/referrers/")?.1.contains("?artifactType=") {
+                false => Some(Reply::bytes(INDEX, index.as_bytes())),
+                true => Some(Reply::status(status)),
+            }
+        });
+        shipped.denied("evidence-limit");
+    }
+}
+
 // ---- Credentials.
 
 /// A registry that shows nothing without this, and names a token service.

@@ -279,6 +279,26 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case::sound(
+        "allows-foreign-bundle-json",
+        "A file called bundle.json makes no release bundle of the folder that it lies in.",
+        Allows,
+        |scene| {
+            let foreign = scene.local("p256-stranger", Content::Message(ARTIFACT_BYTES));
+            scene.put("evidence/bundle.json", foreign.to_string().as_bytes());
+        },
+    ),
+    Case::sound(
+        "allows-broken-release-bundle",
+        "A folder says that it is a release bundle and is none: that is on record, and its evidence counts as any does.",
+        Allows,
+        |scene| {
+            let digest = scene.release_digest();
+            let list = json!({"_type": "https://laforge.dev/bundle/v1", "release": {"digest": digest},
+                "evidence": [], "manifests": []});
+            scene.put("evidence/bundle.json", list.to_string().as_bytes());
+        },
+    ),
+    Case::sound(
         "allows-after-rejection-ended",
         "A rejection that is no longer in date blocks nothing.",
         Allows,

@@ -17,7 +17,7 @@ const NAME: usize = 100;
 /// Why an archive is none of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ArchiveError {
+pub(super) enum ArchiveError {
     /// It ends too early.
     #[error("it ends too early")]
     Cut,

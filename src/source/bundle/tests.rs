@@ -32,8 +32,20 @@ fn unpack(files: &Files) -> tempfile::TempDir {
     folder
 }
 
-fn among(folder: &tempfile::TempDir) -> Result<(Bundles, Vec<PathBuf>), BundleError> {
+fn among(folder: &tempfile::TempDir) -> (Bundles, Vec<PathBuf>) {
     Bundles::among(&[folder.path().to_owned()])
+}
+
+/// It is on record as none, its folder is read as any, and nothing of it stands for a registry.
+#[track_caller]
+fn is_broken(files: &Files, why: &str) {
+    let folder = unpack(files);
+    let (bundles, others) = among(&folder);
+    assert_eq!(others, [folder.path()]);
+    assert!(bundles.evidence.is_empty() && bundles.manifests.is_empty() && bundles.covered.is_empty());
+    let [broken] = bundles.broken() else { panic!("{:?}", bundles.broken()) };
+    assert_eq!(broken.digest, Digest::of_bytes(&files[LIST]));
+    assert!(broken.problem.problem.contains(why), "{}", broken.problem);
 }
 
 #[test]
@@ -43,7 +55,7 @@ fn reads_a_folder_and_an_archive_alike() {
     fs::write(&tar, archive::write(&files())).unwrap();
     let plain = tempfile::tempdir().unwrap();
     for path in [folder.path().to_owned(), tar.clone()] {
-        let (bundles, others) = Bundles::among(&[path, plain.path().to_owned()]).unwrap();
+        let (bundles, others) = Bundles::among(&[path, plain.path().to_owned()]);
         assert_eq!((bundles.evidence.len(), others.as_slice()), (3, &[plain.path().to_owned()][..]));
         let image = Digest::of_bytes(MANIFEST).claim();
         assert!(bundles.covers(Digest::of_bytes(b"release"), &image));
@@ -60,30 +72,79 @@ fn reads_a_folder_and_an_archive_alike() {
 }
 
 #[test]
-fn refuses_a_bundle_that_is_not_whole() {
+fn a_bundle_that_is_not_whole_is_none() {
     let names: Vec<String> = files().into_keys().collect();
     for name in &names {
         let mut cut = files();
         cut.remove(name);
         match name.as_str() {
             // Without its list it is a folder like any other; the layout is for other tools.
-            LIST => assert_eq!(among(&unpack(&cut)).unwrap().1.len(), 1),
-            "oci/index.json" | "oci/oci-layout" => assert!(among(&unpack(&cut)).is_ok()),
+            LIST => assert!(among(&unpack(&cut)).0.broken().is_empty()),
+            "oci/index.json" | "oci/oci-layout" => assert_eq!(among(&unpack(&cut)).0.covered.len(), 1),
             _ => {
-                assert!(matches!(among(&unpack(&cut)), Err(BundleError::NotWhole { .. })), "{name}");
+                is_broken(&cut, "is listed and not there");
                 let mut altered = files();
                 altered.get_mut(name).unwrap().push(b' ');
-                assert!(matches!(among(&unpack(&altered)), Err(BundleError::NotWhole { .. })), "{name}");
+                is_broken(&altered, "is not what its name says");
             }
         }
     }
     let mut more = files();
     more.insert(format!("evidence/{}.json", Digest::of_bytes(b"more").hex()), b"more".to_vec());
-    assert!(matches!(among(&unpack(&more)), Err(BundleError::NotWhole { .. })));
-    let mut other = files();
-    other.insert(LIST.to_owned(), br#"{"_type":"https://laforge.dev/release/v1"}"#.to_vec());
-    assert!(matches!(among(&unpack(&other)), Err(BundleError::List { .. })));
+    is_broken(&more, "is not listed");
+    let mut bare = files();
+    bare.insert(LIST.to_owned(), format!(r#"{{"_type":"{TYPE}"}}"#).into_bytes());
+    is_broken(&bare, "without a list of its files");
     let linked = unpack(&files());
     std::os::unix::fs::symlink("bundle.json", linked.path().join("evidence/link.json")).unwrap();
-    assert!(matches!(among(&linked), Err(BundleError::NotWhole { .. })));
+    let (bundles, others) = among(&linked);
+    assert_eq!((bundles.broken().len(), others.len()), (1, 1));
+}
+
+#[test]
+fn a_file_called_bundle_json_makes_no_bundle() {
+    for list in ["", "[]", "null", r#"{"_type":"https://laforge.dev/release/v1"}"#, r#"{"mediaType":"x"}"#] {
+        let folder = unpack(&[(LIST.to_owned(), list.as_bytes().to_vec())].into());
+        let (bundles, others) = among(&folder);
+        assert_eq!((bundles.broken().len(), others.as_slice()), (0, &[folder.path().to_owned()][..]));
+    }
+    // Said twice, it says nothing.
+    let twice = format!(r#"{{"_type":"x","_type":"{TYPE}"}}"#);
+    assert!(among(&unpack(&[(LIST.to_owned(), twice.into_bytes())].into())).0.broken().is_empty());
+}
+
+#[test]
+fn an_archive_that_is_none_of_ours_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("cut.tar"), b"cut").unwrap();
+    fs::write(at("other.tar"), archive::write(&[("a".to_owned(), b"a".to_vec())].into())).unwrap();
+    let (bundles, others) = Bundles::among(&[at("cut.tar"), at("other.tar"), at("gone.tar")]);
+    // What can't be read is unreachable, as whoever reads evidence finds out.
+    assert_eq!(others, [at("gone.tar")]);
+    assert!(bundles.evidence.is_empty() && bundles.covered.is_empty());
+    let problems: Vec<_> = bundles.broken().iter().map(|broken| broken.problem.problem.as_str()).collect();
+    assert_eq!(
+        problems,
+        [
+            "is no archive that `laforge bundle` wrote: it ends too early",
+            "is a release bundle without a list of its files that can be read"
+        ]
+    );
+}
+
+#[test]
+fn a_bundle_stands_for_the_manifests_that_it_holds_itself() {
+    let manifests = manifests();
+    let nothing = BTreeMap::new();
+    let of = |release: &[u8], manifests| {
+        let (evidence, images) = (Vec::new(), BTreeSet::new());
+        unpack(&Collected { release: Digest::of_bytes(release), evidence, manifests, images }.files())
+    };
+    let (empty, other) = (of(b"release", &nothing), of(b"another release", &manifests));
+    let (bundles, _) = Bundles::among(&[empty.path().to_owned(), other.path().to_owned()]);
+    let image = Digest::of_bytes(MANIFEST).claim();
+    assert!(!bundles.covers(Digest::of_bytes(b"release"), &image));
+    assert!(bundles.covers(Digest::of_bytes(b"another release"), &image));
+    assert_eq!(bundles.images(&Registries::offline()).manifest("r/a", &image).unwrap(), MANIFEST);
 }

@@ -6,9 +6,9 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::folder;
 use crate::release::digest::Algorithms;
 use crate::release::resolved::{ArtifactFiles, MOST_BYTES, too_large};
+use crate::source::folder;
 
 /// Files on disk.
 pub struct Files<'a> {

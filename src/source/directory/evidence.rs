@@ -1,6 +1,6 @@
 //! Evidence in files, folders and OCI layouts (`formats.md` section 5).
 //!
-//! In: paths. Out: [`EvidenceFolders`], every byte of it read at construction, so that nothing can
+//! In: paths, and the release bundles that were among them. Out: [`EvidenceFolders`], every byte of it read at construction, so that nothing can
 //! change between two looks; [`EvidenceFolders::gather`] parses it. Folders are walked in the order of
 //! their names' bytes and no link in them is followed. An I/O failure is `unreachable`, a document that
 //! does not parse `unreadable`, a limit a recorded deny: none of them is silence.
@@ -9,12 +9,12 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use super::layout;
 use crate::evidence::{EvidenceSource, Gathered};
 use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
 use crate::source::bundle::Bundles;
+use crate::source::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use crate::source::intake::{Intake, Limits};
 
 /// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
@@ -37,6 +37,9 @@ impl EvidenceFolders {
     /// The same, and the evidence of bundles beside them, within one set of limits.
     pub fn read_with(paths: &[PathBuf], bundles: &Bundles) -> Self {
         let mut folders = Self::read(paths);
+        for broken in bundles.broken() {
+            folders.intake.set_aside(broken);
+        }
         for (source, bytes) in bundles.evidence() {
             folders.intake.take(source, bytes.clone(), None);
         }

@@ -10,11 +10,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-use super::folder::{Bytes, Folder};
 use crate::evidence::Unreadable;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::image::MAX_MANIFEST;
 use crate::source::attached::{self, Descriptor, Layer};
+use crate::source::folder::{Bytes, Folder};
 use crate::source::intake::Intake;
 
 /// Manifests of one layout: each piece of evidence has one, beside those of images.

@@ -8,8 +8,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use crate::policy::set::PolicyFile;
+use crate::source::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use crate::yaml::MAX_DOCUMENT;
 
 /// Names in a set's folders: a set is written and read by people.

@@ -23,6 +23,7 @@ use super::patience::Patience;
 use super::place::Place;
 use super::transport::{Question, Transport, Trouble};
 use crate::release::digest::{ClaimedDigest, Digest};
+use crate::release::image::{MAX_MANIFEST, document};
 
 /// Bytes of documents that are kept for a second look.
 const MAX_CACHED: usize = 64 * 1024 * 1024;
@@ -141,6 +142,21 @@ impl<'a> Client<'a> {
             };
             self.bear(place, &host, failure, attempts, started)?;
         }
+    }
+
+    /// A manifest or index by digest or tag, which its `Content-Type` and its members call the same: what
+    /// is kept by digest was read in one way, whoever asked for it.
+    pub(super) fn manifest(&self, place: &Place, reference: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let wanted = Wanted::Manifest(reference.to_owned());
+        let Some(answer) = self.get(place, &wanted, MAX_MANIFEST)? else { return Ok(None) };
+        answer.is_manifest()?;
+        // Bytes of another digest say nothing, and who asked compares them.
+        let asked: Option<ClaimedDigest> = reference.parse().ok();
+        let is_asked = asked.is_none_or(|digest| Digest::of_bytes(answer.body()) == digest);
+        if is_asked && let Some(meant) = document::media_types(answer.body()) {
+            answer.is_one_of(&meant)?;
+        }
+        Ok(Some(answer.into_body()))
     }
 
     /// Waits before the next time, unless there is none: then the failure is the outcome.

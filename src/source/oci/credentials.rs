@@ -22,6 +22,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use super::place::key_of;
 use crate::json;
 
 /// Bytes of `config.json` and of a helper's answer: both hold a few secrets.
@@ -163,8 +164,7 @@ impl Entry {
 /// `https://index.docker.io/v1/` and `index.docker.io` are one host.
 fn host_of(key: &str) -> &str {
     let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
-    let host = key.split('/').next().unwrap_or_default();
-    if host == "docker.io" { "index.docker.io" } else { host }
+    key_of(key.split('/').next().unwrap_or_default())
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {

@@ -21,7 +21,6 @@ use super::referrers::{self, Listed};
 use crate::evidence::limits::{DOCUMENT_BYTES, TOTAL_BYTES};
 use crate::evidence::{EvidenceSource, Gathered, OverLimit, Unreadable};
 use crate::release::digest::{ClaimedDigest, Digest};
-use crate::release::image::MAX_MANIFEST;
 use crate::release::resolved::{Image, Kept, ResolvedRelease};
 use crate::source::attached::{self, Descriptor, Layer};
 use crate::source::bundle::Bundles;
@@ -150,12 +149,15 @@ enum Depth {
 struct Found {
     documents: Vec<(String, Vec<u8>, Option<Unreadable>)>,
     unreachable: Vec<(String, Fault)>,
+    /// Bytes of what led to them, which count as they do.
+    manifest_bytes: usize,
     ignored: u64,
     over: Option<OverLimit>,
 }
 
 impl Found {
     fn into_intake(self, intake: &mut Intake) {
+        intake.weigh(self.manifest_bytes);
         for (source, bytes, problem) in self.documents {
             intake.take(&source, bytes, problem);
         }
@@ -225,7 +227,7 @@ impl Search<'_> {
             return self.over(OverLimit { what: "manifests with evidence of one image", limit, found });
         }
         let reference = digest.to_string();
-        let bytes = match self.client.cached(digest, || self.fetch_manifest(&reference)) {
+        let bytes = match self.client.cached(digest, || self.client.manifest(&self.place, &reference)) {
             Ok(Some(bytes)) => bytes,
             // The list says that there is one: that it can't be had is no absence.
             Ok(None) => return self.gone(&reference),
@@ -239,6 +241,10 @@ impl Search<'_> {
 
     /// A manifest or index; of a tag's index, what it lists.
     fn document(&mut self, reference: &str, bytes: Vec<u8>, depth: Depth) {
+        if !self.weigh(bytes.len()) {
+            return;
+        }
+        self.found.manifest_bytes += bytes.len();
         match attached::read(&bytes) {
             Ok(listing) => {
                 self.found.ignored += listing.unsigned;
@@ -287,20 +293,13 @@ impl Search<'_> {
     }
 
     fn manifest(&mut self, reference: &str) -> Option<Vec<u8>> {
-        match self.fetch_manifest(reference) {
+        match self.client.manifest(&self.place, reference) {
             Ok(bytes) => bytes,
             Err(fault) => {
                 self.unreachable(reference, fault);
                 None
             }
         }
-    }
-
-    fn fetch_manifest(&self, reference: &str) -> Result<Option<Vec<u8>>, Fault> {
-        let wanted = Wanted::Manifest(reference.to_owned());
-        let Some(answer) = self.client.get(&self.place, &wanted, MAX_MANIFEST)? else { return Ok(None) };
-        answer.is_manifest()?;
-        Ok(Some(answer.into_body()))
     }
 
     /// Whether these bytes still fit into what is taken in all.

@@ -1,4 +1,8 @@
-//! Why a registry gave nothing that can be used. None of these is an answer: who asked can't tell.
+//! Why a registry gave nothing that can be used.
+//!
+//! In: what went wrong on the way. Out: [`Fault`], one line for whoever has to mend it, which names the
+//! host and no URL (one may hold a signature that lets anyone read). None of these is an answer: who
+//! asked can't tell.
 
 use std::time::Duration;
 
@@ -10,7 +14,7 @@ use super::credentials::CredentialError;
 pub(super) enum Fault {
     /// No registry may be asked.
     #[error(
-        "only a registry has it, and `--offline` reaches none: give the image as an OCI layout, or run without `--offline`"
+        "only a registry has it, and `--offline` reaches none: bring it with `laforge bundle`, give the image as an OCI layout, or run without `--offline`"
     )]
     Offline,
     /// A host that no URL can be made of.

@@ -10,8 +10,11 @@ use reqwest::Url;
 use super::fault::Fault;
 
 /// What images without a host mean, and the host that serves them.
-const DOCKER_HUB: [&str; 2] = ["docker.io", "index.docker.io"];
+const DOCKER_HUB: [&str; 2] = ["docker.io", DOCKER_HUB_KEY];
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+
+/// Docker Hub's token service: another host of the same party.
+const DOCKER_HUB_TOKENS: &str = "auth.docker.io";
 
 /// The key of Docker Hub's credentials, in every tool's files.
 const DOCKER_HUB_KEY: &str = "index.docker.io";
@@ -31,11 +34,11 @@ impl Place {
     pub(super) fn of(repository: &str) -> Result<Self, Fault> {
         let (host, path) = match repository.split_once('/') {
             Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path.to_owned()),
-            _ => ("docker.io", repository.to_owned()),
+            _ => (DOCKER_HUB_KEY, repository.to_owned()),
         };
         let unusable = || Fault::Host { host: host.to_owned() };
-        let hub = DOCKER_HUB.contains(&host);
-        let (served, key) = if hub { (DOCKER_HUB_HOST, DOCKER_HUB_KEY) } else { (host, host) };
+        let (hub, key) = (DOCKER_HUB.contains(&host), key_of(host));
+        let served = if hub { DOCKER_HUB_HOST } else { host };
         let path = if hub && !path.contains('/') { format!("library/{path}") } else { path };
         let mut root = Url::parse(&format!("https://{served}/")).map_err(|_| unusable())?;
         if !root.username().is_empty() || root.password().is_some() || root.path() != "/" {
@@ -64,10 +67,20 @@ impl Place {
         &self.root
     }
 
+    /// Whether a host is the token service of the party that this one is of, when that is Docker Hub.
+    pub(super) fn is_served_tokens_by(&self, host: &str) -> bool {
+        self.root.host_str() == Some(DOCKER_HUB_HOST) && host == DOCKER_HUB_TOKENS
+    }
+
     /// The scope of a token that reads it.
     pub(super) fn scope(&self) -> String {
         format!("repository:{}:pull", self.path)
     }
+}
+
+/// What a host's credentials are kept under: Docker Hub has several names and one key.
+pub(super) fn key_of(host: &str) -> &str {
+    if DOCKER_HUB.contains(&host) { DOCKER_HUB_KEY } else { host }
 }
 
 /// Whether a URL's host is this machine: the only ones that plain HTTP is spoken to.

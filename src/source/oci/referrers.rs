@@ -61,7 +61,8 @@ fn of_known_types(client: &Client<'_>, place: &Place, digest: &ClaimedDigest) ->
         match pages(client, place, digest, Some(of_type))? {
             Pages::All(found) => all.extend(found),
             Pages::TooMany(over) => return Ok(Listed::TooMany(over)),
-            Pages::None => return Ok(Listed::NoLists),
+            // It keeps lists, as the first question showed: this one is only too long to be read.
+            Pages::None => return Ok(Listed::TooMany(over("referrers of one image", MAX_READ))),
         }
     }
     // A registry that doesn't filter gives each list whole.
@@ -88,17 +89,18 @@ fn pages(
 ) -> Result<Pages, Fault> {
     let mut found = Vec::new();
     let mut next = Some(Wanted::Referrers(digest.to_string(), of_type));
-    for _ in 0..MAX_PAGES {
+    let problem = |problem| Fault::Listing { host: place.host().to_owned(), problem };
+    for page in 0..MAX_PAGES {
         let Some(wanted) = next.take() else { return Ok(Pages::All(found)) };
         let answer = match client.get(place, &wanted, MAX_MANIFEST) {
             Ok(Some(answer)) => answer,
-            Ok(None) => return Ok(Pages::None),
-            // What registries say that know nothing of such lists.
-            Err(Fault::Refused { status: 400 | 405 | 406 | 501, .. }) => return Ok(Pages::None),
+            // What registries say that know nothing of such lists. Whoever gave a first page does.
+            Ok(None) if page == 0 => return Ok(Pages::None),
+            Err(Fault::Refused { status: 400 | 405 | 406 | 501, .. }) if page == 0 => return Ok(Pages::None),
+            Ok(None) => return Err(problem("names a further page and does not have it")),
             Err(fault) => return Err(fault),
         };
         answer.is_one_of(&INDEXES)?;
-        let problem = |problem| Fault::Listing { host: place.host().to_owned(), problem };
         let listing = attached::read(answer.body()).map_err(|_| problem("is no index"))?;
         found.extend(listing.manifests);
         if found.len() > MAX_LISTED {

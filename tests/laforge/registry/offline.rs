@@ -26,6 +26,26 @@ fn two_platforms() -> Shipped {
     shipped
 }
 
+impl Shipped {
+    /// Ends so, on record, with this among what counted for nothing.
+    #[track_caller]
+    fn set_aside(&self, arguments: &[&str], ends: i32, why: &str) {
+        let before = self.example.entries().len();
+        let run = self.example.run(&[arguments, &["--report", "json=report.json"]].concat());
+        run.ends(ends).says(why);
+        assert!(ends == 0 || self.example.entries().len() > before, "it is not on record");
+        if ends != 0 {
+            // The image itself is not to be had, so that evidence was not looked at.
+            return;
+        }
+        let report: Value = serde_json::from_str(&self.example.read("report.json")).unwrap();
+        let aside = report["setAside"].as_array().unwrap();
+        let is_it =
+            |one: &&Value| one["kind"] == "unreadable" && one["reason"].as_str().unwrap().contains(why);
+        assert!(aside.iter().any(|one| is_it(&one)), "{report}");
+    }
+}
+
 /// Ends the registry, so that nothing can be had of it any more.
 fn gone(shipped: &Shipped) {
     shipped.registry.script(|_, _| Some(Reply::status(500).given(Manner::HangUp)));
@@ -94,19 +114,41 @@ fn no_bundle_is_made_of_what_can_not_be_reached_in_full() {
 }
 
 #[test]
-fn refuses_a_bundle_that_was_altered() {
+fn a_bundle_that_was_altered_stands_for_nothing_and_is_on_record() {
     let shipped = two_platforms();
     shipped.example.run(&["bundle", "-o", "bundle.tar"]).ends_with_data();
     shipped.example.run(&["bundle", "-o", "bundle.tar"]).ends(2).says("is already there");
     let whole = fs::read(shipped.example.path("bundle.tar")).unwrap();
-    for at in [0, 124, 156, 520, 1100, whole.len() - 1] {
+    let cut = whole[..whole.len() / 2].to_vec();
+    let altered = [0, 124, 156, 520, 1100, whole.len() - 1].map(|at| {
         let mut altered = whole.clone();
         altered[at] ^= 1;
-        fs::write(shipped.example.path("bundle.tar"), altered).unwrap();
-        shipped.example.run(&OFFLINE).ends(2).says("fatal: no decision was made");
+        altered
+    });
+    let altered = altered.map(|altered| (altered, "warning: `bundle.tar` is "));
+    for (broken, why) in altered.into_iter().chain([(cut, "is no archive that `laforge bundle` wrote")]) {
+        fs::write(shipped.example.path("bundle.tar"), broken).unwrap();
+        shipped.set_aside(&OFFLINE, 11, why);
+        let again = ["bundle", "--offline", "--evidence", "bundle.tar", "-o", "second.tar"];
+        shipped.example.run(&again).ends(2).says("make it again with `laforge bundle`");
     }
-    fs::write(shipped.example.path("bundle.tar"), &whole[..whole.len() / 2]).unwrap();
-    shipped.example.run(&OFFLINE).ends(2).says("no archive that `laforge bundle` wrote");
+}
+
+#[test]
+fn a_folder_that_says_it_is_a_bundle_and_is_not_silences_nobody() {
+    let shipped = two_platforms();
+    shipped.example.run(&["bundle", "-o", "folder"]).ends_with_data();
+    let list = shipped.example.read("folder/bundle.json");
+    // What lies in the folder is evidence all the same, and its manifests are those of no registry.
+    shipped.example.write("folder/notes.txt", "one more");
+    gone(&shipped);
+    let broken = ["deploy", "--offline", "--evidence", "folder"];
+    shipped.set_aside(&broken, 11, "is not whole: `notes.txt` is not what its name says");
+    let online = two_platforms();
+    for text in [list.as_str(), r#"{"_type": "https://laforge.dev/bundle/v1"}"#] {
+        online.example.write("evidence/bundle.json", text);
+        online.set_aside(&["deploy"], 0, "is a release bundle ");
+    }
 }
 
 #[test]

@@ -173,6 +173,10 @@ impl Registry {
         self.content.lock().unwrap().manifests.insert(reference.to_owned(), entry);
     }
 
+    pub fn manifest(&self, reference: &str) -> Vec<u8> {
+        self.content.lock().unwrap().manifests[reference].1.clone()
+    }
+
     pub fn remove(&self, digest: &str) {
         let mut content = self.content.lock().unwrap();
         content.manifests.remove(digest);

@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 /// An open folder and what the user would call it.
-pub(in crate::source) struct Folder {
+pub(super) struct Folder {
     handle: OwnedFd,
     path: PathBuf,
 }
 
 /// What a name in a folder stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::source) enum Kind {
+pub(super) enum Kind {
     File,
     Folder,
     Link,
@@ -30,7 +30,7 @@ pub(in crate::source) enum Kind {
 }
 
 /// The entries of a folder, or that there are more than were asked for.
-pub(in crate::source) enum Entries {
+pub(super) enum Entries {
     /// All of them, sorted by the bytes of their names.
     All(Vec<(OsString, Kind)>),
     /// More than the limit.
@@ -38,7 +38,7 @@ pub(in crate::source) enum Entries {
 }
 
 /// The bytes of a file, or that there are more than were asked for.
-pub(in crate::source) enum Bytes {
+pub(super) enum Bytes {
     /// All of them.
     All(Vec<u8>),
     /// More than the limit.
@@ -46,22 +46,22 @@ pub(in crate::source) enum Bytes {
 }
 
 impl Folder {
-    pub(in crate::source) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let handle =
             rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { handle, path: path.to_owned() })
     }
 
     /// The path of a name in it, as the user would write it.
-    pub(in crate::source) fn path(&self, name: &OsStr) -> PathBuf {
+    pub(super) fn path(&self, name: &OsStr) -> PathBuf {
         self.path.join(name)
     }
 
-    pub(in crate::source) fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         self.path.display().to_string()
     }
 
-    pub(in crate::source) fn entries(&self, limit: usize) -> io::Result<Entries> {
+    pub(super) fn entries(&self, limit: usize) -> io::Result<Entries> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.handle)? {
             let entry = entry?;
@@ -95,12 +95,12 @@ impl Folder {
         })
     }
 
-    pub(in crate::source) fn folder(&self, name: &OsStr) -> io::Result<Self> {
+    pub(super) fn folder(&self, name: &OsStr) -> io::Result<Self> {
         let handle = self.open_at(name, OFlags::DIRECTORY)?;
         Ok(Self { handle, path: self.path(name) })
     }
 
-    pub(in crate::source) fn read(&self, name: &OsStr, limit: u64) -> io::Result<Bytes> {
+    pub(super) fn read(&self, name: &OsStr, limit: u64) -> io::Result<Bytes> {
         // Without NONBLOCK, a pipe put in a file's place would wait for a writer for ever.
         read_bounded(File::from(self.open_at(name, OFlags::NONBLOCK)?), limit)
     }
@@ -112,7 +112,7 @@ impl Folder {
 }
 
 /// Opens a file that the user named, links followed; anything but a file is refused.
-pub(in crate::source) fn open_file(path: &Path) -> io::Result<File> {
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     regular(&file)?;
@@ -120,7 +120,7 @@ pub(in crate::source) fn open_file(path: &Path) -> io::Result<File> {
 }
 
 /// Reads a regular file, and no more than one byte past the limit.
-pub(in crate::source) fn read_bounded(file: File, limit: u64) -> io::Result<Bytes> {
+pub(super) fn read_bounded(file: File, limit: u64) -> io::Result<Bytes> {
     regular(&file)?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
