@@ -200,13 +200,13 @@ fn group_of(api: &str) -> &str {
 /// Kinds that run Pods and can't do without containers of their own. Other groups have kinds of the same
 /// names that bear theirs elsewhere.
 fn runs_pods(kind: &str, api: &str) -> bool {
-    match (group_of(api), kind) {
-        ("", "Pod" | "ReplicationController") => true,
-        ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") => true,
-        ("batch", "Job" | "CronJob") => true,
-        ("argoproj.io", "Rollout") => true,
-        _ => false,
-    }
+    matches!(
+        (group_of(api), kind),
+        ("", "Pod" | "ReplicationController")
+            | ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+            | ("batch", "Job" | "CronJob")
+            | ("argoproj.io", "Rollout")
+    )
 }
 
 fn has_containers(pod: &Node) -> bool {

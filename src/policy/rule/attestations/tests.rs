@@ -284,9 +284,18 @@ fn holds_results_and_tests_to_what_the_policy_says() {
     assert_eq!(rules(&judged(&worst("WARNED"), vec![tests("a", Ending::Failed)])), ["attestation-failed"]);
 }
 
+#[track_caller]
+fn refuses<const N: usize>(cases: [(String, &str); N]) {
+    for (section, reason) in cases {
+        let refusal = refused(&format!("{{require: {{attestations: [{section}]}}}}"));
+        let at = refusal.strip_prefix("policies/test.yaml:4:").expect("a place");
+        assert_eq!(at.split_once(": ").unwrap().1, reason, "{section}");
+    }
+}
+
 #[test]
-fn refuses_what_can_not_be_meant() {
-    for (section, reason) in [
+fn refuses_signers_that_can_not_be_meant() {
+    refuses([
         (format!("{{predicateType: '{SCAN}'}}"), "missing field `from`"),
         (format!("{{predicateType: '{SCAN}', from: []}}"), "an empty list says nothing"),
         (format!("{{predicateType: '{SCAN}', from: [nobody]}}"), "trust names no signer `nobody`"),
@@ -307,6 +316,14 @@ fn refuses_what_can_not_be_meant() {
             "`atLeast: 2` asks for more signers than the 1 in `from`",
         ),
         (format!("{{predicateType: '{SCAN}', from: [scanner], maxAge: 1w}}"), "`1w` is not a duration"),
+    ]);
+    assert!(refused("{require: {attestations: []}}").ends_with("an empty list says nothing"));
+    loaded("{require: {attestations: [{predicateType: 'https://spdx.dev/Document', from: [sbom]}]}}");
+}
+
+#[test]
+fn refuses_conditions_and_types_that_can_not_be_meant() {
+    refuses([
         (
             format!("{{predicateType: '{SCAN}', from: [scanner], result: PASSED}}"),
             "`result` is no condition of `https://in-toto.io/attestation/vulns`",
@@ -352,13 +369,7 @@ fn refuses_what_can_not_be_meant() {
             "`https://laforge.dev/attestation/approval/v1` is not asked for by `attestations`",
         ),
         ("{predicateType: vulns, from: [scanner]}".to_owned(), "`vulns` is not a predicate type"),
-    ] {
-        let refusal = refused(&format!("{{require: {{attestations: [{section}]}}}}"));
-        let at = refusal.strip_prefix("policies/test.yaml:4:").expect("a place");
-        assert_eq!(at.split_once(": ").unwrap().1, reason, "{section}");
-    }
-    assert!(refused("{require: {attestations: []}}").ends_with("an empty list says nothing"));
-    loaded("{require: {attestations: [{predicateType: 'https://spdx.dev/Document', from: [sbom]}]}}");
+    ]);
 }
 
 proptest! {
