@@ -163,10 +163,11 @@ fn a_plan_for_an_environment_that_the_gate_may_not_decide_for() {
 #[test]
 fn a_preview_is_no_plan() {
     let example = Example::new();
-    example.edit("laforge.yaml", "release: release.yaml\n", "");
-    example.deploy(&["-o", "plan.json"]).ends(2);
-    example.run(&["deploy", "-o", "plan.json"]).ends(0);
-    assert_eq!(serde_json::from_str::<Value>(&example.read("plan.json")).unwrap()["executable"], false);
+    let nowhere = Example::empty();
+    nowhere.run(&["deploy", "-o", "plan.json"]).ends(0);
+    let preview = nowhere.read("plan.json");
+    assert_eq!(serde_json::from_str::<Value>(&preview).unwrap()["executable"], false);
+    example.write("plan.json", &preview);
     example.run(&["audit", "verify-proof", "plan.json"]).ends(13);
 }
 
