@@ -18,6 +18,7 @@ use crate::plan::{RolloutError, RolloutRequest, exact};
 use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
 use crate::release::document::InlineRelease;
+use crate::rollout::executor::{Executor, ExecutorSection};
 use crate::yaml::{DocumentError, Place, Source, Spanned};
 
 /// The file that is looked for in the folder where the program runs.
@@ -40,6 +41,8 @@ pub struct Config {
     pub policies: Vec<ConfiguredPolicy>,
     /// The audit log.
     pub audit: Option<ConfiguredLog>,
+    /// What runs rollouts on this machine.
+    pub executor: Option<Executor>,
     rollout: Option<RolloutSection>,
     source: Source,
 }
@@ -147,8 +150,8 @@ struct Document {
     audit: Option<AuditSection>,
     /// How to roll out.
     rollout: Option<RolloutSection>,
-    #[schemars(skip)]
-    executor: Option<Spanned<IgnoredAny>>,
+    /// What runs rollouts on this machine.
+    executor: Option<ExecutorSection>,
 }
 
 /// A path, or the release itself.
@@ -283,6 +286,7 @@ impl Config {
             trust: document.trust.as_ref().map(|path| reader.path(path)),
             policies: policies.collect(),
             audit: document.audit.as_ref().map(|section| reader.log(section)).transpose()?,
+            executor: reader.executor(document.executor.as_ref(), document.rollout.as_ref())?,
             rollout: document.rollout,
             source: source.clone(),
         })
@@ -319,7 +323,6 @@ impl Reader<'_> {
             document.audit.as_ref().and_then(|section| member(section).as_ref())
         };
         let unbuilt = [
-            ("executor", document.executor.as_ref()),
             ("audit.anchor", audit(|section| &section.anchor)),
             ("audit.primary", audit(|section| &section.primary)),
             ("audit.mirror", audit(|section| &section.mirror)),
@@ -339,6 +342,15 @@ impl Reader<'_> {
 
     fn path(&self, member: &Spanned<String>) -> ConfiguredPath {
         ConfiguredPath { path: self.folder.join(&member.value), place: self.source.place(member) }
+    }
+
+    fn executor(
+        &self,
+        section: Option<&ExecutorSection>,
+        rollout: Option<&RolloutSection>,
+    ) -> Result<Option<Executor>, DocumentError> {
+        let target = rollout.and_then(|rollout| rollout.target.as_ref()).map(|target| target.value.as_str());
+        section.map(|section| Executor::read(section, target, self.source, self.folder)).transpose()
     }
 
     fn log(&self, section: &AuditSection) -> Result<ConfiguredLog, DocumentError> {
@@ -464,7 +476,6 @@ mod tests {
     #[test]
     fn says_what_is_not_built_yet_instead_of_ignoring_it() {
         for (body, name, place) in [
-            ("executor: {driver: haproxy, socket: [1]}\n", "executor", "3:11"),
             ("audit: {log: a, anchor: {required: true}}\n", "audit.anchor", "3:25"),
             ("audit: {log: a, primary: x}\n", "audit.primary", "3:26"),
             ("audit: {log: a, mirror: []}\n", "audit.mirror", "3:25"),

@@ -23,4 +23,5 @@ pub mod source;
 pub mod time;
 pub mod trust;
 pub mod verify;
+mod workers;
 pub mod yaml;

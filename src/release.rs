@@ -9,6 +9,7 @@ pub mod digest;
 pub mod document;
 pub mod image;
 pub mod name;
+pub mod reading;
 pub mod reference;
 pub mod resolved;
 pub mod shape;

@@ -2,13 +2,16 @@
 //!
 //! Out: [`Plan`], made of an [`Approved`](crate::audit::Approved) alone. In: an [`Envelope`], of which
 //! nothing counts until [`Envelope::accept`] has taken all its steps (`formats.md` section 8).
-//! How a rollout goes is [`machine`]'s, how it is judged [`objective`]'s, and [`simulate`] runs both in
-//! virtual time.
+//! How a rollout goes is [`machine`]'s, how it is judged [`objective`]'s; [`simulate`] runs both in
+//! virtual time, an [`executor`]'s [`driver`]s and [`metrics`] in the real one.
 
 pub mod acceptance;
+pub mod driver;
 pub mod envelope;
+pub mod executor;
 pub mod log_policy;
 pub mod machine;
+pub mod metrics;
 pub mod objective;
 pub mod promotion;
 pub mod refusal;

@@ -21,7 +21,6 @@ mod signatures;
 mod spoken;
 mod standing;
 mod subjects;
-mod workers;
 
 #[cfg(test)]
 mod tests;

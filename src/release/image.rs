@@ -199,7 +199,7 @@ impl Walk<'_> {
             if !self.hashed.insert(claim.clone()) {
                 continue;
             }
-            let digest = super::resolved::hash_file(self.name, &blob(folder, &claim), files)?;
+            let digest = super::reading::hash_file(self.name, &blob(folder, &claim), files)?;
             let part = if at == 0 { format!("config{owner}") } else { format!("layer {at}{owner}") };
             if digest.digest() == claim {
                 self.check_size(descriptor, digest.size(), &claim)?;

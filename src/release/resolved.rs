@@ -5,15 +5,13 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use serde::Serialize;
 
 use super::deployed::{Inventory, Unpinned};
 use super::digest::{Algorithms, ArtifactDigest, ClaimedDigest, Digest};
-use super::image::{self, Store};
-use super::{Artifact, Location, Release, Replaces, SourceRevision};
+use super::reading::{Reading, World, read_all};
+use super::{Artifact, Release, Replaces, SourceRevision};
 
 /// Opens the files that a release names. Adapters implement it; the gate only reads.
 pub trait ArtifactFiles: Sync {
@@ -215,14 +213,15 @@ impl Release {
             list
         };
         let (artifacts, config) = (sorted(&self.artifacts), sorted(&self.config));
-        let world = World { files, images };
-        let readings = read_all(&[artifacts.as_slice(), config.as_slice()].concat(), world)?;
+        let listed = [artifacts.as_slice(), config.as_slice()].concat();
+        let readings = read_all(&listed, World { files, images })?;
         let (mut differing, mut unread) = (Vec::new(), Vec::new());
         let mut resolved = Vec::new();
-        for reading in readings {
-            differing.extend(reading.differing);
-            unread.extend(reading.unread);
-            resolved.push(reading.artifact);
+        for (artifact, reading) in listed.into_iter().zip(readings) {
+            let Reading { content, image, differing: differs, unread: missed } = reading;
+            differing.extend(differs);
+            unread.extend(missed);
+            resolved.push(ResolvedArtifact { name: artifact.name, content, image });
         }
         if !differing.is_empty() || !unread.is_empty() {
             differing.sort_by(|a, b| a.name.cmp(&b.name));
@@ -295,152 +294,6 @@ fn check_names(release: &Release) -> Result<(), ResolveError> {
     }
 }
 
-/// Where bytes come from.
-#[derive(Clone, Copy)]
-struct World<'a> {
-    files: &'a dyn ArtifactFiles,
-    images: &'a dyn ImageManifests,
-}
-
-/// One artifact read, and where it is not what the release says.
-struct Reading {
-    artifact: ResolvedArtifact,
-    differing: Vec<Differing>,
-    unread: Vec<Unread>,
-}
-
-/// Bytes of one artifact: twice the largest models and images, and hashed in some minutes. A sparse file
-/// of any size costs whoever makes it nothing, and the gate the time to read it.
-pub const MOST_BYTES: u64 = 256 << 30;
-
-/// What an artifact of more than [`MOST_BYTES`] is refused with.
-pub fn too_large() -> io::Error {
-    let most = MOST_BYTES >> 30;
-    let problem = format!("it has more than {most} GiB, the most that is hashed: deliver it in parts");
-    io::Error::new(io::ErrorKind::FileTooLarge, problem)
-}
-
-/// More readers than this only make a disk seek.
-const MAX_READERS: usize = 8;
-
-/// Reads all, each by the first free reader; results and the error reported come in list order,
-/// whoever was faster.
-fn read_all(artifacts: &[Artifact], world: World<'_>) -> Result<Vec<Reading>, ResolveError> {
-    let readers = readers(artifacts);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            match artifacts.get(at) {
-                Some(artifact) => done.push((at, read(artifact, world))),
-                None => return done,
-            }
-        }
-    };
-    let mut results = thread::scope(|scope| {
-        let others: Vec<_> = (1..readers).map(|_| scope.spawn(work)).collect();
-        let mut results = work();
-        for other in others {
-            results.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        results
-    });
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, reading)| reading).collect()
-}
-
-/// One reader for each core; where a registry is asked they wait more than they work.
-fn readers(artifacts: &[Artifact]) -> usize {
-    let asks = |artifact: &Artifact| matches!(artifact.location, Location::Registry { .. });
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let most = if artifacts.iter().any(asks) { MAX_READERS } else { cores.min(MAX_READERS) };
-    most.min(artifacts.len())
-}
-
-fn read(artifact: &Artifact, world: World<'_>) -> Result<Reading, ResolveError> {
-    match &artifact.location {
-        Location::DigestOnly => Ok(alone(artifact, Content::NamedOnly(artifact.digest.clone()))),
-        Location::Assembled(bytes) => {
-            let digest = ArtifactDigest::of(bytes, world.files.algorithms());
-            Ok(alone(artifact, Content::Read(digest)))
-        }
-        Location::File(path) => {
-            Ok(alone(artifact, Content::Read(hash_file(&artifact.name, path, world.files)?)))
-        }
-        Location::Layout { folder, repository } => {
-            let store = Store::Layout { folder, files: world.files };
-            image(artifact, repository, Kept::Layout, store)
-        }
-        Location::Registry { repository } => {
-            let store = Store::Registry { repository, images: world.images };
-            image(artifact, repository, Kept::Registry, store)
-        }
-    }
-}
-
-/// An artifact that is one piece.
-fn alone(artifact: &Artifact, content: Content) -> Reading {
-    let differing = differing(artifact, &content).into_iter().collect();
-    let artifact = ResolvedArtifact { name: artifact.name.clone(), content, image: None };
-    Reading { artifact, differing, unread: Vec::new() }
-}
-
-fn image(
-    artifact: &Artifact,
-    repository: &str,
-    kept: Kept,
-    store: Store<'_>,
-) -> Result<Reading, ResolveError> {
-    let read = image::read(&artifact.name, &artifact.digest, store)?;
-    // What was not had is in `unread`, and then nothing is resolved.
-    let named = || Content::NamedOnly(artifact.digest.clone());
-    let content = read.digest.map_or_else(named, Content::Read);
-    let mut differs = read.differing;
-    differs.extend(differing(artifact, &content));
-    let image =
-        Image { repository: repository.to_owned(), kept, unsigned: read.unsigned, leaves: read.leaves };
-    let artifact = ResolvedArtifact { name: artifact.name.clone(), content, image: Some(image) };
-    Ok(Reading { artifact, differing: differs, unread: read.unread })
-}
-
-/// That what was read is not what is claimed, if it is not.
-fn differing(artifact: &Artifact, content: &Content) -> Option<Differing> {
-    let Content::Read(read) = content else { return None };
-    let (name, claimed) = (artifact.name.clone(), artifact.digest.clone());
-    (read.digest() != claimed).then(|| Differing { name, claimed, computed: read.digest() })
-}
-
-/// The digest of a file's bytes, in constant memory and within [`MOST_BYTES`].
-pub(super) fn hash_file(
-    name: &str,
-    path: &Path,
-    files: &dyn ArtifactFiles,
-) -> Result<ArtifactDigest, ResolveError> {
-    let counted = |file| Counted { file, name, files, left: MOST_BYTES };
-    files
-        .open(path)
-        .and_then(|file| ArtifactDigest::of_reader(counted(file), files.algorithms()))
-        .map_err(|source| ResolveError::Unreadable { name: name.to_owned(), path: path.to_owned(), source })
-}
-
-/// A file that says how much of it was read, and has an end.
-struct Counted<'a> {
-    file: Box<dyn Read + Send>,
-    name: &'a str,
-    files: &'a dyn ArtifactFiles,
-    left: u64,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.left = self.left.checked_sub(read as u64).ok_or_else(too_large)?;
-        self.files.progress(self.name, read as u64);
-        Ok(read)
-    }
-}
-
 impl ResolvedRelease {
     /// The release's name.
     pub fn name(&self) -> &str {
@@ -509,10 +362,11 @@ impl ResolvedArtifact {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
-    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use proptest::prelude::*;
 
+    use super::super::Location;
     use super::*;
 
     /// Files in memory; those whose name ends in `broken` fail half-way.

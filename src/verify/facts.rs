@@ -8,15 +8,14 @@ use super::separation::{Built, Separated};
 use super::set_aside::SetAside;
 use super::spoken::Spoken;
 use super::subjects::Wanted;
-use super::{
-    Input, InputRole, Verified, approvals, attestations, provenance, separation, signatures, workers,
-};
+use super::{Input, InputRole, Verified, approvals, attestations, provenance, separation, signatures};
 use crate::evidence::attestation::{Authenticated, Authenticator, Rejection};
 use crate::evidence::{Evidence, Gathered, UnreadableFile};
 use crate::release::digest::Digest;
 use crate::release::resolved::{Content, Leaf, ResolvedArtifact, ResolvedRelease};
 use crate::time::{Timestamp, whole_seconds};
 use crate::trust::TrustRoot;
+use crate::workers;
 
 pub use super::proved::{
     ApprovalDecision, ApprovalFact, ArtifactFacts, AttestationFact, ConfigFacts, ContradictionFact, Ending,

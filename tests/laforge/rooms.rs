@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 /// A room and the rooms that it may use. Leaves first; a stage never uses a later one.
 const ARROWS: &[(&str, &[&str])] = &[
     ("json", &[]),
+    ("workers", &[]),
     ("time", &[]),
     ("yaml", &[]),
     ("key", &["release::digest"]),
-    ("release", &["json", "yaml"]),
+    ("release", &["json", "yaml", "workers"]),
     ("trust", &["json", "yaml", "time", "key", "release::digest", "release::name"]),
     ("evidence", &["json", "time", "key", "release", "trust"]),
-    ("verify", &["json", "yaml", "time", "release", "trust", "evidence"]),
+    ("verify", &["json", "yaml", "time", "workers", "release", "trust", "evidence"]),
     ("plan", &["json", "yaml", "time", "release"]),
     (
         "policy",
@@ -32,8 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("audit", &["json", "time", "key", "release", "plan", "verify", "policy"]),
     ("rollout", &["json", "yaml", "time", "key", "release", "trust", "plan", "policy", "audit"]),
     ("gate", &["time", "release", "evidence", "verify", "plan", "policy", "audit", "rollout"]),
-    ("config", &["yaml", "key", "release", "plan"]),
-    ("source", &["json", "yaml", "release", "trust", "evidence", "policy::set"]),
+    ("config", &["yaml", "key", "release", "plan", "rollout::executor"]),
+    ("source", &["workers", "json", "yaml", "release", "trust", "evidence", "policy::set"]),
     (
         "report",
         &["json", "yaml", "time", "release", "verify", "plan", "policy", "audit", "rollout", "evidence"],

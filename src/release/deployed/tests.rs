@@ -1,3 +1,5 @@
+//! Manifests told as sentences: which images are seen, and what is refused.
+
 use super::*;
 
 const A: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

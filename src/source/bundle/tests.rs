@@ -1,3 +1,5 @@
+//! Release bundles told as sentences: what is read of one, and what is none.
+
 #![expect(clippy::disallowed_methods, reason = "an adapter's tests make the folders that it reads")]
 
 use std::fs;

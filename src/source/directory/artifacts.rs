@@ -7,7 +7,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::release::digest::Algorithms;
-use crate::release::resolved::{ArtifactFiles, MOST_BYTES, too_large};
+use crate::release::reading::{MOST_BYTES, too_large};
+use crate::release::resolved::ArtifactFiles;
 use crate::source::folder;
 
 /// Files on disk.

@@ -10,8 +10,7 @@
 //! platforms is signed by nobody: counted, never evidence.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Registries;
 use super::client::{Client, Wanted};
@@ -26,6 +25,7 @@ use crate::source::attached::{self, Descriptor, Layer};
 use crate::source::bundle::Bundles;
 use crate::source::directory::EvidenceFolders;
 use crate::source::intake::Intake;
+use crate::workers;
 
 /// Images whose evidence is looked for at a time: more than the requests at a time wait for each other.
 const MAX_SEARCHES: usize = 8;
@@ -102,27 +102,8 @@ impl<'a> Subject<'a> {
 
 /// Looks for the evidence of all, several at a time; what is found comes in their order.
 fn search_all(registries: &Registries<'_>, subjects: &[Subject<'_>]) -> Vec<Found> {
-    let (next, read) = (AtomicUsize::new(0), AtomicU64::new(0));
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            match subjects.get(at) {
-                Some(subject) => done.push((at, search(registries, subject, &read))),
-                None => return done,
-            }
-        }
-    };
-    let mut found = thread::scope(|scope| {
-        let others: Vec<_> = (1..MAX_SEARCHES.min(subjects.len())).map(|_| scope.spawn(work)).collect();
-        let mut found = work();
-        for other in others {
-            found.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        found
-    });
-    found.sort_by_key(|(at, _)| *at);
-    found.into_iter().map(|(_, found)| found).collect()
+    let read = AtomicU64::new(0);
+    workers::on_each(subjects, MAX_SEARCHES, |subject| search(registries, subject, &read))
 }
 
 fn search(registries: &Registries<'_>, subject: &Subject<'_>, read: &AtomicU64) -> Found {

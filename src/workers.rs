@@ -10,12 +10,12 @@ use std::thread;
 const MAX_THREADS: usize = 8;
 
 /// How many threads this machine has for us.
-pub(super) fn available() -> usize {
+pub(crate) fn available() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
 }
 
 /// Does the work on each item and gives the results in the order of the items.
-pub(super) fn on_each<T: Sync, R: Send>(
+pub(crate) fn on_each<T: Sync, R: Send>(
     items: &[T],
     threads: usize,
     work: impl Fn(&T) -> R + Sync,
