@@ -4,9 +4,18 @@
 //! driver decides nothing: it drops what bears an older epoch, says what it reads, and fails aloud.
 //! Spec: `rollout.md` sections 2 (fencing, P1, P13) and 5.
 
+pub mod exec;
+pub mod haproxy;
+pub mod nginx;
+pub mod probe;
+mod replace;
+
 use std::fmt;
 
 use crate::rollout::machine::Weight;
+
+/// Characters of an answer that an error repeats.
+const EXCERPT: usize = 200;
 
 /// The parts that two slots play in a rollout, by the names that their executor gives them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +144,16 @@ pub enum DriverError {
         /// How.
         failure: ProgramFailure,
     },
+    /// A setting with which the driver can't work.
+    #[error("`{value}` can't be {setting}: {problem}")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// It can't be asked for here.
     #[error("the {driver} driver can't {what}")]
     Unsupported {
@@ -171,6 +190,38 @@ impl fmt::Display for ProgramFailure {
             Self::TimedOut(seconds) => write!(out, "was killed after {seconds} s"),
         }
     }
+}
+
+/// The fence of drivers that no other writer shares: the newest epoch, kept in memory.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fence(u64);
+
+impl Fence {
+    /// Raises it.
+    fn raise(&mut self, epoch: u64) -> Result<(), DriverError> {
+        self.admit(epoch)?;
+        self.0 = epoch;
+        Ok(())
+    }
+
+    /// Refuses what is of an older epoch.
+    fn admit(&self, epoch: u64) -> Result<(), DriverError> {
+        match epoch < self.0 {
+            true => Err(DriverError::Fenced { epoch, fence: self.0 }),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The beginning of what somebody else said, on one line.
+pub(in crate::rollout) fn excerpt(text: &str) -> String {
+    let printed = |c: char| if c.is_control() { ' ' } else { c };
+    let mut characters = text.trim().chars().map(printed);
+    let mut excerpt: String = characters.by_ref().take(EXCERPT).collect();
+    if characters.next().is_some() {
+        excerpt.push('…');
+    }
+    excerpt
 }
 
 #[cfg(test)]

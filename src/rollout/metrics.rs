@@ -4,6 +4,9 @@
 //! ([`Instance`]), never a rate that somebody else computed. What can't be read is an error or an
 //! absent number, which the evaluator never takes for a pass (P12). Spec: `rollout.md` section 2.
 
+pub mod haproxy;
+pub mod prometheus;
+
 use chrono::Duration;
 
 use crate::plan::members::Objective;
@@ -77,5 +80,41 @@ pub enum MetricsError {
         series: String,
         /// `$digest` or `$version`.
         name: &'static str,
+    },
+    /// A setting with which the source can't work.
+    #[error("`{value}` can't be {setting}: {problem}")]
+    Setting {
+        /// Which.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A plan's series is more, or less, than the selector of a series.
+    #[error("`{series}` is no series that can be counted: {problem}")]
+    Series {
+        /// The series.
+        series: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// It answered, and warned that there is more to know.
+    #[error("the answer of the metrics at `{place}` is not whole: {said}")]
+    Partial {
+        /// Its address.
+        place: String,
+        /// Its first warning.
+        said: String,
+    },
+    /// It has no such counters.
+    #[error("{from} can't answer the objective `{objective}`: {problem}")]
+    Unanswerable {
+        /// The source.
+        from: &'static str,
+        /// The objective.
+        objective: String,
+        /// Why.
+        problem: &'static str,
     },
 }
