@@ -8,4 +8,5 @@ pub mod inspection;
 pub mod json;
 pub mod log;
 pub mod paint;
+pub mod rollout;
 pub mod simulation;

@@ -9,6 +9,8 @@ pub mod acceptance;
 pub mod driver;
 pub mod envelope;
 pub mod executor;
+pub mod guard;
+pub mod journal;
 pub mod log_policy;
 pub mod machine;
 pub mod metrics;

@@ -4,6 +4,7 @@
 //! `--policy` only ever adds.
 
 mod deployed;
+mod executor;
 mod log;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use super::flags::{EvidenceFlags, PolicyFlags};
 use super::session::Session;
 
 pub(super) use deployed::release_in_reach;
+pub(super) use executor::{AnchorFlags, accept, executor, executor_trust};
 pub(super) use log::{LogPlace, audit_failure, refuse_other_log, seen_folder};
 
 /// What an absent `laforge.yaml` stands for: nothing configured.

@@ -1,0 +1,247 @@
+//! `laforge rollout run`: a plan taken, its start recorded, and the guard over it until the end.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::audit::{AuditLog, Reader};
+use crate::cli::load::{self, AnchorFlags, LogPlace};
+use crate::cli::{Exit, Failure, Session, caller};
+use crate::config::Config;
+use crate::release::digest::{ClaimedDigest, Digest};
+use crate::rollout::AcceptedPlan;
+use crate::rollout::acceptance::JournalState;
+use crate::rollout::executor::Executor;
+use crate::rollout::guard::{Assignment, Due, End, Guard, GuardError, LogBook};
+use crate::rollout::journal::{
+    self, Anchor, Created, Implied, Journal, JournalError, Reading, Standing, TargetLock, check_anchors,
+    missing_entries,
+};
+use crate::rollout::machine::{Schedule, Stage};
+use crate::time::Timestamp;
+use crate::trust::TrustRoot;
+
+use super::told::Telling;
+use super::tools;
+
+/// Run a plan to its end, or go on with the one that was begun here: migrate, warm up, shift, watch.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Run {
+    /// The plan, as `deploy` gave it (default: the one whose rollout is not over here)
+    #[arg(value_name = "PLAN")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    anchor: AnchorFlags,
+    /// The log's secret key: file:PATH or env:NAME
+    #[arg(long, value_name = "SOURCE", help_heading = "Audit")]
+    audit_key: Option<String>,
+}
+
+/// What the first line says when no guard began, or it could not go on.
+const NOT_RUN: &str = "the rollout does not go on";
+
+/// A run under way: what it is run on and by.
+struct Here<'a> {
+    config: &'a Config,
+    executor: &'a Executor,
+    trust: TrustRoot,
+    session: &'a Session,
+}
+
+impl Run {
+    /// A guard over whatever is not over here.
+    pub(super) fn of_open(audit_key: Option<String>) -> Self {
+        Self { plan: None, anchor: AnchorFlags::strict(), audit_key }
+    }
+
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let config = load::config(session)?;
+        let executor = load::executor(&config)?;
+        let lock = TargetLock::take(&executor.state, &executor.target).map_err(|error| failed(&error))?;
+        let trust = load::executor_trust(&config, session)?;
+        let here = Here { config: &config, executor, trust, session };
+        self.under(lock, &here).map_err(|failure| match failure.exit() {
+            Exit::NoDecision => failure.fatal(NOT_RUN),
+            _ => failure,
+        })
+    }
+
+    /// Everything under the target's lock.
+    fn under(&self, lock: TargetLock, here: &Here<'_>) -> Result<Exit, Failure> {
+        let standing = lock.standing().map_err(|error| failed(&error))?;
+        let bytes = self.bytes(&standing, here)?;
+        let now = here.session.now();
+        let remembered = |plan: &Digest| standing.of(plan);
+        let taken =
+            load::accept(&bytes, &self.anchor, here.config, &here.trust, &remembered, (here.session, now));
+        let plan = match taken {
+            Ok(plan) => plan,
+            // It ended while the log could not be written.
+            Err(refusal) => return self.finish_ended(&bytes, &standing, here)?.ok_or(refusal),
+        };
+        if let Some(open) = standing.open.as_ref().filter(|open| plan.proven().digest() != **open) {
+            let message = format!("the rollout of plan {open} is not over at `{}`", here.executor.target);
+            return Err(Failure::new(Exit::Integrity, message)
+                .hint("`laforge rollout run` without a plan goes on with it; `rollout rollback` ends it"));
+        }
+        // Found out before anything is touched: whether the log can take an entry.
+        let log = self.log(here)?;
+        let begun = begin(&plan, bytes, &standing, lock, here)?;
+        guard(&plan, begun, log, here)
+    }
+
+    fn bytes(&self, standing: &Standing, here: &Here<'_>) -> Result<Vec<u8>, Failure> {
+        let executor = here.executor;
+        match (&self.plan, &standing.open) {
+            (Some(plan), _) => here.session.read(plan, Exit::Usage),
+            (None, Some(open)) => {
+                let reading = Reading::open(&executor.state, &executor.target, open);
+                Ok(reading.map_err(|error| failed(&error))?.created().envelope.clone())
+            }
+            (None, None) => {
+                let message = format!("no rollout is under way at `{}`, and no plan is named", executor.target);
+                Err(Failure::usage(message).hint("name the plan that `laforge deploy -o FILE` wrote"))
+            }
+        }
+    }
+
+    fn log(&self, here: &Here<'_>) -> Result<AuditLog, Failure> {
+        let place = LogPlace::of(None, self.audit_key.as_ref(), here.config)?;
+        let environment = &here.executor.environment;
+        place.open(false, &here.trust, environment, here.session, here.session.now())
+    }
+
+    /// A plan that ended here and whose end the log lacks: it is appended now, and nothing else is done.
+    fn finish_ended(
+        &self,
+        bytes: &[u8],
+        standing: &Standing,
+        here: &Here<'_>,
+    ) -> Result<Option<Exit>, Failure> {
+        let Some(plan) = planned(bytes).filter(|plan| standing.of(plan) == JournalState::Ended) else {
+            return Ok(None);
+        };
+        let executor = here.executor;
+        let reading = Reading::open(&executor.state, &executor.target, &plan.claim())
+            .map_err(|error| failed(&error))?;
+        let held = held(&plan.claim(), here)?;
+        let missing = missing_entries(reading.implied(), &held);
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let mut book = LogBook { log: self.log(here)?, caller: caller::of(here.session), clock };
+        for implied in &missing {
+            let members = implied.members(reading.created()).map_err(|error| failed(&error))?;
+            let due = Due { implied: (*implied).clone(), members };
+            book.record(&due).map_err(|error| load::audit_failure(&error))?;
+        }
+        here.session.say(&format!("it has ended; the log has its last {} entries now\n", missing.len()));
+        Ok(Some(match reading.state().stage {
+            Stage::Completed => Exit::Holds,
+            _ => Exit::Denied,
+        }))
+    }
+}
+
+/// The digest of the plan in an envelope, as far as it is one.
+fn planned(bytes: &[u8]) -> Option<Digest> {
+    let envelope: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    Some(Digest::of_value(envelope.get("plan")?))
+}
+
+/// What the own log holds of a plan's rollout.
+fn held(plan: &ClaimedDigest, here: &Here<'_>) -> Result<Vec<crate::audit::reader::RolloutRecord>, Failure> {
+    let failure = |error| load::audit_failure(&error);
+    let place = LogPlace::of(None, None, here.config)?;
+    Reader::open(&place.folder).and_then(|log| log.rollouts(plan)).map_err(failure)
+}
+
+/// A journal, and what the log has still to hear of it.
+struct Begun {
+    journal: Journal,
+    missing: Vec<Implied>,
+}
+
+/// A new journal, or the one that is there, held against the log.
+fn begin(
+    plan: &AcceptedPlan,
+    envelope: Vec<u8>,
+    standing: &Standing,
+    lock: TargetLock,
+    here: &Here<'_>,
+) -> Result<Begun, Failure> {
+    let proven = plan.proven();
+    let digest = proven.digest().claim();
+    let held = held(&digest, here)?;
+    let anchors: Vec<Anchor> = held.iter().map(Anchor::from).collect();
+    let journal = if standing.open.is_some() {
+        Journal::open(lock, &digest, journal::schedule_of).map_err(|error| failed(&error))?
+    } else {
+        // A log that remembers a rollout whose journal is gone would be contradicted by a new one.
+        check_anchors(&[], &anchors).map_err(|error| failed(&error))?;
+        let schedule = Schedule::of_core(proven.core()).map_err(|error| Failure::of(Exit::Integrity, &error))?;
+        let slots = tools::slots_now(here.executor, &digest).map_err(|error| {
+            Failure::of(Exit::NoDecision, &error).hint("nothing was touched: mend the driver, and run it again")
+        })?;
+        let created = Created { plan_digest: digest, target: here.executor.target.clone(), envelope, slots };
+        Journal::create(lock, &created, schedule, here.session.now()).map_err(|error| failed(&error))?
+    };
+    check_anchors(journal.leaves(), &anchors).map_err(|error| failed(&error))?;
+    if let Some(torn) = journal.set_aside() {
+        here.session.tell(&format!("warning: a torn line of the journal was set aside as {}\n", torn.digest));
+    }
+    let missing = missing_entries(journal.implied(), &held).into_iter().cloned().collect();
+    Ok(Begun { journal, missing })
+}
+
+/// The guard, until the end.
+fn guard(plan: &AcceptedPlan, begun: Begun, log: AuditLog, here: &Here<'_>) -> Result<Exit, Failure> {
+    let (proven, session) = (plan.proven(), here.session);
+    let reference = proven.reference();
+    let Begun { journal, missing } = begun;
+    let assignment = Assignment {
+        core: proven.core().clone(),
+        plan: proven.digest(),
+        slots: journal.created().slots.clone(),
+        elsewhere: (reference.log_id != log.log_id()).then(|| reference.clone()),
+    };
+    let book = LogBook { log, caller: caller::of(session), clock };
+    let tools = tools::of(here.executor, &assignment, book).map_err(|error| Failure::of(Exit::Usage, &error))?;
+    let mut telling = Telling::new(session, &assignment);
+    let mut guard = Guard::new(assignment, journal, tools, clock, &mut telling);
+    missing.into_iter().for_each(|implied| guard.owe(implied));
+    let end = guard.run();
+    telling.end();
+    match end {
+        Ok(End::Completed) => Ok(Exit::Holds),
+        Ok(End::RolledBack | End::Expired) => Ok(Exit::Denied),
+        Err(error) => Err(stopped(&error)),
+    }
+}
+
+/// The clock: the guard's threads take it as an argument.
+fn clock() -> Timestamp {
+    chrono::Utc::now()
+}
+
+/// Why the guard stopped; the journal is open, and whatever it had commanded stays.
+fn stopped(error: &GuardError) -> Failure {
+    const AGAIN: &str = "`laforge rollout run` goes on where it stopped; `rollout rollback --reason …` goes back";
+    match error {
+        GuardError::Journal(cause) => failed(cause).hint(AGAIN),
+        GuardError::NotStarted(_) => Failure::of(Exit::Integrity, error)
+            .hint("nothing was touched; the same command tries again while the plan is valid"),
+        GuardError::Unread(_) => Failure::of(Exit::NoDecision, error).hint("nothing was touched"),
+        GuardError::Log(_) => Failure::of(Exit::NotRecorded, error)
+            .hint("the rollout itself has ended; `laforge rollout run PLAN` appends what the log lacks"),
+    }
+}
+
+/// A journal that is refused.
+pub(super) fn failed(error: &JournalError) -> Failure {
+    let exit = match error.exit_class() {
+        crate::audit::ExitClass::Unusable => Exit::NoDecision,
+        _ => Exit::Integrity,
+    };
+    Failure::of(exit, error)
+}

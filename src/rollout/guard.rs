@@ -1,0 +1,299 @@
+//! The guard: a rollout for real. It looks, tells the machine, has every line durable, and does what
+//! follows.
+//!
+//! In: a [`Journal`], an [`Assignment`] out of an accepted plan, the [`Tools`] of this executor, what
+//! operators ask. Out: how it ended; on the way commands, entries of the audit log, a [`View`]. One
+//! thread decides; whatever takes time or may hang is a hand's ([`hands`]), and an answer that comes too
+//! late is of an old epoch. Killed at any moment it comes back by T26. Spec: `rollout.md` section 2.
+#![expect(clippy::disallowed_methods, reason = "it wakes by the machine's own clock, not by an argument")]
+
+pub mod asks;
+pub mod assignment;
+mod book;
+mod hands;
+mod obey;
+mod senses;
+mod view;
+mod window;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+
+use crate::audit::AuditError;
+use crate::audit::entry::rollout::Rollout;
+use crate::audit::reader::Line;
+use crate::rollout::journal::{Implied, Journal, JournalError, Notice, Told};
+use crate::rollout::machine::{Event, Occurrence, Outcome, Refusal, Stage};
+use crate::time::Timestamp;
+
+pub use asks::{Ask, Asks, Verb};
+pub use assignment::Assignment;
+pub use book::{Due, LogBook};
+pub use hands::{Programs, Sides, Tools};
+pub use view::{Shown, View};
+
+use book::{Book, Written};
+use hands::{Hands, Seen, give};
+use senses::Senses;
+
+/// How often the guard wakes when nothing is seen.
+const TICK: Duration = Duration::from_millis(50);
+/// How often it shows where it stands.
+const SHOWN_EVERY: Duration = Duration::from_secs(1);
+
+/// How a rollout ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The candidate has all traffic, and was watched with it.
+    Completed,
+    /// The candidate has none.
+    RolledBack,
+    /// It was never started.
+    Expired,
+}
+
+/// Why a guard stopped before the end. The journal stays open: the same command goes on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// The journal can't be written: nothing may follow. The candidate's traffic was ordered to 0.
+    #[error("the journal can't go on")]
+    Journal(#[from] JournalError),
+    /// T1 refused.
+    #[error("the rollout does not start: {0}")]
+    NotStarted(Refusal),
+    /// Traffic or what runs can't be read, so nothing may begin.
+    #[error("the rollout does not start: {0}")]
+    Unread(String),
+    /// The log never took an entry.
+    #[error("the audit log does not take the rollout's entries")]
+    Log(#[source] AuditError),
+}
+
+/// Who is told what happens.
+pub trait Watcher {
+    /// A line was journaled.
+    fn told(&mut self, at: Timestamp, told: &Told, event: &Event);
+    /// Something went wrong that is no event: a program, a metric, the log.
+    fn trouble(&mut self, what: &str);
+    /// Where the rollout stands, about once a second.
+    fn view(&mut self, view: &View);
+}
+
+/// A guard at work.
+pub struct Guard<'a> {
+    assignment: Assignment,
+    journal: Journal,
+    hands: Hands,
+    seen: Receiver<Seen>,
+    asks: Asks,
+    nonces: BTreeSet<String>,
+    book: Book,
+    senses: Senses,
+    soon: VecDeque<Event>,
+    log_error: Option<AuditError>,
+    programs: Programs,
+    interval: TimeDelta,
+    clock: fn() -> Timestamp,
+    watcher: &'a mut dyn Watcher,
+    shown_at: Option<Instant>,
+    asked_at: Option<Instant>,
+}
+
+impl<'a> Guard<'a> {
+    /// A guard over a journal: a new one begins, an open one goes on.
+    pub fn new(
+        assignment: Assignment,
+        journal: Journal,
+        tools: Tools,
+        clock: fn() -> Timestamp,
+        watcher: &'a mut dyn Watcher,
+    ) -> Self {
+        let nonces = nonces(&journal);
+        let asks = Asks::of(journal.path());
+        let (programs, interval) = (tools.programs.clone(), tools.metrics.interval());
+        let (hands, seen) = Hands::of(tools, assignment.sides());
+        Self {
+            assignment,
+            journal,
+            hands,
+            seen,
+            asks,
+            nonces,
+            book: Book::default(),
+            senses: Senses::new(),
+            soon: VecDeque::new(),
+            log_error: None,
+            programs,
+            interval,
+            clock,
+            watcher,
+            shown_at: None,
+            asked_at: None,
+        }
+    }
+
+    /// Owes the log an entry: one that follows now, or one that it lacks since a guard was killed between
+    /// line and entry.
+    pub fn owe(&mut self, implied: Implied) {
+        match implied.members(self.journal.created()) {
+            Ok(members) => {
+                let members = Rollout { audit_entry: self.assignment.elsewhere.clone(), ..members };
+                self.book.owe(Due { implied, members });
+            }
+            // The envelope was checked when the journal was opened.
+            Err(error) => self.watcher.trouble(&error.to_string()),
+        }
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Errors
+    /// [`GuardError`]: it has stopped before; the journal is open.
+    pub fn run(mut self) -> Result<End, GuardError> {
+        if !self.stage().is_terminal() {
+            self.look_first();
+        }
+        loop {
+            self.write_entries()?;
+            if let Some(end) = self.ended() {
+                self.show(Instant::now());
+                return Ok(end);
+            }
+            match self.seen.recv_timeout(TICK) {
+                Ok(seen) => self.take(seen)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                // Every hand is gone, which none does by itself.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
+            }
+            self.take_asks()?;
+            self.wake()?;
+            while let Some(event) = self.soon.pop_front() {
+                self.tell(event)?;
+            }
+            self.show_at_times();
+        }
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.journal.state().stage
+    }
+
+    fn epoch(&self) -> u64 {
+        self.journal.state().epoch
+    }
+
+    /// How it ended, once the log knows and the candidate is stopped.
+    fn ended(&self) -> Option<End> {
+        let end = match self.stage() {
+            Stage::Completed => End::Completed,
+            Stage::RolledBack => End::RolledBack,
+            Stage::Expired => End::Expired,
+            _ => return None,
+        };
+        (self.book.is_clear() && !self.senses.stopping).then_some(end)
+    }
+
+    /// Tells the machine something in the present epoch.
+    fn tell(&mut self, event: Event) -> Result<(), GuardError> {
+        self.tell_of(self.epoch(), event, None)
+    }
+
+    /// Tells the machine something that was true in an epoch; durable before anything follows.
+    fn tell_of(&mut self, epoch: u64, event: Event, nonce: Option<String>) -> Result<(), GuardError> {
+        let now = (self.clock)();
+        let before = self.journal.state().clone();
+        let occurrence = Occurrence { epoch, event };
+        self.nonces.extend(nonce.clone());
+        let notice = Notice { occurrence: occurrence.clone(), observed_at: now, nonce };
+        let told = match self.journal.receive(notice, now) {
+            Ok(told) => told,
+            Err(error) => return Err(self.give_up(error)),
+        };
+        self.watcher.told(now, &told, &occurrence.event);
+        if let (Event::Start { .. }, Outcome::Refused(why)) = (&occurrence.event, told.step.outcome) {
+            return Err(GuardError::NotStarted(why));
+        }
+        if before.stage.name() != told.step.next.stage.name() || before.epoch != told.step.next.epoch {
+            self.senses.turned(&told.step.next);
+        }
+        self.obey(&before, &told);
+        self.show(Instant::now());
+        Ok(())
+    }
+
+    /// The journal can't be written, so nobody could say later what was done: nobody watches any more, and
+    /// the candidate is better without traffic. A restart reads it as drift.
+    fn give_up(&mut self, error: JournalError) -> GuardError {
+        let order = hands::TrafficOrder::Set { weight: crate::rollout::machine::Weight::ZERO, epoch: self.epoch() };
+        give(&self.hands.traffic, order);
+        give(&self.hands.programs, hands::ProgramOrder::Alarm(crate::rollout::machine::step::Alarm::NotLowered));
+        self.watcher.trouble("the journal can't be written: the candidate's traffic is ordered to 0");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // The hands end with the guard, so it waits for the answer.
+        while let Some(rest) = deadline.checked_duration_since(Instant::now()) {
+            if matches!(self.seen.recv_timeout(rest), Ok(Seen::Set { .. }) | Err(_)) {
+                break;
+            }
+        }
+        GuardError::Journal(error)
+    }
+
+    /// Hands the next entry to the log. After the end it is asked for a minute and no longer.
+    fn write_entries(&mut self) -> Result<(), GuardError> {
+        if let Some(due) = self.book.next(Instant::now()) {
+            give(&self.hands.entries, due);
+        }
+        match (self.log_error.take(), self.stage().is_terminal() && self.book.is_hopeless()) {
+            (Some(error), true) => Err(GuardError::Log(error)),
+            (error, _) => {
+                self.log_error = error;
+                Ok(())
+            }
+        }
+    }
+
+    fn recorded(&mut self, result: Result<(), AuditError>) {
+        let written = self.book.answered(result.is_ok(), Instant::now());
+        let Err(error) = result else {
+            self.log_error = None;
+            self.senses.clear_trouble("log");
+            let released = self.book.release(self.epoch());
+            released.into_iter().for_each(|command| self.carry_out(command));
+            return;
+        };
+        let text = format!("the audit log does not take the entry: {error}");
+        if written == (Written::Failed { tries: 1 }) {
+            self.watcher.trouble(&text);
+        }
+        self.senses.trouble("log", text);
+        self.log_error = Some(error);
+    }
+
+    fn show_at_times(&mut self) {
+        let now = Instant::now();
+        if self.shown_at.is_none_or(|shown| now.duration_since(shown) >= SHOWN_EVERY) {
+            self.show(now);
+        }
+    }
+
+    fn show(&mut self, now: Instant) {
+        self.shown_at = Some(now);
+        let view = self.view();
+        // A view that can't be written is no view, and no reason to stop.
+        let _ = view.write(self.journal.path());
+        self.watcher.view(&view);
+    }
+}
+
+/// The requests that a journal holds already.
+fn nonces(journal: &Journal) -> BTreeSet<String> {
+    let nonce = |line: Result<Line, JournalError>| {
+        let line: serde_json::Value = serde_json::from_slice(&line.ok()?.bytes).ok()?;
+        line.get("event")?.get("nonce")?.as_str().map(str::to_owned)
+    };
+    journal.lines().filter_map(nonce).collect()
+}

@@ -1,0 +1,151 @@
+//! What operators ask of a running guard: files in a folder that both can see.
+//!
+//! In: `STATE/<target>/<plan hex>/requests/<nonce>.json`, written whole and then renamed, by `rollout
+//! pause|resume|rollback`. Out: an [`Ask`], once; its file goes when the journal holds it. A guard that
+//! is down finds it when it comes back. Whoever may write there may ask: the folder is its owner's.
+#![expect(clippy::disallowed_methods, reason = "the folder between a guard and its operators")]
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::json;
+use crate::rollout::machine::Operator;
+
+/// More than a name and a reason have.
+const MOST_BYTES: u64 = 64 * 1024;
+/// More than anybody asks at a time.
+const MOST_FILES: usize = 64;
+
+/// Somebody's request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ask {
+    /// What for.
+    pub verb: Verb,
+    /// Who, and why.
+    pub operator: Operator,
+    /// The epoch that they saw: a resume of an older one is too late.
+    pub epoch: u64,
+    /// One per request: a repeated one is the same.
+    pub nonce: String,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Freeze.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Go back.
+    Rollback,
+}
+
+/// The folder of requests of one rollout.
+#[derive(Debug, Clone)]
+pub struct Asks {
+    folder: PathBuf,
+}
+
+impl Asks {
+    /// The folder in a rollout's own.
+    pub fn of(rollout: &Path) -> Self {
+        Self { folder: rollout.join("requests") }
+    }
+
+    /// Leaves a request: whole, or not at all.
+    ///
+    /// # Errors
+    /// The system's own.
+    pub fn leave(&self, ask: &Ask) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let (whole, partial) = (self.file(&ask.nonce), self.folder.join(format!(".{}", ask.nonce)));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+        file.write_all(&json::canonical(&serde_json::json!(ask)))?;
+        file.sync_all()?;
+        fs::rename(&partial, &whole)
+    }
+
+    /// The requests that are there, oldest name first, and those that are none, which are put aside.
+    pub(super) fn waiting(&self) -> Vec<Ask> {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let named = |entry: io::Result<fs::DirEntry>| {
+            let path = entry.ok()?.path();
+            (path.extension().is_some_and(|it| it == "json") && path.is_file()).then_some(path)
+        };
+        let mut files: Vec<PathBuf> = entries.filter_map(named).take(MOST_FILES).collect();
+        files.sort();
+        files.iter().filter_map(|file| self.read(file)).collect()
+    }
+
+    /// Reads one. What is no request would be found again for ever, so it is renamed.
+    fn read(&self, file: &Path) -> Option<Ask> {
+        let small = fs::metadata(file).is_ok_and(|meta| meta.len() <= MOST_BYTES);
+        let ask = small.then(|| fs::read(file).ok()).flatten();
+        let ask = ask.and_then(|bytes| json::decode::<Ask>(&bytes).ok());
+        if let Some(ask) = ask.filter(|ask| self.file(&ask.nonce) == file) {
+            return Some(ask);
+        }
+        // Best effort: it stays what it is, no request.
+        let _ = fs::rename(file, file.with_extension("refused"));
+        None
+    }
+
+    /// The journal holds it.
+    pub(super) fn taken(&self, ask: &Ask) {
+        // Found again, it is the same event, and changes nothing.
+        let _ = fs::remove_file(self.file(&ask.nonce));
+    }
+
+    fn file(&self, nonce: &str) -> PathBuf {
+        self.folder.join(format!("{nonce}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(nonce: &str) -> Ask {
+        let operator = Operator::new("alice", "the dashboard is red").unwrap();
+        Ask { verb: Verb::Pause, operator, epoch: 3, nonce: nonce.to_owned() }
+    }
+
+    #[test]
+    fn a_request_is_found_until_it_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let asks = Asks::of(folder.path());
+        assert_eq!(asks.waiting(), []);
+        asks.leave(&ask("b")).unwrap();
+        asks.leave(&ask("a")).unwrap();
+        assert_eq!(asks.waiting(), [ask("a"), ask("b")]);
+        asks.taken(&ask("a"));
+        assert_eq!(asks.waiting(), [ask("b")]);
+    }
+
+    #[test]
+    fn what_is_no_request_is_put_aside_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let asks = Asks::of(folder.path());
+        asks.leave(&ask("good")).unwrap();
+        let requests = folder.path().join("requests");
+        fs::write(requests.join("torn.json"), "{\"verb\":").unwrap();
+        fs::write(requests.join("other.json"), fs::read(requests.join("good.json")).unwrap()).unwrap();
+        fs::write(requests.join("large.json"), vec![b' '; 70_000]).unwrap();
+        assert_eq!(asks.waiting(), [ask("good")]);
+        for name in ["torn", "other", "large"] {
+            assert!(requests.join(format!("{name}.refused")).is_file(), "{name}");
+        }
+    }
+
+    #[test]
+    fn nobody_asks_without_a_name_and_a_reason() {
+        let nameless = r#"{"verb":"pause","operator":{"actor":" ","reason":"x"},"epoch":1,"nonce":"n"}"#;
+        assert!(json::decode::<Ask>(nameless.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,210 @@
+//! What follows: commands carried out, entries owed, and what the guard does by itself as time passes.
+
+use std::time::{Duration, Instant};
+
+use crate::rollout::driver::exec::Progress;
+use crate::rollout::journal::Told;
+use crate::rollout::machine::state::Leg;
+use crate::rollout::machine::{Command, Event, Stage, State, Weight};
+
+use super::book::waits_for_the_log;
+use super::hands::{ProgramOrder, Purpose, TrafficOrder, give, word};
+use super::senses::Drain;
+use super::{Guard, GuardError};
+
+/// How often a weight is read while one is awaited.
+const AWAITED: Duration = Duration::from_millis(250);
+/// How often in a pause, when somebody may be changing it by hand.
+const PAUSED: Duration = Duration::from_secs(1);
+/// How often otherwise (`rollout.md` section 2).
+const WATCHED: Duration = Duration::from_secs(5);
+/// How often what is left at a candidate is looked at.
+const DRAINED: Duration = Duration::from_millis(500);
+/// How often operators' requests are looked for.
+const ASKED: Duration = Duration::from_millis(200);
+
+impl Guard<'_> {
+    /// Carries out what follows from a line that is durable.
+    pub(super) fn obey(&mut self, before: &State, told: &Told) {
+        let epoch = told.step.next.epoch;
+        if epoch != before.epoch {
+            // Before anything else: whatever is queued for an older epoch is dropped from now on.
+            self.hands.fence(epoch);
+        }
+        if told.step.entry.is_some()
+            && let Some(implied) = self.journal.implied().last().cloned()
+        {
+            self.owe(implied);
+        }
+        for command in &told.step.commands {
+            let waits = waits_for_the_log(command, told.step.next.actual) && !self.book.is_clear();
+            match waits {
+                true => self.book.hold(epoch, *command),
+                false => self.carry_out(*command),
+            }
+        }
+    }
+
+    /// Carries out one command.
+    pub(super) fn carry_out(&mut self, command: Command) {
+        let epoch = self.epoch();
+        match command {
+            Command::Fence { epoch } => self.hands.fence(epoch),
+            Command::RunMigration => self.run_migration(),
+            Command::SkipMigration => self.soon.push_back(Event::MigrationSucceeded),
+            Command::KillMigration => {
+                if let Some(migration) = self.senses.migration.take() {
+                    migration.kill();
+                }
+            }
+            Command::Scale { percent } => {
+                self.senses.scaling = true;
+                give(&self.hands.programs, ProgramOrder::Scale { percent, epoch });
+            }
+            Command::StartCandidate => give(&self.hands.programs, ProgramOrder::Start { epoch }),
+            Command::SetWeight { weight, epoch, after_seconds } => self.set_weight(weight, epoch, after_seconds),
+            Command::CloseConnections => {
+                self.senses.drain.closed = true;
+                give(&self.hands.traffic, TrafficOrder::Close);
+            }
+            Command::StopCandidate => {
+                self.senses.stopping = true;
+                give(&self.hands.programs, ProgramOrder::Stop { epoch });
+            }
+            Command::Alarm { alarm } => {
+                self.watcher.trouble(&format!("alarm: {}", word(alarm)));
+                give(&self.hands.programs, ProgramOrder::Alarm(alarm));
+            }
+        }
+    }
+
+    /// A raise waits for the candidate's size; a lowering for nothing.
+    fn set_weight(&mut self, weight: Weight, epoch: u64, after_seconds: u64) {
+        let order = TrafficOrder::Set { weight, epoch };
+        if weight == Weight::ZERO {
+            // Drained anew, with the time that it takes.
+            self.senses.drain = Drain::default();
+        }
+        if after_seconds > 0 {
+            self.senses.later.push((Instant::now() + Duration::from_secs(after_seconds), order));
+        } else if self.senses.scaling && weight > self.journal.state().actual {
+            self.senses.raise = Some((weight, epoch));
+        } else {
+            give(&self.hands.traffic, order);
+        }
+    }
+
+    fn run_migration(&mut self) {
+        let arguments = self.journal.schedule().migration.clone().unwrap_or_default();
+        match self.programs.migrate(&arguments) {
+            Ok(migration) => self.senses.migration = Some(migration),
+            Err(error) => {
+                self.watcher.trouble(&error.to_string());
+                self.senses.trouble("program", error.to_string());
+                self.soon.push_back(Event::MigrationFailed);
+            }
+        }
+    }
+
+    /// Whether it is time to look for requests.
+    pub(super) fn asks_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self.asked_at.is_none_or(|asked| now.duration_since(asked) >= ASKED);
+        if due {
+            self.asked_at = Some(now);
+        }
+        due
+    }
+
+    /// What is due by itself: orders whose time has come, the migration's end, deadlines, looks.
+    pub(super) fn wake(&mut self) -> Result<(), GuardError> {
+        let (now, instant) = ((self.clock)(), Instant::now());
+        let (due, later) = std::mem::take(&mut self.senses.later).into_iter().partition(|(at, _)| *at <= instant);
+        self.senses.later = later;
+        let due: Vec<(Instant, TrafficOrder)> = due;
+        due.into_iter().for_each(|(_, order)| give(&self.hands.traffic, order));
+        self.poll_migration();
+        if !self.senses.begun {
+            return Ok(());
+        }
+        let stage = self.stage().clone();
+        if stage.deadline().is_some_and(|deadline| deadline <= now) {
+            let event = match stage {
+                Stage::Paused { .. } => Event::PauseDeadline,
+                _ => Event::Timeout,
+            };
+            return self.tell(event);
+        }
+        if self.is_unread_for_too_long(&stage, instant) {
+            self.senses.unread_since = None;
+            return self.tell(Event::DriverError);
+        }
+        self.look_again(&stage, instant);
+        if let Some(window) = stage.window().filter(|window| window.opens <= now) {
+            let every = self.count_every();
+            let due = self.senses.counted_at.is_none_or(|counted| instant.duration_since(counted) >= every);
+            if due && !self.senses.counting && self.senses.verdict.is_none() {
+                self.senses.counted_at = Some(instant);
+                self.count(*window, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// A weight that nobody can read can't be held.
+    fn is_unread_for_too_long(&self, stage: &Stage, now: Instant) -> bool {
+        let limit = Duration::from_secs(self.journal.schedule().deadlines.confirm_seconds);
+        stage.window().is_some()
+            && self.senses.unread_since.is_some_and(|since| now.duration_since(since) >= limit)
+    }
+
+    /// Counts twice a scrape: a breach is seen soon after it can be.
+    fn count_every(&self) -> Duration {
+        let half = (self.interval / 2).to_std().unwrap_or(WATCHED);
+        half.clamp(AWAITED, WATCHED)
+    }
+
+    fn poll_migration(&mut self) {
+        let Some(migration) = &mut self.senses.migration else { return };
+        let ended = migration.poll();
+        if matches!(ended, Ok(Progress::Running)) {
+            return;
+        }
+        self.senses.migration = None;
+        match ended {
+            Ok(_) => self.soon.push_back(Event::MigrationSucceeded),
+            Err(error) => {
+                self.watcher.trouble(&error.to_string());
+                self.senses.trouble("program", error.to_string());
+                self.soon.push_back(Event::MigrationFailed);
+            }
+        }
+    }
+
+    /// Orders the reading, probe or look whose time has come.
+    fn look_again(&mut self, stage: &Stage, now: Instant) {
+        let epoch = self.epoch();
+        let every = match stage {
+            Stage::Applying { .. } | Stage::RollingBack { .. } => AWAITED,
+            Stage::Paused { .. } if self.journal.state().actual <= self.journal.state().target => PAUSED,
+            _ => WATCHED,
+        };
+        let due = |last: Option<Instant>, every| last.is_none_or(|last| now.duration_since(last) >= every);
+        if stage.is_live() && !self.senses.reading && due(self.senses.read_at, every) {
+            (self.senses.reading, self.senses.read_at) = (true, Some(now));
+            give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Watch, epoch });
+        }
+        let period = Duration::from_secs(self.journal.schedule().warmup.period_seconds);
+        let probes = &mut self.senses.probes;
+        if probes.started && !probes.asked && due(probes.asked_at, period) {
+            (probes.asked, probes.asked_at) = (true, Some(now));
+            give(&self.hands.probes, epoch);
+        }
+        let draining = matches!(stage, Stage::RollingBack { retreat } if matches!(retreat.leg, Leg::Draining { .. }));
+        let drain = &mut self.senses.drain;
+        if draining && !drain.asked && due(drain.asked_at, DRAINED) {
+            (drain.asked, drain.asked_at) = (true, Some(now));
+            give(&self.hands.traffic, TrafficOrder::Remaining { epoch });
+        }
+    }
+}

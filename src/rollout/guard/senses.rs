@@ -1,0 +1,490 @@
+//! What a guard has seen and not told yet, and what it makes of each thing that its hands see.
+//!
+//! A reading is told where the table has a row for it; where a row says "now", the reading was ordered
+//! for that row. What can't be read is a trouble that the view shows, and an event once its time is up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::release::digest::ClaimedDigest;
+use crate::rollout::driver::exec::Migration;
+use crate::rollout::driver::{DriverError, Remaining};
+use crate::rollout::machine::event::{Runs, Series};
+use crate::rollout::machine::state::Leg;
+use crate::rollout::machine::{Cause, Event, Stage, State, Weight};
+use crate::rollout::objective::Look;
+
+use super::asks::{Ask, Verb};
+use super::hands::{CountOrder, Counting, Program, ProgramOrder, Purpose, Seen, TrafficOrder, give};
+use super::{Guard, GuardError};
+
+/// What a guard has seen and not told yet.
+#[derive(Debug, Default)]
+pub(super) struct Senses {
+    /// Whether the weight was read before anything else.
+    pub(super) begun: bool,
+    pub(super) begin: Begin,
+    pub(super) reading: bool,
+    pub(super) read_at: Option<Instant>,
+    pub(super) unread_since: Option<Instant>,
+    /// The epoch of the last command that the driver took.
+    pub(super) set_in: Option<u64>,
+    /// Commands that wait for their time.
+    pub(super) later: Vec<(Instant, TrafficOrder)>,
+    /// The size that the candidate is being brought to, and the raise that waits for it.
+    pub(super) scaling: bool,
+    pub(super) raise: Option<(Weight, u64)>,
+    pub(super) migration: Option<Migration>,
+    pub(super) probes: Probes,
+    pub(super) health: Option<Health>,
+    pub(super) counting: bool,
+    pub(super) counted_at: Option<Instant>,
+    pub(super) verdict: Option<(u64, Event)>,
+    pub(super) look: Look,
+    pub(super) resume: Option<Resume>,
+    pub(super) drain: Drain,
+    pub(super) stopping: bool,
+    troubles: BTreeMap<&'static str, String>,
+}
+
+/// What has to be known before the start.
+#[derive(Debug, Default)]
+pub(super) struct Begin {
+    weight: Option<Weight>,
+    runs: Option<Runs>,
+}
+
+/// The probes of a candidate that was started.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    pub(super) started: bool,
+    pub(super) asked: bool,
+    pub(super) asked_at: Option<Instant>,
+    successes: u64,
+    slowest_ms: u64,
+}
+
+/// A candidate that answers: its digests and the weight are being read.
+#[derive(Debug)]
+pub(super) struct Health {
+    epoch: u64,
+    successes: u64,
+    slowest_ms: u64,
+    runs: Option<Runs>,
+    weight: Option<Weight>,
+}
+
+/// Somebody who asks to go on: the weight, and the series where they were missing, are being read.
+#[derive(Debug)]
+pub(super) struct Resume {
+    pub(super) ask: Ask,
+    weight: Option<Option<Weight>>,
+    series: Option<Series>,
+}
+
+/// What is known of a drain.
+#[derive(Debug, Default)]
+pub(super) struct Drain {
+    pub(super) asked: bool,
+    pub(super) asked_at: Option<Instant>,
+    /// The driver can't say what is left: the time that draining may take has to pass.
+    unknown: bool,
+    /// That time has passed.
+    pub(super) closed: bool,
+}
+
+impl Senses {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The state or the epoch has turned: what was gathered for the one before says nothing any more.
+    pub(super) fn turned(&mut self, next: &State) {
+        let stage = &next.stage;
+        if !matches!(stage, Stage::WarmingUp { .. }) {
+            (self.probes, self.health) = (Probes::default(), None);
+        }
+        if !matches!(stage, Stage::RollingBack { .. }) {
+            self.drain = Drain::default();
+        }
+        if stage.window().is_some() {
+            self.look = Look::default();
+        }
+        (self.verdict, self.unread_since, self.read_at) = (None, None, None);
+        self.later.retain(|(_, order)| !matches!(order, TrafficOrder::Set { epoch, .. } if *epoch < next.epoch));
+        self.raise = self.raise.filter(|(_, epoch)| *epoch >= next.epoch);
+        self.troubles.remove("traffic");
+    }
+
+    pub(super) fn trouble(&mut self, about: &'static str, what: String) {
+        self.troubles.insert(about, what);
+    }
+
+    pub(super) fn clear_trouble(&mut self, about: &'static str) {
+        self.troubles.remove(about);
+    }
+
+    pub(super) fn troubles(&self) -> Vec<String> {
+        self.troubles.values().cloned().collect()
+    }
+}
+
+impl Guard<'_> {
+    /// What has to be read before anything is told.
+    pub(super) fn look_first(&mut self) {
+        let epoch = self.epoch();
+        give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Begin, epoch });
+        if !matches!(self.stage(), Stage::Planned) {
+            return;
+        }
+        match self.assignment.names_stable() {
+            true => {
+                let slot = self.assignment.slots.stable.clone();
+                give(&self.hands.programs, ProgramOrder::Runs { slot, epoch });
+            }
+            // What runs is whatever the executor finds.
+            false => self.senses.begin.runs = Some(Runs::AsPlanned),
+        }
+    }
+
+    /// Takes what a hand has seen.
+    pub(super) fn take(&mut self, seen: Seen) -> Result<(), GuardError> {
+        match seen {
+            Seen::Weight { purpose, epoch, result } => self.weighed(purpose, epoch, result),
+            Seen::Set { epoch, result } => self.set(epoch, result),
+            Seen::Remaining { epoch, result } => self.remaining(epoch, result),
+            Seen::Program { what, epoch, result } => self.ended_program(what, epoch, result),
+            Seen::Runs { slot, epoch, result } => self.running(&slot, epoch, result),
+            Seen::Probe { epoch, result } => {
+                self.probed(epoch, result.map_err(|error| error.to_string()));
+                Ok(())
+            }
+            Seen::Counts(counted) => self.counted(counted),
+            Seen::Recorded(result) => {
+                self.recorded(result);
+                Ok(())
+            }
+        }
+    }
+
+    fn weighed(&mut self, purpose: Purpose, epoch: u64, result: Result<Weight, DriverError>) -> Result<(), GuardError> {
+        self.senses.reading = false;
+        let weight = match result {
+            Ok(weight) => weight,
+            // What somebody else has written splits the traffic nobody knows how: it may have all.
+            Err(DriverError::Conflict { .. }) if self.senses.begun => Weight::FULL,
+            Err(error) => return self.unread(purpose, &error),
+        };
+        self.senses.unread_since = None;
+        self.senses.clear_trouble("traffic");
+        match purpose {
+            Purpose::Begin => {
+                self.senses.begin.weight = Some(weight);
+                return self.begin();
+            }
+            Purpose::Health => {
+                if let Some(health) = &mut self.senses.health {
+                    health.weight = Some(weight);
+                }
+                return self.report_health();
+            }
+            Purpose::Verdict => {
+                if let Some((epoch, event)) = self.senses.verdict.take() {
+                    return self.tell_of(epoch, with_readback(event, weight), None);
+                }
+            }
+            Purpose::Resume => {
+                if let Some(resume) = &mut self.senses.resume {
+                    resume.weight = Some(Some(weight));
+                }
+                return self.go_on();
+            }
+            Purpose::Watch => {}
+        }
+        self.watch(epoch, weight)
+    }
+
+    fn unread(&mut self, purpose: Purpose, error: &DriverError) -> Result<(), GuardError> {
+        let text = error.to_string();
+        if purpose == Purpose::Begin && matches!(self.stage(), Stage::Planned) {
+            return Err(GuardError::Unread(text));
+        }
+        if self.senses.unread_since.is_none() {
+            self.senses.unread_since = Some(Instant::now());
+            self.watcher.trouble(&text);
+        }
+        self.senses.trouble("traffic", text);
+        match (purpose, &mut self.senses.resume) {
+            // A restart commands nothing before it has read.
+            (Purpose::Begin, _) => {
+                let order = TrafficOrder::Read { purpose: Purpose::Begin, epoch: self.epoch() };
+                self.senses.later.push((Instant::now() + Duration::from_secs(1), order));
+            }
+            (Purpose::Health, _) => self.senses.health = None,
+            (Purpose::Verdict, _) => self.senses.verdict = None,
+            (Purpose::Resume, Some(resume)) => {
+                resume.weight = Some(None);
+                return self.go_on();
+            }
+            (Purpose::Resume, None) | (Purpose::Watch, _) => {}
+        }
+        Ok(())
+    }
+
+    /// T1, or T26 before anything else.
+    fn begin(&mut self) -> Result<(), GuardError> {
+        let Some(readback) = self.senses.begin.weight else { return Ok(()) };
+        if !matches!(self.stage(), Stage::Planned) {
+            self.senses.begun = true;
+            return self.tell(Event::Replay { readback });
+        }
+        let Some(stable) = self.senses.begin.runs else { return Ok(()) };
+        self.senses.begun = true;
+        self.tell(Event::Start { readback, stable })
+    }
+
+    /// What a reading is, where the rollout stands.
+    fn watch(&mut self, epoch: u64, weight: Weight) -> Result<(), GuardError> {
+        let state = self.journal.state();
+        let commanded = self.senses.set_in == Some(state.epoch) && self.senses.raise.is_none();
+        let event = match &state.stage {
+            _ if !self.senses.begun => None,
+            Stage::Migrating { .. } | Stage::WarmingUp { .. } if weight > Weight::ZERO => Some(Event::Drift { weight }),
+            Stage::Applying { .. } if weight == state.target => commanded.then_some(Event::WeightConfirmed { weight }),
+            Stage::Applying { .. } if weight != state.actual => Some(Event::WeightMismatch { weight }),
+            Stage::Observing { .. } | Stage::Monitoring { .. } if weight != state.target => Some(Event::Drift { weight }),
+            Stage::Paused { .. } if weight != state.actual || weight > state.target => Some(Event::Drift { weight }),
+            Stage::RollingBack { retreat } => match retreat.leg {
+                Leg::Lowering { .. } if weight == Weight::ZERO => {
+                    commanded.then_some(Event::WeightConfirmed { weight })
+                }
+                Leg::Draining { .. } if weight > Weight::ZERO => Some(Event::Drift { weight }),
+                _ => None,
+            },
+            _ => None,
+        };
+        event.map_or(Ok(()), |event| self.tell_of(epoch, event, None))
+    }
+
+    fn set(&mut self, epoch: u64, result: Result<(), DriverError>) -> Result<(), GuardError> {
+        match result {
+            Ok(()) => {
+                self.senses.set_in = Some(epoch);
+                Ok(())
+            }
+            // Another order has followed already.
+            Err(_) if epoch != self.epoch() => Ok(()),
+            Err(error) => {
+                let text = error.to_string();
+                self.watcher.trouble(&text);
+                self.senses.trouble("traffic", text);
+                match self.stage() {
+                    Stage::Applying { .. } | Stage::RollingBack { .. } => self.tell_of(epoch, Event::DriverError, None),
+                    // A pause commands again when a reading is above its target.
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// T20: nothing is left, or nobody can say and the time for it has passed.
+    fn remaining(&mut self, epoch: u64, result: Result<Remaining, DriverError>) -> Result<(), GuardError> {
+        self.senses.drain.asked = false;
+        let Stage::RollingBack { retreat } = self.stage() else { return Ok(()) };
+        if !matches!(retreat.leg, Leg::Draining { .. }) {
+            return Ok(());
+        }
+        match result {
+            Ok(Remaining { weight, connections, in_flight }) => {
+                self.senses.clear_trouble("traffic");
+                match (weight, connections, in_flight) {
+                    (Weight::ZERO, 0, 0) => self.tell_of(epoch, Event::Drained { weight, connections, in_flight }, None),
+                    (Weight::ZERO, ..) => Ok(()),
+                    (weight, ..) => self.tell_of(epoch, Event::Drift { weight }, None),
+                }
+            }
+            Err(DriverError::Unsupported { .. }) => {
+                self.senses.drain.unknown = true;
+                match self.senses.drain.closed {
+                    true => self.tell_of(epoch, Event::Drained { weight: Weight::ZERO, connections: 0, in_flight: 0 }, None),
+                    false => Ok(()),
+                }
+            }
+            Err(error) => {
+                self.senses.trouble("traffic", error.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    fn ended_program(&mut self, what: Program, epoch: u64, result: Result<(), DriverError>) -> Result<(), GuardError> {
+        if let Err(error) = &result {
+            self.watcher.trouble(&error.to_string());
+            self.senses.trouble("program", error.to_string());
+        } else {
+            self.senses.clear_trouble("program");
+        }
+        match what {
+            Program::Stop => self.senses.stopping = false,
+            Program::Scale => {
+                self.senses.scaling = false;
+                let raise = self.senses.raise.take();
+                match (self.stage(), result.is_ok(), raise) {
+                    (Stage::WarmingUp { .. }, false, _) if epoch == self.epoch() => return self.tell(Event::HealthFailed),
+                    (Stage::Applying { .. }, false, _) if epoch == self.epoch() => return self.tell(Event::DriverError),
+                    (_, true, Some((weight, epoch))) => give(&self.hands.traffic, TrafficOrder::Set { weight, epoch }),
+                    _ => {}
+                }
+            }
+            Program::Start if epoch != self.epoch() => {}
+            Program::Start if result.is_err() => return self.tell(Event::HealthFailed),
+            Program::Start => self.senses.probes = Probes { started: true, ..Probes::default() },
+        }
+        Ok(())
+    }
+
+    fn running(
+        &mut self,
+        slot: &str,
+        epoch: u64,
+        result: Result<BTreeSet<ClaimedDigest>, DriverError>,
+    ) -> Result<(), GuardError> {
+        let planned = matches!(self.stage(), Stage::Planned);
+        let digests = match result {
+            Ok(digests) => digests,
+            Err(error) if planned => return Err(GuardError::Unread(error.to_string())),
+            Err(error) => {
+                self.watcher.trouble(&error.to_string());
+                self.senses.trouble("program", error.to_string());
+                self.senses.health = None;
+                return Ok(());
+            }
+        };
+        if planned && slot == self.assignment.slots.stable {
+            self.senses.begin.runs = Some(self.assignment.runs_stable(&digests));
+            return self.begin();
+        }
+        let runs = self.assignment.runs_candidate(&digests);
+        match &mut self.senses.health {
+            Some(health) if health.epoch == epoch => health.runs = Some(runs),
+            _ => return Ok(()),
+        }
+        self.report_health()
+    }
+
+    fn probed(&mut self, epoch: u64, result: Result<u64, String>) {
+        let probes = &mut self.senses.probes;
+        probes.asked = false;
+        if epoch != self.journal.state().epoch || !probes.started {
+            return;
+        }
+        match result {
+            Ok(ms) => {
+                (probes.successes, probes.slowest_ms) = (probes.successes + 1, probes.slowest_ms.max(ms));
+                self.senses.clear_trouble("probe");
+            }
+            Err(why) => {
+                (probes.successes, probes.slowest_ms) = (0, 0);
+                self.senses.trouble("probe", format!("the candidate does not answer: {why}"));
+            }
+        }
+        let warmup = self.journal.schedule().warmup;
+        let (successes, slowest_ms) = (self.senses.probes.successes, self.senses.probes.slowest_ms);
+        if successes < warmup.successes || self.senses.health.is_some() {
+            return;
+        }
+        (self.senses.probes.successes, self.senses.probes.slowest_ms) = (0, 0);
+        if slowest_ms > warmup.slowest_ms {
+            self.senses.trouble("probe", format!("the slowest probe took {slowest_ms} ms"));
+            self.soon.push_back(Event::LatencyBudgetExceeded);
+            return;
+        }
+        self.senses.health = Some(Health { epoch, successes, slowest_ms, runs: None, weight: None });
+        let slot = self.assignment.slots.candidate.clone();
+        give(&self.hands.programs, ProgramOrder::Runs { slot, epoch });
+        give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Health, epoch });
+    }
+
+    /// T5, T6: once its digests and the weight are read.
+    fn report_health(&mut self) -> Result<(), GuardError> {
+        let Some(Health { epoch, successes, slowest_ms, runs: Some(runs), weight: Some(readback) }) =
+            &self.senses.health
+        else {
+            return Ok(());
+        };
+        let (epoch, successes, slowest_ms, runs, readback) = (*epoch, *successes, *slowest_ms, *runs, *readback);
+        self.senses.health = None;
+        self.tell_of(epoch, Event::HealthReport { successes, slowest_ms, runs, readback }, None)
+    }
+
+    /// Takes what operators ask. What is to be read first is read first.
+    pub(super) fn take_asks(&mut self) -> Result<(), GuardError> {
+        if self.senses.resume.is_some() || !self.asks_due() {
+            return Ok(());
+        }
+        for ask in self.asks.waiting() {
+            if self.nonces.contains(&ask.nonce) {
+                self.asks.taken(&ask);
+                continue;
+            }
+            let operator = ask.operator.clone();
+            let event = match (ask.verb, self.stage()) {
+                (Verb::Pause, _) => Event::Pause(operator),
+                (Verb::Rollback, Stage::Planned) => Event::Cancel(operator),
+                (Verb::Rollback, _) => Event::Rollback(operator),
+                (Verb::Resume, Stage::Paused { .. }) => {
+                    self.ask_to_go_on(ask);
+                    return Ok(());
+                }
+                (Verb::Resume, _) => Event::Resume { operator, readback: None, series: Series::Absent },
+            };
+            self.tell_of(ask.epoch, event, Some(ask.nonce.clone()))?;
+            self.asks.taken(&ask);
+        }
+        Ok(())
+    }
+
+    fn ask_to_go_on(&mut self, ask: Ask) {
+        let Some(pause) = self.stage().pause().copied() else { return };
+        let epoch = self.epoch();
+        give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Resume, epoch });
+        let missing = pause.cause == Cause::Missing;
+        if missing {
+            let rung = self.journal.schedule().rung(self.journal.state().passed);
+            let objectives = self.assignment.objectives(rung.budgets.iter().map(|budget| budget.id.as_str()));
+            let (from, until) = (pause.since, (self.clock)());
+            let order = CountOrder { counting: Counting::Resume, epoch, objectives, from, until };
+            give(&self.hands.counts, order);
+        }
+        self.senses.resume = Some(Resume { ask, weight: None, series: (!missing).then_some(Series::Absent) });
+    }
+
+    /// Whether the series are there again.
+    pub(super) fn series_for_resume(&mut self, series: Series) -> Result<(), GuardError> {
+        if let Some(resume) = &mut self.senses.resume {
+            resume.series = Some(series);
+        }
+        self.go_on()
+    }
+
+    /// T17: once the weight and the series are read.
+    fn go_on(&mut self) -> Result<(), GuardError> {
+        let Some(Resume { weight: Some(readback), series: Some(series), .. }) = &self.senses.resume else {
+            return Ok(());
+        };
+        let (readback, series) = (*readback, *series);
+        let Some(Resume { ask, .. }) = self.senses.resume.take() else { return Ok(()) };
+        let event = Event::Resume { operator: ask.operator.clone(), readback, series };
+        self.tell_of(ask.epoch, event, Some(ask.nonce.clone()))?;
+        self.asks.taken(&ask);
+        Ok(())
+    }
+}
+
+/// The verdict with what was read for it.
+fn with_readback(event: Event, weight: Weight) -> Event {
+    match event {
+        Event::WindowVerdict { window, measured, .. } => Event::WindowVerdict { window, measured, readback: weight },
+        other => other,
+    }
+}

@@ -1,0 +1,81 @@
+//! What a guard shows: where the rollout stands, what was counted, what it waits for.
+//!
+//! Written beside the journal once a second, for `rollout status`. It is a courtesy: nothing reads it
+//! back to decide anything, and where it and the journal differ the journal is right.
+#![expect(clippy::disallowed_methods, reason = "the view is a file")]
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::json;
+use crate::rollout::machine::{State, Weight};
+use crate::rollout::objective::{Breach, Measured, Unclear};
+use crate::time::Timestamp;
+
+/// The file in a rollout's folder.
+const FILE: &str = "view.json";
+
+/// What a guard sees now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct View {
+    /// As of when.
+    pub at: Timestamp,
+    /// How many lines the journal has.
+    pub length: u64,
+    /// Where the rollout stands.
+    pub state: State,
+    /// The step's weight.
+    pub weight: Weight,
+    /// How many steps there are.
+    pub steps: usize,
+    /// What the candidate counted in the window so far.
+    pub candidate: Vec<Measured>,
+    /// What stable counted.
+    pub stable: Vec<Measured>,
+    /// The step's budgets.
+    pub budgets: Vec<Shown>,
+    /// How the last breach came to light.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breach: Option<Breach>,
+    /// Why the last window's end was inconclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclear: Option<Unclear>,
+    /// What it waits for.
+    pub waits_for: String,
+    /// What went wrong last, if it still does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<String>,
+}
+
+/// A budget as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// The objective.
+    pub id: String,
+    /// The largest share of bad requests, in parts per million.
+    pub max_ratio_ppm: u64,
+    /// How many requests a verdict needs.
+    pub min_samples: u64,
+}
+
+impl View {
+    /// Replaces the file in a rollout's folder.
+    ///
+    /// # Errors
+    /// The system's own.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let partial = folder.join(".view.json");
+        fs::write(&partial, json::canonical(&serde_json::json!(self)))?;
+        fs::rename(&partial, folder.join(FILE))
+    }
+
+    /// Reads it, where there is one that can be read.
+    pub fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()
+    }
+}
