@@ -1,4 +1,5 @@
-//! Real parts beside laforge: a whole private Sigstore instance signs, laforge and cosign judge.
+//! Real parts beside laforge: a whole private Sigstore instance signs, laforge and cosign judge; haproxy, nginx and
+//! Prometheus do what a rollout tells them, before a small service of ours ([`service`]).
 //!
 //! Each test runs in a network and process namespace of its own ([`namespace`]), with nothing but its loopback:
 //! servers may bind what they like, nothing reaches the network, and nothing outlives the test. The parts are
@@ -11,12 +12,18 @@
 #![expect(unreachable_pub, reason = "modules of one test binary")]
 
 mod either_way;
+mod exec;
 mod gate;
+mod haproxy;
 mod images;
 mod instance;
 mod issuer;
 mod namespace;
+mod nginx;
 mod parts;
+mod prometheus;
 mod repository;
+mod server;
+mod service;
 mod services;
 mod table;

@@ -14,8 +14,20 @@ const INSIDE: &str = "LAFORGE_TEST_NAMESPACE";
 /// process.
 pub fn within(test: &str, body: impl FnOnce(&Parts)) {
     let Some(parts) = parts::found() else { return };
+    alone(test, || body(&parts));
+}
+
+/// The same for programs of the machine, which have to be installed.
+pub fn beside(programs: &[&str], test: &str, body: impl FnOnce()) {
+    if let Some(program) = programs.iter().find(|program| !parts::is_installed(program)) {
+        return parts::skip(&format!("`{program}` is not installed"));
+    }
+    alone(test, body);
+}
+
+fn alone(test: &str, body: impl FnOnce()) {
     if env::var_os(INSIDE).is_some() {
-        return body(&parts);
+        return body();
     }
     let inside = r#"ip link set lo up && exec "$0" "$@""#;
     let output = Command::new("unshare")

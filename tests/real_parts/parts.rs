@@ -33,6 +33,14 @@ pub fn found() -> Option<Parts> {
     }
 }
 
+/// Whether a program of the machine is there.
+pub fn is_installed(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    // Debian's servers lie where not every user's path leads.
+    let beyond = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&paths).chain(beyond).any(|folder| folder.join(program).is_file())
+}
+
 /// Says that a test is skipped, unless the parts are required.
 pub fn skip(why: &str) {
     assert!(std::env::var_os("LAFORGE_REQUIRE_PARTS").is_none(), "real parts are required here: {why}");

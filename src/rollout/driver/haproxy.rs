@@ -59,26 +59,28 @@ impl Haproxy {
         })
     }
 
-    /// Both weights, and how both servers are, in one exchange.
-    fn look(&self) -> Result<(Weights, Vec<Server>), DriverError> {
-        let (candidate, stable) = (self.of(&self.servers.candidate), self.of(&self.servers.stable));
-        let statistics = statistics::question(&self.backend);
-        let asked = [format!("get weight {candidate}"), format!("get weight {stable}"), statistics];
+    /// Both weights.
+    fn weights(&self) -> Result<Weights, DriverError> {
+        let asked = [&self.servers.candidate, &self.servers.stable]
+            .map(|server| format!("get weight {}", self.of(server)));
         let answer = self.socket.ask(&asked.join("; "))?;
         let mut lines = answer.lines().filter(|line| !line.is_empty());
         let mut read = |asked: &str| {
             let line = lines.next().unwrap_or_default();
             weight(line).ok_or_else(|| self.socket.answered(asked, line))
         };
-        let [first, second, third] = &asked;
-        let weights = Weights { candidate: read(first)?, stable: read(second)? };
-        let rest: Vec<&str> = lines.collect();
-        let servers = statistics::read(&rest.join("\n"));
-        let servers = servers.ok_or_else(|| self.socket.answered(third, &rest.join(" ")))?;
-        Ok((weights, servers))
+        let [candidate, stable] = &asked;
+        Ok(Weights { candidate: read(candidate)?, stable: read(stable)? })
     }
 
-    /// The share of a look: a server that takes no traffic has none, whatever its weight.
+    /// How the backend's servers are.
+    fn statistics(&self) -> Result<Vec<Server>, DriverError> {
+        let asked = statistics::question(&self.backend);
+        let answer = self.socket.ask(&asked)?;
+        statistics::read(&self.backend, &answer).ok_or_else(|| self.socket.answered(&asked, &answer))
+    }
+
+    /// The candidate's share: a server that takes no traffic has none, whatever its weight.
     fn share(&self, weights: Weights, servers: &[Server]) -> Result<Share, DriverError> {
         let candidate = self.server(servers, &self.servers.candidate)?;
         let stable = self.server(servers, &self.servers.stable)?;
@@ -121,8 +123,8 @@ impl Haproxy {
 
 impl Traffic for Haproxy {
     fn read(&mut self) -> Result<Share, DriverError> {
-        let (weights, servers) = self.look()?;
-        self.share(weights, &servers)
+        let weights = self.weights()?;
+        self.share(weights, &self.statistics()?)
     }
 
     fn fence(&mut self, epoch: u64) -> Result<(), DriverError> {
@@ -132,7 +134,7 @@ impl Traffic for Haproxy {
     /// Where a state file is to be written and can't, that is an error although the weights are set.
     fn set(&mut self, weight: Weight, epoch: u64) -> Result<(), DriverError> {
         self.fence.admit(epoch)?;
-        let (now, _) = self.look()?;
+        let now = self.weights()?;
         let wanted = Weights { candidate: weight.percent(), stable: 100 - weight.percent() };
         let command = |server: &str, weight: u64| format!("set server {} weight {weight}", self.of(server));
         let candidate = command(&self.servers.candidate, wanted.candidate);
@@ -149,7 +151,7 @@ impl Traffic for Haproxy {
     }
 
     fn remaining(&mut self) -> Result<Remaining, DriverError> {
-        let (weights, servers) = self.look()?;
+        let (weights, servers) = (self.weights()?, self.statistics()?);
         let candidate = self.server(&servers, &self.servers.candidate)?;
         Ok(Remaining {
             weight: self.share(weights, &servers)?.weight(),

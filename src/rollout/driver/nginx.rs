@@ -162,7 +162,7 @@ impl Traffic for Nginx {
     }
 
     fn remaining(&mut self) -> Result<Remaining, DriverError> {
-        let Some(program) = self.connections.first() else {
+        let Some(program) = self.connections.first().cloned() else {
             return Err(DriverError::Unsupported {
                 driver: "nginx",
                 what: "count what is left at a slot: `nginx.connections` is not set",
@@ -170,12 +170,12 @@ impl Traffic for Nginx {
         };
         let weight = self.read()?.weight();
         let said = self.run(&self.connections)?.stdout.text();
-        let refuse = || DriverError::Answer {
-            place: program.clone(),
+        let refuse = |_: std::num::ParseIntError| DriverError::Answer {
+            place: program,
             asked: "how many connections are left".to_owned(),
             answer: excerpt(&said),
         };
-        let connections = said.trim().parse().map_err(|_| refuse())?;
+        let connections = said.trim().parse().map_err(refuse)?;
         Ok(Remaining { weight, connections, in_flight: connections })
     }
 

@@ -53,7 +53,7 @@ impl HaproxyCounters {
             |reason: String| MetricsError::Malformed { place: self.socket.path().to_owned(), reason };
         let asked = statistics::question(&self.backend);
         let answer = self.socket.ask(&asked).map_err(|error| self.lost(&error))?;
-        let servers = statistics::read(&answer)
+        let servers = statistics::read(&self.backend, &answer)
             .ok_or_else(|| malformed(format!("`{asked}` gave `{}`", excerpt(&answer))))?;
         let name = self.servers.get(slot).map_or(slot, String::as_str);
         let found = servers.into_iter().find(|server| server.name == name);

@@ -33,11 +33,13 @@ pub(in crate::rollout) fn question(backend: &str) -> String {
     format!("show stat {backend} 4 -1")
 }
 
-/// The servers of an answer.
-pub(in crate::rollout) fn read(answer: &str) -> Option<Vec<Server>> {
+/// The servers of a backend, of an answer. What a health check said stands in quotes, may have any
+/// lines in it, and comes behind all columns that are read: so lines are told by the backend's name.
+pub(in crate::rollout) fn read(backend: &str, answer: &str) -> Option<Vec<Server>> {
     let mut lines = answer.lines().filter(|line| !line.is_empty());
     let head: Vec<&str> = lines.next()?.strip_prefix("# ")?.split(',').collect();
-    lines.map(|line| server(&head, &line.split(',').collect::<Vec<_>>())).collect()
+    let ours = |line: &&str| line.split(',').next() == Some(backend);
+    lines.filter(ours).map(|line| server(&head, &line.split(',').collect::<Vec<_>>())).collect()
 }
 
 fn server(head: &[&str], cells: &[&str]) -> Option<Server> {
@@ -79,7 +81,9 @@ mod tests {
 
     #[test]
     fn counts_answers_and_what_never_was_one() {
-        let answer = format!("{HEAD}\napp,blue,1,2,4,6,UP,0,50,1,2,3,0,\napp,old,0,0,0,0,MAINT,,,,,,,\n\n");
+        let answer = format!(
+            "{HEAD}\napp,blue,1,2,4,6,UP,0,50,1,2,3,0,\napp,old,0,0,0,0,MAINT,,,,,,,\n of, a, check\n\n"
+        );
         let blue = Server {
             name: "blue".to_owned(),
             status: "UP".to_owned(),
@@ -94,15 +98,15 @@ mod tests {
             queued: 0,
             counters: None,
         };
-        assert_eq!(read(&answer), Some(vec![blue, old]));
+        assert_eq!(read("app", &answer), Some(vec![blue, old]));
     }
 
     #[test]
     fn what_is_no_such_table_is_none() {
         for other in ["", "No such proxy.", "# pxname,svname\napp,blue", &format!("{HEAD}\napp,blue,x,2")] {
-            assert_eq!(read(other), None, "{other}");
+            assert_eq!(read("app", other), None, "{other}");
         }
-        assert_eq!(read(HEAD), Some(Vec::new()));
+        assert_eq!(read("app", HEAD), Some(Vec::new()));
     }
 
     #[test]
