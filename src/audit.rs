@@ -5,6 +5,7 @@
 
 mod append;
 mod blob;
+pub mod chain;
 pub mod checkpoint;
 mod commit;
 #[cfg(test)]
