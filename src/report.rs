@@ -5,6 +5,7 @@
 pub mod caret;
 pub mod human;
 pub mod inspection;
+pub mod journal;
 pub mod json;
 pub mod log;
 pub mod paint;

@@ -3,7 +3,8 @@
 //! Out: [`Plan`], made of an [`Approved`](crate::audit::Approved) alone. In: an [`Envelope`], of which
 //! nothing counts until [`Envelope::accept`] has taken all its steps (`formats.md` section 8).
 //! How a rollout goes is [`machine`]'s, how it is judged [`objective`]'s; [`simulate`] runs both in
-//! virtual time, an [`executor`]'s [`driver`]s and [`metrics`] in the real one.
+//! virtual time, an [`executor`]'s [`driver`]s and [`metrics`] in the real one, where every step is in
+//! a [`journal`] before it takes effect.
 
 pub mod acceptance;
 pub mod driver;

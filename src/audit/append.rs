@@ -19,6 +19,7 @@ use crate::verify::Input;
 use super::commit::{Committed, Writer};
 use super::entry::decision::{Account, DecisionEntry, InputView, PlanView};
 use super::entry::event::{Actor, Annotation, Changed, Heartbeat, Recovered, Tool};
+use super::entry::rollout::{Milestone, Rollout};
 use super::entry::{Body, Event};
 use super::error::{AppendError, AuditError, Damage, Problem};
 use super::history::{Allow, History};
@@ -96,6 +97,26 @@ impl AuditLog {
         let note = Digest::of_bytes(text.as_bytes()).claim();
         let body = Body::Annotation(event(caller, Annotation { of, note }));
         self.record_event(body, &[text.as_bytes()], caller, now)
+    }
+
+    /// Records what happened to a rollout: durable before it returns. `note` is somebody's reason; its
+    /// text is a blob, and the entry's own `note` is what names it.
+    ///
+    /// # Errors
+    /// [`AuditError`]: exit 12 or 13 by its cause; then nothing is recorded.
+    pub fn record_rollout(
+        &mut self,
+        milestone: Milestone,
+        members: Rollout,
+        note: Option<&str>,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<LogReference, AuditError> {
+        let digest = note.map(|text| Digest::of_bytes(text.as_bytes()).claim());
+        let members = Rollout { note: digest, ..members }.bounded();
+        let body = Body::Rollout(milestone, Box::new(event(caller, members)));
+        let note: Vec<&[u8]> = note.map(str::as_bytes).into_iter().collect();
+        self.record_event(body, &note, caller, now)
     }
 
     pub(super) fn record_event(

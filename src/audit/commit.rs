@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::time::{self, Timestamp};
 
+use super::chain;
 use super::entry::event::Recovered;
 use super::entry::{Body, Entry, MAX_LINE, Place};
 use super::error::{AuditError, Damage, Problem};
@@ -80,8 +81,8 @@ impl AuditLog {
 
     /// After an I/O error nothing is known of what the disk holds: says so to every writer.
     fn mark_if_broken(&self, error: AuditError, now: Timestamp) -> AuditError {
-        if let AuditError::Io { path, source, .. } = &error
-            && source.raw_os_error() == Some(Errno::IO.raw_os_error())
+        if let AuditError::Io { path, .. } = &error
+            && chain::is_io(&error)
         {
             let file = path.strip_prefix(&self.config.dir).unwrap_or(path).to_string_lossy();
             let mark =
@@ -101,7 +102,7 @@ impl Writer<'_> {
         let mut last = None;
         let mut rest = bodies;
         while !rest.is_empty() {
-            let at = self.next_position();
+            let at = self.tip.at.next(self.log.identity.segment());
             let room = at.segment + self.log.identity.segment() - at.index;
             let count = usize::try_from(room).unwrap_or(usize::MAX).min(rest.len());
             let (batch, later) = rest.split_at(count);
@@ -133,42 +134,24 @@ impl Writer<'_> {
         }
     }
 
-    /// Where the next line goes: the segment that is full is left.
-    fn next_position(&self) -> Position {
-        let at = self.tip.at;
-        if at.index == at.segment + self.log.identity.segment() {
-            return Position { segment: at.index, offset: 0, index: at.index };
-        }
-        at
-    }
-
     fn commit_batch(&mut self, at: Position, batch: &[Body]) -> Result<Committed, AuditError> {
         let name = segment_name(at.segment);
-        let mut entries = self.open(Kind::Entries, &name)?;
-        let mut journal = self.open(Kind::Journal, &name)?;
-        let ends = Ends { journal: journal.length()?, entries: entries.length()? };
-        if ends.entries != at.offset {
-            return Err(Damage::file(entries.shown(), Problem::Replaced));
-        }
+        let files = &self.log.files;
+        let marked = |error| self.log.mark_if_broken(error, self.now);
+        let mut entries = chain::open_end(&files.entries, &at).map_err(marked)?;
+        let mut journal = files.journal.append_or_new(&name).map_err(marked)?;
+        let ends = Ends { journal: journal.length()?, entries: at.offset };
         let staged = self.stage(at, batch)?;
-        let written = write_durably(&mut entries, &staged.bytes).and_then(|()| {
+        let written = chain::write_durably(&mut entries, &staged.bytes).and_then(|()| {
             let record = Record::sign(&self.log.identity, &self.tip.frontier, &self.tip.at, &self.log.key)?;
             let line = [&record.line(), b"\n".as_slice()].concat();
-            write_durably(&mut journal, &line)?;
+            chain::write_durably(&mut journal, &line)?;
             Ok(record)
         });
         let record = written.map_err(|error| self.undo(error, &journal, &entries, &ends))?;
         self.check_in_place(&entries, &journal, &name)?;
         self.after_commit(&record)?;
         Ok(Committed { index: staged.index, line: staged.line, before: staged.before, record })
-    }
-
-    fn open(&self, kind: Kind, name: &str) -> Result<LogFile, AuditError> {
-        let folder = match kind {
-            Kind::Entries => &self.log.files.entries,
-            Kind::Journal => &self.log.files.journal,
-        };
-        folder.append_or_new(name).map_err(|error| self.log.mark_if_broken(error, self.now))
     }
 
     /// The lines of a batch, taken into the tip.
@@ -234,12 +217,6 @@ impl AuditLog {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Entries,
-    Journal,
-}
-
 /// Where both files end before a commit.
 struct Ends {
     journal: u64,
@@ -252,9 +229,4 @@ struct Staged {
     line: Vec<u8>,
     index: u64,
     before: Frontier,
-}
-
-fn write_durably(file: &mut LogFile, bytes: &[u8]) -> Result<(), AuditError> {
-    file.write(bytes)?;
-    file.sync()
 }

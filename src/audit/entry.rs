@@ -8,6 +8,7 @@
 mod bounds;
 pub mod decision;
 pub mod event;
+pub mod rollout;
 mod wire;
 
 use serde::Serialize;
@@ -21,6 +22,7 @@ use crate::time::{self, Timestamp};
 use super::tree::Hash;
 use decision::DecisionEntry;
 use event::{Actor, Annotation, Changed, Created, Heartbeat, Recovered, Tool};
+use rollout::{Milestone, Rollout};
 
 /// `_type` of every entry.
 pub const TYPE: &str = "https://laforge.dev/entry/v1";
@@ -80,6 +82,8 @@ pub enum Body {
     Annotation(Event<Annotation>),
     /// `heartbeat`.
     Heartbeat(Event<Heartbeat>),
+    /// `rollout.started` to `rollout.completed`.
+    Rollout(Milestone, Box<Event<Rollout>>),
     /// A type that is not known here: its members as they are.
     Other {
         /// The type.
@@ -139,6 +143,7 @@ impl Body {
             Self::Recovered(_) => "log.recovered",
             Self::Annotation(_) => "annotation",
             Self::Heartbeat(_) => "heartbeat",
+            Self::Rollout(milestone, _) => milestone.kind(),
             Self::Other { kind, .. } => kind,
         }
     }
@@ -153,6 +158,7 @@ impl Body {
             Self::Recovered(event) => write(place, kind, event),
             Self::Annotation(event) => write(place, kind, event),
             Self::Heartbeat(event) => write(place, kind, event),
+            Self::Rollout(_, event) => write(place, kind, event),
             Self::Other { members, .. } => write(place, kind, members),
         }
     }
@@ -193,6 +199,9 @@ impl Entry {
 }
 
 fn body(kind: String, members: Map<String, Value>) -> Result<Body, EntryError> {
+    if let Some(milestone) = Milestone::of(&kind) {
+        return Ok(Body::Rollout(milestone, Box::new(event(members)?)));
+    }
     Ok(match kind.as_str() {
         "log.created" => Body::Created(event(members)?),
         "decision" => Body::Decision(Box::new(typed(members)?)),

@@ -146,6 +146,9 @@ pub enum AuditError {
         /// Its size.
         bytes: usize,
     },
+    /// A write failed, and what the file holds since is not known.
+    #[error("a write to `{}` failed before, so nothing more is written there", .0.display())]
+    Broken(PathBuf),
     /// A decision that contradicts itself: it allows without a plan, or the other way round.
     #[error("the decision's action and plan contradict each other")]
     ActionWithoutPlan,
@@ -226,6 +229,12 @@ pub enum Problem {
     /// A line that ends too early, has a control byte, or is too long.
     #[error("it is not a line of at most 65535 bytes without control bytes")]
     NotALine,
+    /// As [`Problem::NotALine`], in a chain with a bound of its own.
+    #[error("it is not a line of at most {longest} bytes without control bytes")]
+    NotAChainLine {
+        /// The most bytes that a line may have.
+        longest: usize,
+    },
     /// A line that is no strict JSON object.
     #[error("it is not strict JSON")]
     Json(#[from] JsonError),

@@ -63,7 +63,7 @@ pub(super) struct Brief {
     pub(super) prev: ClaimedDigest,
     time: String,
     #[serde(rename = "type")]
-    kind: String,
+    pub(super) kind: String,
 }
 
 #[derive(Deserialize)]

@@ -34,6 +34,21 @@ pub(super) struct Position {
     pub(super) index: u64,
 }
 
+impl Position {
+    /// Where the next line goes: a segment that is full is left.
+    pub(super) fn next(self, segment_size: u64) -> Self {
+        if self.index == self.segment + segment_size {
+            return Self { segment: self.index, offset: 0, index: self.index };
+        }
+        self
+    }
+
+    /// Where a line of so many bytes ends that starts here.
+    pub(super) fn past(self, bytes: usize) -> Self {
+        Self { segment: self.segment, offset: self.offset + bytes as u64 + 1, index: self.index + 1 }
+    }
+}
+
 /// One committed line and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RawLine {
@@ -55,6 +70,7 @@ impl RawLine {
 pub(super) struct Lines<'a> {
     entries: &'a Folder,
     segment_size: u64,
+    longest: usize,
     at: Position,
     end: Position,
     open: Option<BufReader<Take<File>>>,
@@ -63,7 +79,12 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// From `from` (which is where a line starts) to `end` (where the committed lines end).
     pub(super) fn new(entries: &'a Folder, segment_size: u64, from: Position, end: Position) -> Self {
-        Self { entries, segment_size, at: from, end, open: None }
+        Self { entries, segment_size, longest: MAX_LINE, at: from, end, open: None }
+    }
+
+    /// The same with another bound than a log's on a line's bytes.
+    pub(super) fn bounded(self, longest: usize) -> Self {
+        Self { longest, ..self }
     }
 
     /// The reader of the current segment, up to its committed end.
@@ -91,19 +112,22 @@ impl<'a> Lines<'a> {
         };
         let line = self.line(&mut reader)?;
         self.open = Some(reader);
-        self.at.offset += line.bytes.len() as u64 + 1;
-        self.at.index += 1;
+        self.at = self.at.past(line.bytes.len());
         Ok(Some(line))
     }
 
     fn line(&self, reader: &mut BufReader<Take<File>>) -> Result<RawLine, AuditError> {
         let mut line = RawLine { at: self.at, bytes: Vec::new() };
         let path = self.entries.path().join(segment_name(self.at.segment));
-        reader.take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line.bytes).map_err(failed("read", path))?;
+        reader
+            .take(self.longest as u64 + 1)
+            .read_until(b'\n', &mut line.bytes)
+            .map_err(failed("read", path))?;
         match line.bytes.pop() {
             Some(b'\n') if line.bytes.iter().all(|byte| *byte >= 0x20) => Ok(line),
             None => Err(line.damaged(Problem::Short)),
-            Some(_) => Err(line.damaged(Problem::NotALine)),
+            Some(_) if self.longest == MAX_LINE => Err(line.damaged(Problem::NotALine)),
+            Some(_) => Err(line.damaged(Problem::NotAChainLine { longest: self.longest })),
         }
     }
 

@@ -9,8 +9,10 @@ use std::path::Path;
 
 use crate::release::digest::ClaimedDigest;
 
-use super::entry::{Entry, EntryError};
+use super::entry::rollout::{Milestone, Rollout};
+use super::entry::{Body, Entry, EntryError};
 use super::error::{AuditError, Damage, Problem};
+use super::history;
 use super::identity::Identity;
 use super::journal::Tail;
 use super::lines::{Lines, Position, segment_name};
@@ -26,6 +28,17 @@ pub struct Reader {
     pub(super) identity: Identity,
     pub(super) tail: Tail,
     end: Position,
+}
+
+/// An entry of a rollout and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutRecord {
+    /// Its index.
+    pub index: u64,
+    /// What happened.
+    pub milestone: Milestone,
+    /// What it says.
+    pub members: Rollout,
 }
 
 /// One line of the log.
@@ -149,6 +162,25 @@ impl Reader {
             true => Ok(()),
             false => Err(Damage::file("entries/", Problem::Root)),
         }
+    }
+
+    /// What the log says of rollouts, in order: each entry anchors its journal.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage, and for an entry of a rollout that can't be read.
+    pub fn rollouts(&self) -> Result<Vec<RolloutRecord>, AuditError> {
+        let mut found = Vec::new();
+        for line in self.raw(Position::default()) {
+            let line = line?;
+            if Milestone::of(&history::Brief::of(&line)?.kind).is_none() {
+                continue;
+            }
+            let entry = Entry::parse(&line.bytes).map_err(|error| line.damaged(error))?;
+            if let Body::Rollout(milestone, event) = entry.body {
+                found.push(RolloutRecord { index: entry.seq, milestone, members: event.members });
+            }
+        }
+        Ok(found)
     }
 
     /// A blob's bytes, hashed again.

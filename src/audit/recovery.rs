@@ -42,21 +42,12 @@ impl Recovery<'_> {
             file.sync()?;
         }
         if let Some(torn) = &tail.torn {
-            self.set_aside(&self.journal.append(&torn.file)?, torn.offset)?;
+            set_aside(self.log, &self.journal.append(&torn.file)?, torn.offset, Report::Due)?;
         }
         for (name, offset) in unsigned(lengths(self.entries)?, self.identity, end)? {
-            self.set_aside(&self.entries.append(&name)?, offset)?;
+            set_aside(self.log, &self.entries.append(&name)?, offset, Report::Due)?;
         }
         self.due(history)
-    }
-
-    /// Copies a file's end to `quarantine/`, then cuts it off.
-    fn set_aside(&self, file: &LogFile, offset: u64) -> Result<(), AuditError> {
-        let bytes = file.range(offset, offset + MAX_TAIL)?;
-        let place = file.shown().trim_end_matches(".jsonl").replace('/', "-");
-        let name = format!("{}.{place}-{offset}.new", Digest::of_bytes(&bytes).hex());
-        self.log.sub_or_new("quarantine")?.put(&name, &bytes)?;
-        file.truncate(offset)
     }
 
     /// What is in quarantine and not reported yet.
@@ -77,6 +68,36 @@ impl Recovery<'_> {
         due.sort();
         Ok(due)
     }
+}
+
+/// Whether an entry has to report what is set aside.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Report {
+    /// One has to: `.new` says so until it does.
+    Due,
+    /// Nobody has to: whoever sets it aside says so.
+    Told,
+}
+
+/// Copies a file's end to `quarantine/` below `root`, then cuts it off.
+pub(super) fn set_aside(
+    root: &Folder,
+    file: &LogFile,
+    offset: u64,
+    report: Report,
+) -> Result<ClaimedDigest, AuditError> {
+    let bytes = file.range(offset, offset + MAX_TAIL)?;
+    let digest = Digest::of_bytes(&bytes);
+    let name = match report {
+        Report::Due => {
+            let place = file.shown().trim_end_matches(".jsonl").replace('/', "-");
+            format!("{}.{place}-{offset}.new", digest.hex())
+        }
+        Report::Told => format!("{}.bin", digest.hex()),
+    };
+    root.sub_or_new("quarantine")?.put(&name, &bytes)?;
+    file.truncate(offset)?;
+    Ok(digest.claim())
 }
 
 /// The segments and how long they are.

@@ -21,8 +21,30 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::error::{AuditError, Damage, Problem, io as failed};
 use probe::Step;
 
-const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o750);
-const FILE_MODE: Mode = Mode::from_bits_truncate(0o640);
+/// Who may read what is made in a folder.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Access {
+    /// Its owner and its group: a log.
+    Group,
+    /// Its owner alone: a journal, which holds what people wrote.
+    Owner,
+}
+
+impl Access {
+    fn folder_mode(self) -> Mode {
+        Mode::from_bits_truncate(match self {
+            Self::Group => 0o750,
+            Self::Owner => 0o700,
+        })
+    }
+
+    fn file_mode(self) -> Mode {
+        Mode::from_bits_truncate(match self {
+            Self::Group => 0o640,
+            Self::Owner => 0o600,
+        })
+    }
+}
 
 /// How often a file may be replaced while it is opened, before that is suspicious.
 const REPLACEMENTS: u32 = 100;
@@ -34,14 +56,20 @@ pub(super) struct Folder {
     path: PathBuf,
     /// The folder's name relative to the log, with a slash at its end, or empty.
     shown: String,
+    access: Access,
 }
 
 impl Folder {
     /// Opens the log's own folder.
     pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
+        Self::open_for(path, Access::Group)
+    }
+
+    /// Opens a folder in which everything is made for these readers.
+    pub(super) fn open_for(path: &Path, access: Access) -> Result<Self, AuditError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match sys::open(path, flags, Mode::empty()) {
-            Ok(fd) => Ok(Self { fd, path: path.to_owned(), shown: String::new() }),
+            Ok(fd) => Ok(Self { fd, path: path.to_owned(), shown: String::new(), access }),
             Err(Errno::NOENT) => Err(AuditError::Missing(path.to_owned())),
             Err(error) => Err(failed("open", path)(error.into())),
         }
@@ -51,23 +79,36 @@ impl Folder {
     pub(super) fn sub(&self, name: &str) -> Result<Self, AuditError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match sys::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => Ok(Self { fd, path: self.path.join(name), shown: format!("{}{name}/", self.shown) }),
+            Ok(fd) => {
+                let (path, shown) = (self.path.join(name), format!("{}{name}/", self.shown));
+                Ok(Self { fd, path, shown, access: self.access })
+            }
             Err(Errno::NOENT) => Err(Damage::file(self.show(name), Problem::Missing)),
             Err(Errno::LOOP | Errno::NOTDIR) => Err(Damage::file(self.show(name), Problem::NotPlain)),
             Err(error) => Err(self.failed("open", name)(error)),
         }
     }
 
+    /// As [`Folder::sub`]; none when there is nothing of this name.
+    pub(super) fn sub_if_any(&self, name: &str) -> Result<Option<Self>, AuditError> {
+        if self.has(name)? { self.sub(name).map(Some) } else { Ok(None) }
+    }
+
     /// As [`Folder::sub`], made (and its own folder synced) where it is missing.
     pub(super) fn sub_or_new(&self, name: &str) -> Result<Self, AuditError> {
         probe::step(|| Step::MakeFolder(self.path.join(name)))
             .map_err(failed("create", self.path.join(name)))?;
-        match sys::mkdirat(&self.fd, name, FOLDER_MODE) {
+        match sys::mkdirat(&self.fd, name, self.access.folder_mode()) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(self.failed("create", name)(error)),
         }
         self.sync()?;
         self.sub(name)
+    }
+
+    /// The same folder, as the one that names are shown relative to.
+    pub(super) fn as_root(self) -> Self {
+        Self { shown: String::new(), ..self }
     }
 
     /// Its path.
@@ -175,7 +216,8 @@ impl Folder {
         let path = self.path.join(name);
         probe::step(|| Step::Create(path.clone())).map_err(failed(action, &path))?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let fd = sys::openat(&self.fd, name, flags, FILE_MODE).map_err(self.failed(action, name))?;
+        let fd =
+            sys::openat(&self.fd, name, flags, self.access.file_mode()).map_err(self.failed(action, name))?;
         Ok(LogFile { file: fd.into(), path, shown: self.show(name) })
     }
 

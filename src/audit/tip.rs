@@ -43,11 +43,7 @@ impl Tip {
         self.history.add(line, &brief, &self.frontier, leaf)?;
         self.frontier.push(leaf);
         self.leaf = leaf;
-        self.at = Position {
-            segment: line.at.segment,
-            offset: line.at.offset + line.bytes.len() as u64 + 1,
-            index: line.at.index + 1,
-        };
+        self.at = line.at.past(line.bytes.len());
         Ok(())
     }
 

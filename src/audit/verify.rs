@@ -180,8 +180,7 @@ impl<'a> Check<'a> {
         self.leaf = leaf_hash(&line.bytes);
         self.frontier.push(self.leaf);
         self.marks.pass(&self.frontier)?;
-        let offset = line.at.offset + line.bytes.len() as u64 + 1;
-        self.at = Position { segment: line.at.segment, offset, index: line.at.index + 1 };
+        self.at = line.at.past(line.bytes.len());
         if self.last_time.is_some_and(|last| entry.time + SKEW < last) {
             self.warnings.push(Notice::ClockBehind(entry.seq));
         }
@@ -195,6 +194,10 @@ impl<'a> Check<'a> {
             Body::Created(_) if entry.seq != 0 => Err(line.damaged(Problem::NotCreated)),
             Body::Decision(decision) => self.decision(entry.seq, decision),
             Body::Annotation(event) => self.blob(entry.seq, &event.members.note).map(|_| ()),
+            Body::Rollout(_, event) => match &event.members.note {
+                Some(note) => self.blob(entry.seq, note).map(|_| ()),
+                None => Ok(()),
+            },
             Body::Recovered(event) => {
                 self.recoveries += 1;
                 self.quarantined(&event.members.digest)
@@ -333,7 +336,10 @@ impl<'a> Check<'a> {
 
 /// Types that are always the last of their commit: recovery and changes only come before others.
 fn ends_commits(body: &Body) -> bool {
-    matches!(body, Body::Created(_) | Body::Decision(_) | Body::Annotation(_) | Body::Heartbeat(_))
+    matches!(
+        body,
+        Body::Created(_) | Body::Decision(_) | Body::Annotation(_) | Body::Heartbeat(_) | Body::Rollout(..)
+    )
 }
 
 /// Types that change how a log is to be judged, and that this version does not know how to.

@@ -1,11 +1,13 @@
 //! `laforge rollout`: plans run, watched, held, and simulated.
 
 mod ask;
+mod history;
 mod run;
 mod simulate;
 mod status;
 mod told;
 mod tools;
+mod verify_journal;
 
 use std::ffi::OsString;
 
@@ -31,12 +33,13 @@ pub(super) enum Rollout {
     Rollback(ask::AskFlags),
     /// Run a plan in virtual time, in a scripted world: nothing is touched
     Simulate(Box<simulate::Simulate>),
+    /// What happened to a plan: its journal, line by line
+    History(history::History),
+    /// Check a journal: chain, replay, and what the audit log has seen of it
+    VerifyJournal(verify_journal::VerifyJournal),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
-
-/// Verbs of the contract that are not built yet.
-const LATER: [&str; 2] = ["history", "verify-journal"];
 
 impl Rollout {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
@@ -47,7 +50,9 @@ impl Rollout {
             Self::Resume(verb) => verb.run(Verb::Resume, session),
             Self::Rollback(verb) => verb.run(Verb::Rollback, session),
             Self::Simulate(verb) => verb.run(session),
-            Self::Other(words) => Err(load::other_verb("rollout ", &words, &LATER)),
+            Self::History(verb) => verb.run(session),
+            Self::VerifyJournal(verb) => verb.run(session),
+            Self::Other(words) => Err(load::other_verb("rollout ", &words, &[])),
         }
     }
 }

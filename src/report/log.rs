@@ -5,6 +5,8 @@
 use std::fmt::Write as _;
 
 use crate::audit::entry::decision::DecisionEntry;
+use crate::audit::entry::event::Actor;
+use crate::audit::entry::rollout::Rollout;
 use crate::audit::entry::{Body, Entry};
 use crate::plan::draft::Verdict;
 use crate::policy::account::Action;
@@ -12,7 +14,7 @@ use crate::time;
 use crate::verify::facts::TimeKind;
 
 use super::human::passed_on;
-use super::paint::{Paint, Tone, printable};
+use super::paint::{Paint, Tone, printable, word};
 
 /// How wide the table's reason may be, so that a line fits 100 columns.
 const WHY: usize = 44;
@@ -40,6 +42,15 @@ fn row(body: &Body, paint: Paint) -> [String; 4] {
                 printable(&format!("{} {}", release.name, release.version)),
                 action(decision, paint),
                 cut(&why(decision)),
+            ]
+        }
+        Body::Rollout(milestone, event) => {
+            let release = &event.members.release;
+            [
+                printable(&release.environment),
+                printable(&format!("{} {}", release.name, release.version)),
+                milestone.kind().to_owned(),
+                cut(&rollout(&event.members)),
             ]
         }
         other => [String::new(), String::new(), other.kind().to_owned(), cut(&event(other))],
@@ -87,6 +98,12 @@ fn event(body: &Body) -> String {
     }
 }
 
+/// What happened to a rollout: `target at state, because of cause`.
+fn rollout(members: &Rollout) -> String {
+    let cause = members.cause.as_ref().map(|cause| format!(", because of {}", word(cause)));
+    format!("{} at {}{}", members.target, members.state, cause.unwrap_or_default())
+}
+
 fn cut(text: &str) -> String {
     let text = printable(text);
     match text.chars().count() > WHY {
@@ -104,6 +121,7 @@ pub fn entry(entry: &Entry, id: &str, evidence: bool, paint: Paint) -> String {
     page.row("time", &format!("{} (the writer's clock)", time::to_micros(entry.time)));
     match &entry.body {
         Body::Decision(decision) => page.decision(decision, evidence),
+        Body::Rollout(_, event) => page.rollout(&event.members, &event.actor),
         other => page.row("says", &event(other)),
     }
     page.out
@@ -157,6 +175,23 @@ impl Page {
         }
     }
 
+    fn rollout(&mut self, members: &Rollout, who: &Actor) {
+        let release = &members.release;
+        self.row("says", &rollout(members));
+        self.row("actor", &id(who));
+        self.row("release", &format!("{} {} → {}", release.name, release.version, release.environment));
+        self.row("digest", &release.digest.to_string());
+        self.row("plan", &format!("{} ({} bytes)", members.plan.digest, members.plan.size));
+        self.row("epoch", &members.epoch.to_string());
+        if let Some(note) = &members.note {
+            self.row("note", &note.to_string());
+        }
+        self.row("journal", &format!("{} lines, the last {}", members.journal.length, members.journal.leaf));
+        if let Some(entry) = &members.audit_entry {
+            self.row("decided", &format!("entry {} of {} ({})", entry.index, entry.origin, entry.log_id));
+        }
+    }
+
     fn release(&mut self, decision: &DecisionEntry) {
         let release = &decision.release;
         self.row("release", &format!("{} {} → {}", release.name, release.version, release.environment));
@@ -194,10 +229,13 @@ impl Page {
 }
 
 fn actor(decision: &DecisionEntry) -> String {
-    let actor = &decision.actor;
-    let verified = if actor.verified { "verified" } else { "not verified" };
-    let issuer = actor.issuer.as_deref().map(|issuer| format!(", by {issuer}")).unwrap_or_default();
     let run =
         decision.ci.as_ref().map(|ci| format!("; {} run {} attempt {}", ci.provider, ci.run_id, ci.attempt));
-    format!("{} ({verified}{issuer}){}", actor.id, run.unwrap_or_default())
+    format!("{}{}", id(&decision.actor), run.unwrap_or_default())
+}
+
+fn id(actor: &Actor) -> String {
+    let verified = if actor.verified { "verified" } else { "not verified" };
+    let issuer = actor.issuer.as_deref().map(|issuer| format!(", by {issuer}")).unwrap_or_default();
+    format!("{} ({verified}{issuer})", actor.id)
 }

@@ -23,6 +23,7 @@ mod nginx;
 mod parts;
 mod prometheus;
 mod repository;
+mod rollout;
 mod server;
 mod service;
 mod services;

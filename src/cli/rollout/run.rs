@@ -124,7 +124,7 @@ impl Run {
         let executor = here.executor;
         let reading = Reading::open(&executor.state, &executor.target, &plan.claim())
             .map_err(|error| failed(&error))?;
-        let held = held(&plan.claim(), here)?;
+        let held = held(here)?;
         let missing = missing_entries(reading.implied(), &held);
         if missing.is_empty() {
             return Ok(None);
@@ -149,11 +149,11 @@ fn planned(bytes: &[u8]) -> Option<Digest> {
     Some(Digest::of_value(envelope.get("plan")?))
 }
 
-/// What the own log holds of a plan's rollout.
-fn held(plan: &ClaimedDigest, here: &Here<'_>) -> Result<Vec<crate::audit::reader::RolloutRecord>, Failure> {
+/// What the own log holds of rollouts.
+fn held(here: &Here<'_>) -> Result<Vec<crate::audit::reader::RolloutRecord>, Failure> {
     let failure = |error| load::audit_failure(&error);
     let place = LogPlace::of(None, None, here.config)?;
-    Reader::open(&place.folder).and_then(|log| log.rollouts(plan)).map_err(failure)
+    Reader::open(&place.folder).and_then(|log| log.rollouts()).map_err(failure)
 }
 
 /// A journal, and what the log has still to hear of it.
@@ -172,8 +172,8 @@ fn begin(
 ) -> Result<Begun, Failure> {
     let proven = plan.proven();
     let digest = proven.digest().claim();
-    let held = held(&digest, here)?;
-    let anchors: Vec<Anchor> = held.iter().map(Anchor::from).collect();
+    let held = held(here)?;
+    let anchors = Anchor::of(&digest, &held);
     let journal = if standing.open.is_some() {
         Journal::open(lock, &digest, journal::schedule_of).map_err(|error| failed(&error))?
     } else {

@@ -1,0 +1,131 @@
+//! `laforge rollout history`: what happened to a plan, line by line.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::audit::ExitClass;
+use crate::cli::{Exit, Failure, Session, load};
+use crate::release::digest::ClaimedDigest;
+use crate::report::journal as report;
+use crate::rollout::journal::{JournalError, Reading, standing};
+
+/// What happened to a plan: its journal, line by line.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct History {
+    /// The plan (default: the one that is not ended, or the only one)
+    #[arg(value_name = "PLAN-DIGEST")]
+    plan: Option<ClaimedDigest>,
+    #[command(flatten)]
+    at: At,
+    /// How to print; jsonl gives the original bytes
+    #[arg(short, long, value_enum, default_value = "human", help_heading = "Output")]
+    output: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A table
+    Human,
+    /// One JSON document, with what became of each event
+    Json,
+    /// The original bytes, a line each
+    Jsonl,
+}
+
+/// Whose journals.
+#[derive(Debug, Args)]
+pub(super) struct At {
+    /// The target (default: the executor's of laforge.yaml)
+    #[arg(long, value_name = "ID")]
+    target: Option<String>,
+    /// The executor's state folder (default: the one of laforge.yaml)
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+/// A target and the folder in which its journals are.
+pub(super) struct Place {
+    pub(super) state: PathBuf,
+    pub(super) target: String,
+}
+
+impl At {
+    /// From flags over configuration.
+    pub(super) fn place(self, session: &Session) -> Result<Place, Failure> {
+        let config = load::config(session)?;
+        let executor = config.executor.as_ref();
+        let state = self.state.or_else(|| executor.map(|executor| executor.state.clone()));
+        let target = self.target.or_else(|| executor.map(|executor| executor.target.clone()));
+        let missing = |what: &str, flag: &str| {
+            Failure::usage(format!("no {what} is named"))
+                .hint(format!("name it with {flag}, or `executor:` in laforge.yaml"))
+        };
+        Ok(Place {
+            state: state.ok_or_else(|| missing("state folder", "--state DIR"))?,
+            target: target.ok_or_else(|| missing("target", "--target ID"))?,
+        })
+    }
+}
+
+/// The failure that a journal's error is, with how to mend it.
+pub(super) fn failure(error: &JournalError) -> Failure {
+    let exit = match error.exit_class() {
+        ExitClass::Integrity => Exit::Integrity,
+        _ => Exit::Usage,
+    };
+    let failure = Failure::of(exit, error);
+    match error {
+        JournalError::Absent { .. } => failure.hint("`laforge rollout history` without a digest names those that are there"),
+        JournalError::Store { .. } if exit != Exit::Integrity => Failure::of(Exit::NoDecision, error),
+        _ if exit == Exit::Integrity => failure.hint(
+            "nothing was changed: compare what runs with the last line that holds, and keep the folder as it is",
+        ),
+        _ => failure,
+    }
+}
+
+impl History {
+    pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let place = self.at.place(session)?;
+        let plan = match self.plan {
+            Some(plan) => plan,
+            None => only(&place)?,
+        };
+        let reading = Reading::open(&place.state, &place.target, &plan).map_err(|error| failure(&error))?;
+        if reading.torn().is_some() {
+            session.say("an unfinished line follows the last one: a guard is writing, or was killed\n");
+        }
+        session.print(&match self.output {
+            Form::Human => report::table(&reading, session.paint_out).into_bytes(),
+            Form::Json => report::json(&reading),
+            Form::Jsonl => report::lines(&reading),
+        })?;
+        Ok(Exit::Holds)
+    }
+}
+
+/// The plan that is meant where none is named.
+fn only(place: &Place) -> Result<ClaimedDigest, Failure> {
+    let found = standing(&place.state, &place.target).map_err(|error| failure(&error))?;
+    if let Some(open) = found.open {
+        return Ok(open);
+    }
+    match found.ended.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::usage(format!(
+            "no rollout was begun at target `{}` in `{}`",
+            place.target,
+            place.state.display()
+        ))
+        .hint("check --target and --state; `laforge rollout run` begins one")),
+        many => {
+            let named: Vec<String> = many.iter().map(ToString::to_string).collect();
+            Err(Failure::usage(format!(
+                "no rollout is open at target `{}`: name one that has ended",
+                place.target
+            ))
+            .hint(named.join("\n")))
+        }
+    }
+}
