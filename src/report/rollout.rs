@@ -68,7 +68,9 @@ fn named(state: &State, paint: Paint) -> String {
         Some(pause) => paint.tone(Tone::Warning, &format!("Paused({})", pause.cause)),
         None if stage.name() == "Completed" => paint.tone(Tone::Good, "Completed"),
         None if matches!(stage.name(), "RollingBack" | "RolledBack") => paint.tone(Tone::Bad, stage.name()),
-        None if matches!(stage.name(), "Applying" | "Observing") => format!("{}({})", stage.name(), state.passed),
+        None if matches!(stage.name(), "Applying" | "Observing") => {
+            format!("{}({})", stage.name(), state.passed)
+        }
         None => stage.name().to_owned(),
     }
 }
@@ -138,7 +140,8 @@ pub fn view(view: &View, paint: Paint) -> String {
     for budget in &view.budgets {
         out.push_str(&budget_line(budget, view, paint));
     }
-    if let Some(why) = view.breach.map(|breach| word(&breach)).or(view.unclear.map(|unclear| word(&unclear))) {
+    if let Some(why) = view.breach.map(|breach| word(&breach)).or(view.unclear.map(|unclear| word(&unclear)))
+    {
         let _ = writeln!(out, "  last judged: {why}");
     }
     let _ = writeln!(out, "  waits for {}", view.waits_for);
@@ -160,11 +163,13 @@ fn budget_line(budget: &Shown, view: &View, paint: Paint) -> String {
         None => paint.tone(Tone::Faint, "no count yet"),
         Some(count) => {
             let text = format!("{} of {} bad ({})", count.bad, count.total, share(count));
-            let bad = u128::from(count.bad) * 1_000_000 > u128::from(budget.max_ratio_ppm) * u128::from(count.total);
+            let bad = u128::from(count.bad) * 1_000_000
+                > u128::from(budget.max_ratio_ppm) * u128::from(count.total);
             if bad { paint.tone(Tone::Bad, &text) } else { text }
         }
     };
-    let stable = of(&view.stable).map_or_else(String::new, |count| format!("; stable {} of {}", count.bad, count.total));
+    let stable = of(&view.stable)
+        .map_or_else(String::new, |count| format!("; stable {} of {}", count.bad, count.total));
     format!(
         "  {:<16} {text}, at most {}, needs {}{stable}\n",
         printable(&budget.id),
@@ -197,7 +202,10 @@ mod tests {
             state: State { stage, target: weight, actual: weight, passed: 0, epoch: 1, windows: 1 },
             weight,
             steps: 3,
-            candidate: vec![Measured { objective: "error-budget".into(), count: Count { bad: 3, total: 512 } }],
+            candidate: vec![Measured {
+                objective: "error-budget".into(),
+                count: Count { bad: 3, total: 512 },
+            }],
             stable: vec![Measured { objective: "error-budget".into(), count: Count { bad: 1, total: 2040 } }],
             budgets: vec![
                 Shown { id: "error-budget".into(), max_ratio_ppm: 20_000, min_samples: 500 },
@@ -219,8 +227,12 @@ mod tests {
 
     #[test]
     fn says_why_it_is_paused_and_what_is_recommended() {
-        let pause =
-            Pause { from: Phase::Observing, cause: Cause::Breach, since: Timestamp::UNIX_EPOCH, deadline: None };
+        let pause = Pause {
+            from: Phase::Observing,
+            cause: Cause::Breach,
+            since: Timestamp::UNIX_EPOCH,
+            deadline: None,
+        };
         let shown = view(&view_of(Stage::Paused { pause }), Paint::Plain);
         let first = shown.lines().next().unwrap();
         assert_eq!(

@@ -27,6 +27,7 @@ use crate::audit::entry::rollout::Rollout;
 use crate::audit::reader::Line;
 use crate::rollout::journal::{Implied, Journal, JournalError, Notice, Told};
 use crate::rollout::machine::{Event, Occurrence, Outcome, Refusal, Stage};
+use crate::rollout::objective::Look;
 use crate::time::Timestamp;
 
 pub use asks::{Ask, Asks, Verb};
@@ -75,8 +76,8 @@ pub enum GuardError {
 
 /// Who is told what happens.
 pub trait Watcher {
-    /// A line was journaled.
-    fn told(&mut self, at: Timestamp, told: &Told, event: &Event);
+    /// A line was journaled; `look` is what was counted last.
+    fn told(&mut self, at: Timestamp, told: &Told, event: &Event, look: &Look);
     /// Something went wrong that is no event: a program, a metric, the log.
     fn trouble(&mut self, what: &str);
     /// Where the rollout stands, about once a second.
@@ -115,7 +116,7 @@ impl<'a> Guard<'a> {
         let nonces = nonces(&journal);
         let asks = Asks::of(journal.path());
         let (programs, interval) = (tools.programs.clone(), tools.metrics.interval());
-        let (hands, seen) = Hands::of(tools, assignment.sides());
+        let (hands, seen) = Hands::of(tools);
         Self {
             assignment,
             journal,
@@ -213,7 +214,7 @@ impl<'a> Guard<'a> {
             Ok(told) => told,
             Err(error) => return Err(self.give_up(error)),
         };
-        self.watcher.told(now, &told, &occurrence.event);
+        self.watcher.told(now, &told, &occurrence.event, &self.senses.look);
         if let (Event::Start { .. }, Outcome::Refused(why)) = (&occurrence.event, told.step.outcome) {
             return Err(GuardError::NotStarted(why));
         }
@@ -228,9 +229,13 @@ impl<'a> Guard<'a> {
     /// The journal can't be written, so nobody could say later what was done: nobody watches any more, and
     /// the candidate is better without traffic. A restart reads it as drift.
     fn give_up(&mut self, error: JournalError) -> GuardError {
-        let order = hands::TrafficOrder::Set { weight: crate::rollout::machine::Weight::ZERO, epoch: self.epoch() };
+        let order =
+            hands::TrafficOrder::Set { weight: crate::rollout::machine::Weight::ZERO, epoch: self.epoch() };
         give(&self.hands.traffic, order);
-        give(&self.hands.programs, hands::ProgramOrder::Alarm(crate::rollout::machine::step::Alarm::NotLowered));
+        give(
+            &self.hands.programs,
+            hands::ProgramOrder::Alarm(crate::rollout::machine::step::Alarm::NotLowered),
+        );
         self.watcher.trouble("the journal can't be written: the candidate's traffic is ordered to 0");
         let deadline = Instant::now() + Duration::from_secs(10);
         // The hands end with the guard, so it waits for the answer.

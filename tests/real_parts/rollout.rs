@@ -61,7 +61,8 @@ fn stops_at_20(test: &str, how: &str, cause: &str) {
         tell(&format!("{how}: {} requests, {} lost, {failed} failed by the pause\n", load.sent, load.lost()));
         assert_eq!(load.failures, Vec::<String>::new());
         // Those that the candidate answered with 500, and no others.
-        let other: u64 = load.answers.iter().filter(|(code, _)| ![200, 500].contains(*code)).map(|it| *it.1).sum();
+        let other: u64 =
+            load.answers.iter().filter(|(code, _)| ![200, 500].contains(*code)).map(|it| *it.1).sum();
         assert_eq!(other, 0, "{:?}", load.answers);
     });
 }
@@ -96,8 +97,11 @@ fn a_failed_migration_pauses_without_traffic() {
     let rollout = "  migration: {command: [migrate, --mode, shadow], class: expand}";
     site("a_failed_migration_pauses_without_traffic", rollout, |site| {
         let load = site.load(Duration::from_secs(12));
-        fs::write(site.path().join("migrate"), "#!/bin/sh\necho \"$*\" >> migrated\necho no such table >&2\nexit 3\n")
-            .unwrap();
+        fs::write(
+            site.path().join("migrate"),
+            "#!/bin/sh\necho \"$*\" >> migrated\necho no such table >&2\nexit 3\n",
+        )
+        .unwrap();
         let mut guard = site.guard();
         guard.ends(10);
         assert_eq!((site.causes(), site.highest()), (vec!["migration".to_owned()], 0));
@@ -155,7 +159,13 @@ fn operators_pause_resume_and_roll_back_from_a_second_terminal() {
         assert_eq!(site.causes(), ["operator"]);
         assert_eq!(
             site.entries(),
-            ["rollout.started", "rollout.paused", "rollout.resumed", "rollout.rolling_back", "rollout.rolled_back"]
+            [
+                "rollout.started",
+                "rollout.paused",
+                "rollout.resumed",
+                "rollout.rolling_back",
+                "rollout.rolled_back"
+            ]
         );
         let told = site.laforge(&["rollout", "history"]).ends(0).stdout;
         for words in ["alice: the dashboard is red", "bob: it was the dashboard", "alice: not today"] {

@@ -9,10 +9,10 @@ use clap::Args;
 
 use crate::audit::Reader;
 use crate::config::Config;
+use crate::release::digest::Digest;
 use crate::rollout::acceptance::{JournalState, OwnLog, OwnLogError, Unanchored};
 use crate::rollout::executor::Executor;
-use crate::rollout::{AcceptError, AcceptedPlan, Acceptance, Envelope, LogPolicy};
-use crate::release::digest::Digest;
+use crate::rollout::{AcceptError, Acceptance, AcceptedPlan, Envelope, LogPolicy};
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
 
@@ -106,7 +106,9 @@ fn refused(error: &AcceptError) -> Failure {
             .hint("configure the gate's own log as `audit: log`, or give --log-policy with a witness quorum")
             .hint("--accept-unanchored takes it all the same: a forked log would not be noticed"),
         AcceptError::Expired { .. } => failure.hint("run `laforge deploy` again for a new plan"),
-        AcceptError::UnknownGate { .. } => failure.hint("pin the gate's log under `gates` in trust, behind review"),
+        AcceptError::UnknownGate { .. } => {
+            failure.hint("pin the gate's log under `gates` in trust, behind review")
+        }
         AcceptError::Elsewhere { .. } => {
             failure.hint("`executor: {environment, target}` in laforge.yaml say what this machine is")
         }

@@ -54,7 +54,8 @@ impl AskFlags {
         let config = load::config(session)?;
         let executor = load::executor(&config)?;
         let operator = self.operator(session)?;
-        let standing = journal::standing(&executor.state, &executor.target).map_err(|error| failed(&error))?;
+        let standing =
+            journal::standing(&executor.state, &executor.target).map_err(|error| failed(&error))?;
         let open = standing.open.as_ref().ok_or_else(|| {
             Failure::usage(format!("no rollout is under way at target `{}`", executor.target))
                 .hint("`laforge rollout status` says what ended last")
@@ -63,7 +64,8 @@ impl AskFlags {
         let reading = read()?;
         let ask = Ask { verb, operator, epoch: reading.state().epoch, nonce: nonce()? };
         let asks = Asks::of(reading.path());
-        asks.leave(&ask).map_err(|error| Failure::io(Exit::NoDecision, "write to", reading.path(), &error))?;
+        asks.leave(&ask)
+            .map_err(|error| Failure::io(Exit::NoDecision, "write to", reading.path(), &error))?;
         if !is_guarded(executor)? {
             return self.alone(verb, executor, session);
         }
@@ -96,7 +98,8 @@ impl AskFlags {
     /// Nobody guards the target. Going back must not wait; the rest would touch nothing by itself.
     fn alone(&self, verb: Verb, executor: &Executor, session: &Session) -> Result<Exit, Failure> {
         if verb == Verb::Rollback {
-            session.say(&printable(&format!("no guard is running at `{}`: this is one now", executor.target)));
+            session
+                .say(&printable(&format!("no guard is running at `{}`: this is one now", executor.target)));
             session.say("\n");
             return Run::of_open(self.audit_key.clone()).run(session);
         }
@@ -109,7 +112,9 @@ impl AskFlags {
 fn answer(reading: &Reading, ask: &Ask, session: &Session) -> Answer {
     let asked = |record: &&Record| {
         let line: Option<Value> = serde_json::from_slice(&record.bytes).ok();
-        line.is_some_and(|line| line.pointer("/event/nonce").is_some_and(|nonce| *nonce == ask.nonce.as_str()))
+        line.is_some_and(|line| {
+            line.pointer("/event/nonce").is_some_and(|nonce| *nonce == ask.nonce.as_str())
+        })
     };
     let Some(record) = reading.records().iter().rev().find(asked) else { return Answer::Waiting };
     let Some(outcome) = record.outcome else { return Answer::Waiting };

@@ -8,7 +8,7 @@ use crate::audit::{AuditLog, Reader};
 use crate::cli::load::{self, AnchorFlags, LogPlace};
 use crate::cli::{Exit, Failure, Session, caller};
 use crate::config::Config;
-use crate::release::digest::{ClaimedDigest, Digest};
+use crate::release::digest::Digest;
 use crate::rollout::AcceptedPlan;
 use crate::rollout::acceptance::JournalState;
 use crate::rollout::executor::Executor;
@@ -99,7 +99,8 @@ impl Run {
                 Ok(reading.map_err(|error| failed(&error))?.created().envelope.clone())
             }
             (None, None) => {
-                let message = format!("no rollout is under way at `{}`, and no plan is named", executor.target);
+                let message =
+                    format!("no rollout is under way at `{}`, and no plan is named", executor.target);
                 Err(Failure::usage(message).hint("name the plan that `laforge deploy -o FILE` wrote"))
             }
         }
@@ -179,9 +180,11 @@ fn begin(
     } else {
         // A log that remembers a rollout whose journal is gone would be contradicted by a new one.
         check_anchors(&[], &anchors).map_err(|error| failed(&error))?;
-        let schedule = Schedule::of_core(proven.core()).map_err(|error| Failure::of(Exit::Integrity, &error))?;
+        let schedule =
+            Schedule::of_core(proven.core()).map_err(|error| Failure::of(Exit::Integrity, &error))?;
         let slots = tools::slots_now(here.executor, &digest).map_err(|error| {
-            Failure::of(Exit::NoDecision, &error).hint("nothing was touched: mend the driver, and run it again")
+            Failure::of(Exit::NoDecision, &error)
+                .hint("nothing was touched: mend the driver, and run it again")
         })?;
         let created = Created { plan_digest: digest, target: here.executor.target.clone(), envelope, slots };
         Journal::create(lock, &created, schedule, here.session.now()).map_err(|error| failed(&error))?
@@ -206,7 +209,8 @@ fn guard(plan: &AcceptedPlan, begun: Begun, log: AuditLog, here: &Here<'_>) -> R
         elsewhere: (reference.log_id != log.log_id()).then(|| reference.clone()),
     };
     let book = LogBook { log, caller: caller::of(session), clock };
-    let tools = tools::of(here.executor, &assignment, book).map_err(|error| Failure::of(Exit::Usage, &error))?;
+    let tools =
+        tools::of(here.executor, &assignment, book).map_err(|error| Failure::of(Exit::Usage, &error))?;
     let mut telling = Telling::new(session, &assignment);
     let mut guard = Guard::new(assignment, journal, tools, clock, &mut telling);
     missing.into_iter().for_each(|implied| guard.owe(implied));
@@ -226,7 +230,8 @@ fn clock() -> Timestamp {
 
 /// Why the guard stopped; the journal is open, and whatever it had commanded stays.
 fn stopped(error: &GuardError) -> Failure {
-    const AGAIN: &str = "`laforge rollout run` goes on where it stopped; `rollout rollback --reason …` goes back";
+    const AGAIN: &str =
+        "`laforge rollout run` goes on where it stopped; `rollout rollback --reason …` goes back";
     match error {
         GuardError::Journal(cause) => failed(cause).hint(AGAIN),
         GuardError::NotStarted(_) => Failure::of(Exit::Integrity, error)

@@ -74,7 +74,8 @@ impl Status {
     }
 
     fn find(&self, executor: &Executor) -> Result<Found, Failure> {
-        let standing = journal::standing(&executor.state, &executor.target).map_err(|error| failed(&error))?;
+        let standing =
+            journal::standing(&executor.state, &executor.target).map_err(|error| failed(&error))?;
         let plan = self.named(&standing).ok_or_else(|| {
             Failure::usage(match &self.plan {
                 Some(plan) => format!("no journal of plan `{plan}` at target `{}`", executor.target),
@@ -82,7 +83,8 @@ impl Status {
             })
             .hint(format!("journals are under `{}`", executor.state.display()))
         })?;
-        let reading = Reading::open(&executor.state, &executor.target, plan).map_err(|error| failed(&error))?;
+        let reading =
+            Reading::open(&executor.state, &executor.target, plan).map_err(|error| failed(&error))?;
         let view = View::read(reading.path()).filter(|view| view.length == reading.head().length);
         let (plan, state) = (plan.to_string(), reading.state().clone());
         Ok(Found { plan, state, view, guarded: is_guarded(executor)? })
@@ -91,14 +93,16 @@ impl Status {
     /// The plan that is meant: the named one, else the one under way, else one that ended.
     fn named<'a>(&self, standing: &'a Standing) -> Option<&'a ClaimedDigest> {
         let plans = standing.open.iter().chain(standing.ended.iter().rev());
-        let mut named = plans.filter(|plan| self.plan.as_ref().is_none_or(|named| plan.to_string() == *named));
+        let mut named =
+            plans.filter(|plan| self.plan.as_ref().is_none_or(|named| plan.to_string() == *named));
         named.next()
     }
 
     fn text(&self, found: &Found, session: &Session) -> String {
         if self.output == Form::Json {
             let (state, view) = (&found.state, &found.view);
-            let document = json!({"plan": found.plan, "state": state, "view": view, "guarded": found.guarded});
+            let document =
+                json!({"plan": found.plan, "state": state, "view": view, "guarded": found.guarded});
             return format!("{document}\n");
         }
         let paint = session.paint_out;
@@ -113,7 +117,9 @@ impl Status {
             )),
         }
         if !found.guarded && found.state.stage.is_live() {
-            out.push_str("  no guard is running: `laforge rollout run` goes on, `rollout rollback` goes back\n");
+            out.push_str(
+                "  no guard is running: `laforge rollout run` goes on, `rollout rollback` goes back\n",
+            );
         }
         out
     }

@@ -8,6 +8,7 @@ use crate::report::rollout::{self as report, Moment};
 use crate::rollout::guard::{Assignment, View, Watcher};
 use crate::rollout::journal::Told;
 use crate::rollout::machine::Event;
+use crate::rollout::objective::Look;
 use crate::time::Timestamp;
 
 /// Tells what happens as it happens.
@@ -22,11 +23,17 @@ impl<'a> Telling<'a> {
     /// Says what is run, and draws where there is a terminal.
     pub(super) fn new(session: &'a Session, assignment: &Assignment) -> Self {
         let live = if session.draws() { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        live.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        live.set_style(
+            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
         let release = &assignment.core.release;
         session.say(&printable(&format!(
             "rolling out {} {} at {}: `{}` is on trial beside `{}`",
-            release.name, release.version, assignment.core.target, assignment.slots.candidate, assignment.slots.stable
+            release.name,
+            release.version,
+            assignment.core.target,
+            assignment.slots.candidate,
+            assignment.slots.stable
         )));
         session.say("\n");
         Self { session, live, last: None, before: "Planned" }
@@ -47,22 +54,19 @@ impl<'a> Telling<'a> {
 }
 
 impl Watcher for Telling<'_> {
-    fn told(&mut self, at: Timestamp, told: &Told, event: &Event) {
-        let candidate: &[_] = match event {
-            Event::WindowVerdict { measured, .. } => measured,
-            _ => self.last.as_ref().map_or(&[], |view| &view.candidate),
-        };
-        let judged = matches!(event, Event::Breach { .. } | Event::WindowVerdict { .. } | Event::WindowEnd { .. });
+    fn told(&mut self, at: Timestamp, told: &Told, event: &Event, look: &Look) {
+        use Event::{Breach, MetricsMissing, WindowEnd, WindowVerdict};
+        let judged = matches!(event, Breach { .. } | WindowVerdict { .. } | WindowEnd { .. } | MetricsMissing { .. });
         let moment = Moment {
             event,
             commands: &told.step.commands,
-            candidate: if judged { candidate } else { &[] },
-            breach: None,
-            unclear: None,
+            candidate: if judged { &look.measured } else { &[] },
+            breach: look.breach.filter(|_| judged),
+            unclear: look.unclear.filter(|_| judged),
         };
-        let line =
-            report::line(at, &moment, self.before, &told.step.next, told.step.outcome, self.session.paint);
-        self.before = told.step.next.stage.name();
+        let (after, outcome, paint) = (&told.step.next, told.step.outcome, self.session.paint);
+        let line = report::line(at, &moment, self.before, after, outcome, paint);
+        self.before = after.stage.name();
         self.say(&line);
     }
 

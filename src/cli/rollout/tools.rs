@@ -14,8 +14,8 @@ use crate::rollout::driver::probe::Probe;
 use crate::rollout::driver::{Backends, DriverError, Traffic};
 use crate::rollout::executor::{Driver, Executor, Slot};
 use crate::rollout::guard::{Assignment, LogBook, Programs, Tools};
-use crate::rollout::machine::Weight;
 use crate::rollout::journal::Slots;
+use crate::rollout::machine::Weight;
 use crate::rollout::metrics::haproxy::HaproxyCounters;
 use crate::rollout::metrics::prometheus::Prometheus;
 use crate::rollout::metrics::{Counted, Metrics, MetricsError};
@@ -84,9 +84,10 @@ pub(super) fn of(executor: &Executor, assignment: &Assignment, book: LogBook) ->
 fn readiness(assignment: &Assignment) -> (&str, Duration) {
     let phases = &assignment.core.phases;
     let warmup = phases.iter().find_map(|phase| match phase {
-        Phase::Warmup { http_get, probe_latency_max_ms, .. } => {
-            Some((http_get.path.as_str(), Duration::from_millis(probe_latency_max_ms.saturating_mul(4).max(1000))))
-        }
+        Phase::Warmup { http_get, probe_latency_max_ms, .. } => Some((
+            http_get.path.as_str(),
+            Duration::from_millis(probe_latency_max_ms.saturating_mul(4).max(1000)),
+        )),
         _ => None,
     });
     warmup.unwrap_or(("/", Duration::from_secs(1)))

@@ -27,20 +27,21 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The versions whose series are counted: the first of `deploys`, and what it replaces.
-    pub fn sides(&self) -> Sides {
-        let of = |role: Role, slot: &str| {
-            let named = self.core.deploys.first();
-            let subject = self.subjects(role).find(|subject| Some(&subject.name) == named);
-            Counted {
-                slot: slot.to_owned(),
-                digest: subject.map(|subject| subject.digest.sha256.clone()),
-                version: subject.and_then(|subject| subject.version.clone()),
-            }
+    /// The versions whose series are counted: the first of `deploys`, and beside it what it replaces. Where
+    /// the plan names none, that is what `runs` in stable's slot, if that is one thing.
+    pub fn sides(&self, runs: &BTreeSet<ClaimedDigest>) -> Sides {
+        let named = |role: Role| self.subjects(role).find(|it| Some(&it.name) == self.core.deploys.first());
+        let of = |slot: &str, subject: Option<&Subject>| Counted {
+            slot: slot.to_owned(),
+            digest: subject.map(|subject| subject.digest.sha256.clone()),
+            version: subject.and_then(|subject| subject.version.clone()),
         };
+        let stable = named(Role::Stable);
+        let found = runs.iter().next().filter(|_| runs.len() == 1).map(ClaimedDigest::hex);
+        let found = found.map(|digest| Counted { digest: Some(digest), ..of(&self.slots.stable, None) });
         Sides {
-            candidate: of(Role::Candidate, &self.slots.candidate),
-            stable: of(Role::Stable, &self.slots.stable),
+            candidate: of(&self.slots.candidate, named(Role::Candidate)),
+            stable: stable.map(|subject| of(&self.slots.stable, Some(subject))).or(found),
         }
     }
 
@@ -75,7 +76,10 @@ impl Assignment {
 
     /// Whether what runs in the candidate's slot is what the plan deploys: all of it, and nothing else.
     pub fn runs_candidate(&self, running: &BTreeSet<ClaimedDigest>) -> Runs {
-        same(running, self.subjects(Role::Candidate).filter(|subject| self.core.deploys.contains(&subject.name)))
+        same(
+            running,
+            self.subjects(Role::Candidate).filter(|subject| self.core.deploys.contains(&subject.name)),
+        )
     }
 
     /// Whether what runs in stable's slot is what the plan replaces, as far as it names that.
@@ -89,7 +93,8 @@ impl Assignment {
 }
 
 fn same<'a>(running: &BTreeSet<ClaimedDigest>, planned: impl Iterator<Item = &'a Subject>) -> Runs {
-    let planned: BTreeSet<String> = planned.map(|subject| format!("sha256:{}", subject.digest.sha256)).collect();
+    let planned: BTreeSet<String> =
+        planned.map(|subject| format!("sha256:{}", subject.digest.sha256)).collect();
     let running: BTreeSet<String> = running.iter().map(ToString::to_string).collect();
     match running == planned {
         true => Runs::AsPlanned,

@@ -45,7 +45,9 @@ impl LogBook {
     pub fn record(&mut self, due: &Due) -> Result<(), AuditError> {
         let Due { implied, members } = due.clone();
         let now = (self.clock)();
-        self.log.record_rollout(implied.milestone, members, implied.note.as_deref(), &self.caller, now).map(drop)
+        self.log
+            .record_rollout(implied.milestone, members, implied.note.as_deref(), &self.caller, now)
+            .map(drop)
     }
 }
 
@@ -127,7 +129,9 @@ impl Book {
 /// has.
 pub(super) fn waits_for_the_log(command: &Command, actual: Weight) -> bool {
     match command {
-        Command::RunMigration | Command::SkipMigration | Command::Scale { .. } | Command::StartCandidate => true,
+        Command::RunMigration | Command::SkipMigration | Command::Scale { .. } | Command::StartCandidate => {
+            true
+        }
         Command::SetWeight { weight, .. } => *weight > actual,
         Command::Fence { .. }
         | Command::KillMigration

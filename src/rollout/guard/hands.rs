@@ -17,8 +17,8 @@ use crate::release::digest::ClaimedDigest;
 use crate::rollout::driver::exec::{self, Commands, Migration, Variables};
 use crate::rollout::driver::probe::{NotReady, Probe};
 use crate::rollout::driver::{DriverError, Remaining, Traffic};
-use crate::rollout::machine::{Weight, Window};
 use crate::rollout::machine::step::Alarm;
+use crate::rollout::machine::{Weight, Window};
 use crate::rollout::metrics::{Counted, Metrics, MetricsError};
 use crate::rollout::objective::Instance;
 use crate::time::Timestamp;
@@ -86,6 +86,8 @@ pub(super) struct CountOrder {
     pub(super) counting: Counting,
     /// The epoch.
     pub(super) epoch: u64,
+    /// Whose series.
+    pub(super) sides: Sides,
     /// What is counted.
     pub(super) objectives: Vec<Objective>,
     /// Since when.
@@ -199,7 +201,7 @@ pub(super) struct Hands {
 
 impl Hands {
     /// Starts them; what they see comes out of the other end.
-    pub(super) fn of(tools: Tools, counted: Sides) -> (Self, Receiver<Seen>) {
+    pub(super) fn of(tools: Tools) -> (Self, Receiver<Seen>) {
         let Tools { traffic, programs, probe, metrics, book } = tools;
         let (tell, seen) = mpsc::channel();
         let fence = Arc::new(AtomicU64::new(0));
@@ -209,9 +211,7 @@ impl Hands {
             probes: hand(probe, &tell, |probe, epoch, tell| {
                 told(tell, Seen::Probe { epoch, result: probe.ask() });
             }),
-            counts: hand((metrics, counted), &tell, |(metrics, counted), order, tell| {
-                told(tell, count(&mut **metrics, counted, order));
-            }),
+            counts: hand(metrics, &tell, |metrics, order, tell| told(tell, count(&mut **metrics, order))),
             entries: hand(book, &tell, |book, due, tell| told(tell, Seen::Recorded(book.record(&due)))),
             fence,
         };
@@ -293,7 +293,9 @@ fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Seen>) {
     match order {
         ProgramOrder::Start { epoch } => ended(Program::Start, epoch, commands.start(variables)),
         ProgramOrder::Stop { epoch } => ended(Program::Stop, epoch, commands.stop(variables)),
-        ProgramOrder::Scale { percent, epoch } => ended(Program::Scale, epoch, commands.scale(percent, variables)),
+        ProgramOrder::Scale { percent, epoch } => {
+            ended(Program::Scale, epoch, commands.scale(percent, variables))
+        }
         ProgramOrder::Runs { slot, epoch } => {
             let result = programs.running(&slot);
             told(tell, Seen::Runs { slot, epoch, result });
@@ -308,16 +310,19 @@ fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Seen>) {
 pub struct Sides {
     /// The version on trial.
     pub candidate: Counted,
-    /// The version serving.
-    pub stable: Counted,
+    /// The version serving; none where nobody knows which that is.
+    pub stable: Option<Counted>,
 }
 
-fn count(metrics: &mut dyn Metrics, sides: &Sides, order: CountOrder) -> Seen {
-    let CountOrder { counting, epoch, objectives, from, until } = order;
+fn count(metrics: &mut dyn Metrics, order: CountOrder) -> Seen {
+    let CountOrder { counting, epoch, sides, objectives, from, until } = order;
     let counts = objectives.iter().map(|objective| Counts {
         objective: objective.id.clone(),
         candidate: metrics.counters(objective, &sides.candidate, from, until),
-        stable: metrics.counters(objective, &sides.stable, from, until),
+        stable: match &sides.stable {
+            Some(stable) => metrics.counters(objective, stable, from, until),
+            None => Ok(Vec::new()),
+        },
     });
     Seen::Counts(Tally { counting, epoch, from, until, counts: counts.collect() })
 }

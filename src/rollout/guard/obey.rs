@@ -62,7 +62,9 @@ impl Guard<'_> {
                 give(&self.hands.programs, ProgramOrder::Scale { percent, epoch });
             }
             Command::StartCandidate => give(&self.hands.programs, ProgramOrder::Start { epoch }),
-            Command::SetWeight { weight, epoch, after_seconds } => self.set_weight(weight, epoch, after_seconds),
+            Command::SetWeight { weight, epoch, after_seconds } => {
+                self.set_weight(weight, epoch, after_seconds)
+            }
             Command::CloseConnections => {
                 self.senses.drain.closed = true;
                 give(&self.hands.traffic, TrafficOrder::Close);
@@ -119,7 +121,8 @@ impl Guard<'_> {
     /// What is due by itself: orders whose time has come, the migration's end, deadlines, looks.
     pub(super) fn wake(&mut self) -> Result<(), GuardError> {
         let (now, instant) = ((self.clock)(), Instant::now());
-        let (due, later) = std::mem::take(&mut self.senses.later).into_iter().partition(|(at, _)| *at <= instant);
+        let (due, later) =
+            std::mem::take(&mut self.senses.later).into_iter().partition(|(at, _)| *at <= instant);
         self.senses.later = later;
         let due: Vec<(Instant, TrafficOrder)> = due;
         due.into_iter().for_each(|(_, order)| give(&self.hands.traffic, order));
@@ -200,7 +203,8 @@ impl Guard<'_> {
             (probes.asked, probes.asked_at) = (true, Some(now));
             give(&self.hands.probes, epoch);
         }
-        let draining = matches!(stage, Stage::RollingBack { retreat } if matches!(retreat.leg, Leg::Draining { .. }));
+        let draining =
+            matches!(stage, Stage::RollingBack { retreat } if matches!(retreat.leg, Leg::Draining { .. }));
         let drain = &mut self.senses.drain;
         if draining && !drain.asked && due(drain.asked_at, DRAINED) {
             (drain.asked, drain.asked_at) = (true, Some(now));

@@ -24,6 +24,8 @@ pub(super) struct Senses {
     /// Whether the weight was read before anything else.
     pub(super) begun: bool,
     pub(super) begin: Begin,
+    /// What runs in stable's slot, as it was read at the beginning.
+    pub(super) stable_runs: BTreeSet<ClaimedDigest>,
     pub(super) reading: bool,
     pub(super) read_at: Option<Instant>,
     pub(super) unread_since: Option<Instant>,
@@ -111,7 +113,8 @@ impl Senses {
             self.look = Look::default();
         }
         (self.verdict, self.unread_since, self.read_at) = (None, None, None);
-        self.later.retain(|(_, order)| !matches!(order, TrafficOrder::Set { epoch, .. } if *epoch < next.epoch));
+        self.later
+            .retain(|(_, order)| !matches!(order, TrafficOrder::Set { epoch, .. } if *epoch < next.epoch));
         self.raise = self.raise.filter(|(_, epoch)| *epoch >= next.epoch);
         self.troubles.remove("traffic");
     }
@@ -134,16 +137,11 @@ impl Guard<'_> {
     pub(super) fn look_first(&mut self) {
         let epoch = self.epoch();
         give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Begin, epoch });
-        if !matches!(self.stage(), Stage::Planned) {
-            return;
-        }
-        match self.assignment.names_stable() {
-            true => {
-                let slot = self.assignment.slots.stable.clone();
-                give(&self.hands.programs, ProgramOrder::Runs { slot, epoch });
-            }
-            // What runs is whatever the executor finds.
-            false => self.senses.begin.runs = Some(Runs::AsPlanned),
+        let slot = self.assignment.slots.stable.clone();
+        give(&self.hands.programs, ProgramOrder::Runs { slot, epoch });
+        if !self.assignment.names_stable() {
+            // Whatever the executor finds.
+            self.senses.begin.runs = Some(Runs::AsPlanned);
         }
     }
 
@@ -167,7 +165,12 @@ impl Guard<'_> {
         }
     }
 
-    fn weighed(&mut self, purpose: Purpose, epoch: u64, result: Result<Weight, DriverError>) -> Result<(), GuardError> {
+    fn weighed(
+        &mut self,
+        purpose: Purpose,
+        epoch: u64,
+        result: Result<Weight, DriverError>,
+    ) -> Result<(), GuardError> {
         self.senses.reading = false;
         let weight = match result {
             Ok(weight) => weight,
@@ -249,11 +252,19 @@ impl Guard<'_> {
         let commanded = self.senses.set_in == Some(state.epoch) && self.senses.raise.is_none();
         let event = match &state.stage {
             _ if !self.senses.begun => None,
-            Stage::Migrating { .. } | Stage::WarmingUp { .. } if weight > Weight::ZERO => Some(Event::Drift { weight }),
-            Stage::Applying { .. } if weight == state.target => commanded.then_some(Event::WeightConfirmed { weight }),
+            Stage::Migrating { .. } | Stage::WarmingUp { .. } if weight > Weight::ZERO => {
+                Some(Event::Drift { weight })
+            }
+            Stage::Applying { .. } if weight == state.target => {
+                commanded.then_some(Event::WeightConfirmed { weight })
+            }
             Stage::Applying { .. } if weight != state.actual => Some(Event::WeightMismatch { weight }),
-            Stage::Observing { .. } | Stage::Monitoring { .. } if weight != state.target => Some(Event::Drift { weight }),
-            Stage::Paused { .. } if weight != state.actual || weight > state.target => Some(Event::Drift { weight }),
+            Stage::Observing { .. } | Stage::Monitoring { .. } if weight != state.target => {
+                Some(Event::Drift { weight })
+            }
+            Stage::Paused { .. } if weight != state.actual || weight > state.target => {
+                Some(Event::Drift { weight })
+            }
             Stage::RollingBack { retreat } => match retreat.leg {
                 Leg::Lowering { .. } if weight == Weight::ZERO => {
                     commanded.then_some(Event::WeightConfirmed { weight })
@@ -279,7 +290,9 @@ impl Guard<'_> {
                 self.watcher.trouble(&text);
                 self.senses.trouble("traffic", text);
                 match self.stage() {
-                    Stage::Applying { .. } | Stage::RollingBack { .. } => self.tell_of(epoch, Event::DriverError, None),
+                    Stage::Applying { .. } | Stage::RollingBack { .. } => {
+                        self.tell_of(epoch, Event::DriverError, None)
+                    }
                     // A pause commands again when a reading is above its target.
                     _ => Ok(()),
                 }
@@ -298,7 +311,9 @@ impl Guard<'_> {
             Ok(Remaining { weight, connections, in_flight }) => {
                 self.senses.clear_trouble("traffic");
                 match (weight, connections, in_flight) {
-                    (Weight::ZERO, 0, 0) => self.tell_of(epoch, Event::Drained { weight, connections, in_flight }, None),
+                    (Weight::ZERO, 0, 0) => {
+                        self.tell_of(epoch, Event::Drained { weight, connections, in_flight }, None)
+                    }
                     (Weight::ZERO, ..) => Ok(()),
                     (weight, ..) => self.tell_of(epoch, Event::Drift { weight }, None),
                 }
@@ -306,7 +321,11 @@ impl Guard<'_> {
             Err(DriverError::Unsupported { .. }) => {
                 self.senses.drain.unknown = true;
                 match self.senses.drain.closed {
-                    true => self.tell_of(epoch, Event::Drained { weight: Weight::ZERO, connections: 0, in_flight: 0 }, None),
+                    true => self.tell_of(
+                        epoch,
+                        Event::Drained { weight: Weight::ZERO, connections: 0, in_flight: 0 },
+                        None,
+                    ),
                     false => Ok(()),
                 }
             }
@@ -317,7 +336,12 @@ impl Guard<'_> {
         }
     }
 
-    fn ended_program(&mut self, what: Program, epoch: u64, result: Result<(), DriverError>) -> Result<(), GuardError> {
+    fn ended_program(
+        &mut self,
+        what: Program,
+        epoch: u64,
+        result: Result<(), DriverError>,
+    ) -> Result<(), GuardError> {
         if let Err(error) = &result {
             self.watcher.trouble(&error.to_string());
             self.senses.trouble("program", error.to_string());
@@ -330,9 +354,15 @@ impl Guard<'_> {
                 self.senses.scaling = false;
                 let raise = self.senses.raise.take();
                 match (self.stage(), result.is_ok(), raise) {
-                    (Stage::WarmingUp { .. }, false, _) if epoch == self.epoch() => return self.tell(Event::HealthFailed),
-                    (Stage::Applying { .. }, false, _) if epoch == self.epoch() => return self.tell(Event::DriverError),
-                    (_, true, Some((weight, epoch))) => give(&self.hands.traffic, TrafficOrder::Set { weight, epoch }),
+                    (Stage::WarmingUp { .. }, false, _) if epoch == self.epoch() => {
+                        return self.tell(Event::HealthFailed);
+                    }
+                    (Stage::Applying { .. }, false, _) if epoch == self.epoch() => {
+                        return self.tell(Event::DriverError);
+                    }
+                    (_, true, Some((weight, epoch))) => {
+                        give(&self.hands.traffic, TrafficOrder::Set { weight, epoch })
+                    }
                     _ => {}
                 }
             }
@@ -350,19 +380,27 @@ impl Guard<'_> {
         result: Result<BTreeSet<ClaimedDigest>, DriverError>,
     ) -> Result<(), GuardError> {
         let planned = matches!(self.stage(), Stage::Planned);
+        let of_stable = slot == self.assignment.slots.stable;
         let digests = match result {
             Ok(digests) => digests,
-            Err(error) if planned => return Err(GuardError::Unread(error.to_string())),
+            Err(error) if planned && self.assignment.names_stable() => {
+                return Err(GuardError::Unread(error.to_string()));
+            }
             Err(error) => {
                 self.watcher.trouble(&error.to_string());
                 self.senses.trouble("program", error.to_string());
-                self.senses.health = None;
+                if !of_stable {
+                    self.senses.health = None;
+                }
                 return Ok(());
             }
         };
-        if planned && slot == self.assignment.slots.stable {
-            self.senses.begin.runs = Some(self.assignment.runs_stable(&digests));
-            return self.begin();
+        if of_stable {
+            if self.assignment.names_stable() {
+                self.senses.begin.runs = Some(self.assignment.runs_stable(&digests));
+            }
+            self.senses.stable_runs = digests;
+            return if planned { self.begin() } else { Ok(()) };
         }
         let runs = self.assignment.runs_candidate(&digests);
         match &mut self.senses.health {
@@ -412,7 +450,8 @@ impl Guard<'_> {
         else {
             return Ok(());
         };
-        let (epoch, successes, slowest_ms, runs, readback) = (*epoch, *successes, *slowest_ms, *runs, *readback);
+        let (epoch, successes, slowest_ms, runs, readback) =
+            (*epoch, *successes, *slowest_ms, *runs, *readback);
         self.senses.health = None;
         self.tell_of(epoch, Event::HealthReport { successes, slowest_ms, runs, readback }, None)
     }
@@ -453,7 +492,8 @@ impl Guard<'_> {
             let rung = self.journal.schedule().rung(self.journal.state().passed);
             let objectives = self.assignment.objectives(rung.budgets.iter().map(|budget| budget.id.as_str()));
             let (from, until) = (pause.since, (self.clock)());
-            let order = CountOrder { counting: Counting::Resume, epoch, objectives, from, until };
+            let sides = self.assignment.sides(&self.senses.stable_runs);
+            let order = CountOrder { counting: Counting::Resume, epoch, sides, objectives, from, until };
             give(&self.hands.counts, order);
         }
         self.senses.resume = Some(Resume { ask, weight: None, series: (!missing).then_some(Series::Absent) });
@@ -484,7 +524,9 @@ impl Guard<'_> {
 /// The verdict with what was read for it.
 fn with_readback(event: Event, weight: Weight) -> Event {
     match event {
-        Event::WindowVerdict { window, measured, .. } => Event::WindowVerdict { window, measured, readback: weight },
+        Event::WindowVerdict { window, measured, .. } => {
+            Event::WindowVerdict { window, measured, readback: weight }
+        }
         other => other,
     }
 }

@@ -3,8 +3,8 @@
 use chrono::Duration;
 
 use crate::rollout::machine::event::Series;
-use crate::rollout::machine::{Event, Weight, Window};
 use crate::rollout::machine::{Cause, Stage};
+use crate::rollout::machine::{Event, Weight, Window};
 use crate::rollout::objective::series::YOUNG_INTERVALS;
 use crate::rollout::objective::{Instance, Side, Sight, Watched, look};
 use crate::time::{self, Timestamp};
@@ -23,6 +23,7 @@ impl Guard<'_> {
         let order = CountOrder {
             counting: Counting::Window { window, id: state.windows, passed: state.passed },
             epoch: state.epoch,
+            sides: self.assignment.sides(&self.senses.stable_runs),
             objectives,
             from: window.opens.checked_sub_signed(before).unwrap_or(window.opens),
             until: now,
@@ -38,7 +39,9 @@ impl Guard<'_> {
             Counting::Resume => {
                 let fresh = |side: &Counts| {
                     side.candidate.as_ref().is_ok_and(|instances| {
-                        instances.iter().any(|it| it.newest(counted.until).is_some_and(|at| at > counted.from))
+                        instances
+                            .iter()
+                            .any(|it| it.newest(counted.until).is_some_and(|at| at > counted.from))
                     })
                 };
                 let all = !counted.counts.is_empty() && counted.counts.iter().all(fresh);
@@ -70,7 +73,9 @@ impl Guard<'_> {
             .iter()
             .map(|budget| {
                 let counts = counted.counts.iter().find(|counts| counts.objective == budget.id);
-                let side = |of: fn(&Counts) -> Option<&[Instance]>| Side { instances: counts.and_then(of).unwrap_or(&[]) };
+                let side = |of: fn(&Counts) -> Option<&[Instance]>| Side {
+                    instances: counts.and_then(of).unwrap_or(&[]),
+                };
                 Watched {
                     budget,
                     candidate: side(|counts| counts.candidate.as_deref().ok()),
@@ -99,7 +104,8 @@ impl Guard<'_> {
     }
 
     fn tell_troubles(&mut self, counts: &[Counts]) {
-        let error = counts.iter().find_map(|counts| counts.candidate.as_ref().err().or(counts.stable.as_ref().err()));
+        let error =
+            counts.iter().find_map(|counts| counts.candidate.as_ref().err().or(counts.stable.as_ref().err()));
         match error.map(ToString::to_string) {
             Some(text) => {
                 if !self.senses.troubles().contains(&text) {
@@ -120,7 +126,8 @@ impl Guard<'_> {
             max_ratio_ppm: budget.ppm,
             min_samples: budget.min_samples,
         });
-        let watched = state.stage.window().is_some();
+        // A pause shows what it was for.
+        let watched = state.stage.window().is_some() || state.stage.pause().is_some();
         let look = &self.senses.look;
         View {
             at: (self.clock)(),
@@ -155,10 +162,14 @@ impl Guard<'_> {
             }
             Stage::Paused { pause } => match (pause.cause, pause.deadline) {
                 (Cause::Expired, Some(deadline)) => format!("a rollback: at {} by itself", until(deadline)),
-                (_, Some(deadline)) => format!("`resume` or `rollback`; at {} it rolls back", until(deadline)),
+                (_, Some(deadline)) => {
+                    format!("`resume` or `rollback`; at {} it rolls back", until(deadline))
+                }
                 (_, None) => "`resume` or `rollback`".to_owned(),
             },
-            Stage::RollingBack { .. } if self.journal.state().actual > Weight::ZERO => "0 % to be read back".to_owned(),
+            Stage::RollingBack { .. } if self.journal.state().actual > Weight::ZERO => {
+                "0 % to be read back".to_owned()
+            }
             Stage::RollingBack { .. } => "the candidate's connections to end".to_owned(),
             Stage::Completed | Stage::RolledBack | Stage::Expired => "nothing".to_owned(),
         }

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::site::{Site, until};
 use super::site as at;
+use super::site::Site;
 
 /// Refused with 13 before anything is touched.
 #[track_caller]

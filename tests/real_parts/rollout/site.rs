@@ -11,7 +11,6 @@ use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::repository::{Run, run};
@@ -28,7 +27,7 @@ const RATE: u64 = 150;
 
 const HAPROXY: &str = "
 global
-  stats socket admin.sock level admin
+  stats socket FOLDER/admin.sock level admin
 defaults
   mode http
   option redispatch
@@ -92,19 +91,15 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves the old version, with the whole release allowed and its plan in `plan.json`.
-    pub fn start() -> Self {
-        Self::with("")
-    }
-
-    /// The same, with more members under `rollout:`; a member given here replaces its default.
+    /// Serves the old version, with the whole release allowed and its plan in `plan.json`; with more members
+    /// under `rollout:`, each in the place of its default.
     pub fn with(rollout: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         let made = run(laforge(at).args(["init", "--example", "."]));
         made.ends(0);
         configure(at, rollout);
-        write(at, "haproxy.cfg", HAPROXY);
+        write(at, "haproxy.cfg", &HAPROXY.replace("FOLDER", &at.display().to_string()));
         write(at, "prometheus.yml", PROMETHEUS);
         script(at, "start", &start());
         script(at, "stop", "kill \"$(cat \"$LAFORGE_SLOT.pid\")\"\n");
@@ -125,7 +120,11 @@ impl Site {
         let prometheus = Server::start(
             at,
             "prometheus",
-            &["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", "--web.listen-address=127.0.0.1:9090"],
+            &[
+                "--config.file=prometheus.yml",
+                "--storage.tsdb.path=tsdb",
+                "--web.listen-address=127.0.0.1:9090",
+            ],
             || ask(9090, "/-/ready").is_ok_and(|answer| answer.status == 200),
         );
         let site = Self { folder, haproxy, _prometheus: prometheus, _stable: stable };
@@ -145,7 +144,8 @@ impl Site {
 
     /// A guard by other arguments.
     pub fn guard_of(&self, arguments: &[&str]) -> Guard {
-        let said = fs::OpenOptions::new().create(true).append(true).open(self.path().join("guard.log")).unwrap();
+        let said =
+            fs::OpenOptions::new().create(true).append(true).open(self.path().join("guard.log")).unwrap();
         let mut command = laforge(self.path());
         command.args(arguments).stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
         Guard { child: command.spawn().unwrap(), log: self.path().join("guard.log") }
@@ -165,7 +165,9 @@ impl Site {
     /// Waits until the rollout is in a state.
     #[track_caller]
     pub fn wait_for(&self, stage: &str) {
-        until(&format!("it is {stage}: {}", self.status()), || self.status()["state"]["stage"]["name"] == stage);
+        until(&format!("it is {stage}: {}", self.status()), || {
+            self.status()["state"]["stage"]["name"] == stage
+        });
     }
 
     /// `rollout status -o json`; null while there is none.
@@ -206,12 +208,6 @@ impl Site {
     /// A line of a file that a program of the executor wrote; nothing where it was never called.
     pub fn wrote(&self, file: &str) -> String {
         fs::read_to_string(self.path().join(file)).unwrap_or_default()
-    }
-
-    /// The weight of the candidate as haproxy has it.
-    pub fn weight(&self) -> u64 {
-        let said = self.status();
-        said["state"]["actual"].as_u64().unwrap_or(u64::MAX)
     }
 
     pub fn path(&self) -> &Path {
@@ -305,9 +301,14 @@ fn configure(folder: &Path, rollout: &str) {
     let text = fs::read_to_string(folder.join("laforge.yaml")).unwrap();
     let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with("rollout:")).collect();
     let given: Vec<&str> = rollout.lines().filter_map(|line| line.split(':').next()).map(str::trim).collect();
-    let defaults = ROLLOUT.lines().filter(|line| !given.contains(&line.split(':').next().unwrap_or("").trim()));
+    let defaults =
+        ROLLOUT.lines().filter(|line| !given.contains(&line.split(':').next().unwrap_or("").trim()));
     let members: Vec<&str> = defaults.chain(rollout.lines()).filter(|line| !line.trim().is_empty()).collect();
-    write(folder, "laforge.yaml", &format!("{}\nrollout:\n{}\n{EXECUTOR}", kept.join("\n"), members.join("\n")));
+    write(
+        folder,
+        "laforge.yaml",
+        &format!("{}\nrollout:\n{}\n{EXECUTOR}", kept.join("\n"), members.join("\n")),
+    );
 }
 
 /// Starts the service in a slot, as the version that the plan deploys, and leaves it running.
@@ -329,9 +330,4 @@ fn script(folder: &Path, name: &str, text: &str) {
 
 fn write(folder: &Path, name: &str, text: &str) {
     fs::write(folder.join(name), text).unwrap();
-}
-
-/// The digest of the example's artifact that is deployed.
-pub fn deployed(folder: &Path) -> String {
-    hex::encode(Sha256::digest(fs::read(folder.join("artifacts/payments.tar.gz")).unwrap()))
 }
