@@ -188,10 +188,18 @@ fn a_restart_forgets_the_weights_unless_its_state_was_saved() {
         front.restart();
         reads(&mut saving, 0);
 
-        let nowhere = front.folder.path().join("none/state").display().to_string();
-        let mut lost = driver(&HaproxySection { state_file: Some(nowhere), ..front.section("admin.sock") });
+        // Without a place for it a raise is an error; lowering waits for no file, which is written later.
+        let nowhere = front.folder.path().join("none/state");
+        let section =
+            HaproxySection { state_file: Some(nowhere.display().to_string()), ..front.section("admin.sock") };
+        let mut lost = driver(&section);
         assert!(said(lost.set(weight(80), 3)).contains("none/state` can't be reached: No such file"));
         reads(&mut lost, 80);
+        lost.set(weight(20), 3).unwrap();
+        reads(&mut lost, 20);
+        fs::create_dir(nowhere.parent().unwrap()).unwrap();
+        reads(&mut lost, 20);
+        assert!(fs::read_to_string(nowhere).unwrap().contains(" green 127.0.0.1 2 0 20 0 "));
     });
 }
 
