@@ -111,8 +111,8 @@ fn said<T: std::fmt::Debug>(result: Result<T, DriverError>) -> String {
 }
 
 #[test]
-fn splits_requests_exactly_as_commanded() {
-    beside(&["haproxy"], "haproxy::splits_requests_exactly_as_commanded", || {
+fn splits_requests_as_commanded_to_a_single_one() {
+    beside(&["haproxy"], "haproxy::splits_requests_as_commanded_to_a_single_one", || {
         let front = Front::start("", SERVERS);
         let mut driver = front.driver();
         reads(&mut driver, 0);
@@ -121,10 +121,10 @@ fn splits_requests_exactly_as_commanded() {
             reads(&mut driver, percent);
             let load = Load::of(PORT, 1000);
             tell(&format!("haproxy at {percent}: green {} of 1000\n", load.by("green")));
-            assert_eq!(
-                (load.by("green"), load.by("blue"), load.lost()),
-                (percent * 10, 1000 - percent * 10, 0)
-            );
+            // Round robin: whole rounds, but where the first one begins and the last one ends. At both ends none.
+            let bound = if percent % 100 == 0 { 0 } else { 1 };
+            assert!(load.by("green").abs_diff(percent * 10) <= bound);
+            assert_eq!((load.by("green") + load.by("blue"), load.lost()), (1000, 0));
         }
     });
 }
@@ -183,15 +183,23 @@ fn a_restart_forgets_the_weights_unless_its_state_was_saved() {
         saving.set(weight(20), 1).unwrap();
         front.restart();
         reads(&mut saving, 20);
-        assert_eq!(Load::of(PORT, 100).by("green"), 20);
+        assert!(Load::of(PORT, 100).by("green").abs_diff(20) <= 1);
         saving.set(weight(0), 2).unwrap();
         front.restart();
         reads(&mut saving, 0);
 
-        let nowhere = front.folder.path().join("none/state").display().to_string();
-        let mut lost = driver(&HaproxySection { state_file: Some(nowhere), ..front.section("admin.sock") });
+        // Without a place for it a raise is an error; lowering waits for no file, which is written later.
+        let nowhere = front.folder.path().join("none/state");
+        let section =
+            HaproxySection { state_file: Some(nowhere.display().to_string()), ..front.section("admin.sock") };
+        let mut lost = driver(&section);
         assert!(said(lost.set(weight(80), 3)).contains("none/state` can't be reached: No such file"));
         reads(&mut lost, 80);
+        lost.set(weight(20), 3).unwrap();
+        reads(&mut lost, 20);
+        fs::create_dir(nowhere.parent().unwrap()).unwrap();
+        reads(&mut lost, 20);
+        assert!(fs::read_to_string(nowhere).unwrap().contains(" green 127.0.0.1 2 0 20 0 "));
     });
 }
 
@@ -348,11 +356,13 @@ fn its_counters_are_what_clients_saw() {
         look("blue");
         front.green.behave("errors=0.1");
         let load = Load::of(PORT, 400);
-        let served = front.green.served();
-        assert_eq!((served.total, served.errors, load.lost()), (200, 20, 20));
+        let (served, other) = (front.green.served(), front.blue.served());
+        assert!(served.total.abs_diff(200) <= 1 && served.errors >= 19, "{served:?}");
+        assert_eq!((served.total + other.total, load.lost()), (400, served.errors));
         let green = look("green");
-        assert_eq!((green.scraped, grown(&green)), (Scraped::Up, Count { bad: 20, total: 200 }));
-        assert_eq!(grown(&look("blue")), Count { bad: 0, total: 200 });
+        let expected = Count { bad: served.errors, total: served.total };
+        assert_eq!((green.scraped, grown(&green)), (Scraped::Up, expected));
+        assert_eq!(grown(&look("blue")), Count { bad: 0, total: other.total });
 
         // Nobody behind it: haproxy answers 503 itself, and that counts as the server's.
         front.driver().set(weight(100), 1).unwrap();
@@ -362,7 +372,7 @@ fn its_counters_are_what_clients_saw() {
         assert_eq!(load.answers.get(&503), Some(&10));
         let (green, blue) = (grown(&look("green")), grown(&look("blue")));
         tell(&format!("haproxy, 10 requests to nobody: green {green:?}, blue {blue:?}\n"));
-        assert_eq!((green.bad + blue.bad, green.total + blue.total), (30, 410));
+        assert_eq!((green.bad + blue.bad, green.total + blue.total), (served.errors + 10, 410));
 
         // A restart: what was counted before stays counted.
         front.restart();

@@ -54,9 +54,19 @@ impl Scraping {
         scraping
     }
 
-    /// Waits until both were scraped after now.
+    /// Waits until both were scraped twice from now on, the first time perhaps just before now.
+    #[track_caller]
     fn scraped(&self) {
-        sleep(Duration::from_millis(2500));
+        let began = Instant::now();
+        for service in [&self.green, &self.blue] {
+            let due = service.scrapes() + 2;
+            while service.scrapes() < due {
+                assert!(began.elapsed() < Duration::from_secs(20), "nobody scrapes");
+                sleep(Duration::from_millis(20));
+            }
+        }
+        // What was scraped is there for queries a little later.
+        sleep(Duration::from_millis(300));
     }
 }
 
@@ -137,7 +147,7 @@ fn counts_are_exactly_what_the_service_served() {
 
         // A service that is gone is down, and what was counted is not fresh.
         scraping.blue.stop();
-        scraping.scraped();
+        sleep(Duration::from_millis(3500));
         let gone = ask_for(&error, OLD, from).unwrap();
         assert_eq!(gone.iter().map(|instance| instance.scraped).collect::<Vec<_>>(), [Scraped::Down]);
     });

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
 use std::io::{self, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -58,26 +58,36 @@ struct State {
     version: String,
     behaviour: Mutex<Behaviour>,
     counters: Mutex<Counters>,
+    /// How often its metrics were asked for.
+    scrapes: AtomicU64,
+}
+
+/// What a service has open.
+#[derive(Debug, Default)]
+struct Open {
+    ends: bool,
+    connections: Vec<Weak<TcpStream>>,
 }
 
 /// A service in this process.
 pub struct Service {
     port: u16,
     state: Arc<State>,
-    ends: Option<Arc<Mutex<bool>>>,
+    open: Option<Arc<Mutex<Open>>>,
 }
 
 impl Service {
     /// Serves on a port of loopback, as a version that its series name.
     pub fn start(port: u16, version: &str) -> Self {
-        let mut service = Self { port, state: Arc::new(State::new(version)), ends: None };
+        let mut service = Self { port, state: Arc::new(State::new(version)), open: None };
         service.listen();
         service
     }
 
     /// Behaves otherwise from now on, by `errors=0.05&slow=0.1&latency=600&ready=503&metrics=nan`.
     pub fn behave(&self, how: &str) {
-        *held(&self.state.behaviour) = held(&self.state.behaviour).clone().changed(how);
+        let mut behaviour = held(&self.state.behaviour);
+        *behaviour = behaviour.clone().changed(how);
     }
 
     /// What it has served since it started.
@@ -85,10 +95,23 @@ impl Service {
         held(&self.state.counters).served
     }
 
-    /// Stops listening: whoever connects is refused. Its counters are gone when it starts again.
+    /// How often its metrics were asked for since it started.
+    pub fn scrapes(&self) -> u64 {
+        self.state.scrapes.load(Ordering::Relaxed)
+    }
+
+    /// Ends as a crash would: connections break, and whoever connects is refused.
     pub fn stop(&mut self) {
-        let Some(ends) = self.ends.take() else { return };
-        *held(&ends) = true;
+        let Some(open) = self.open.take() else { return };
+        let connections = {
+            let mut open = held(&open);
+            open.ends = true;
+            std::mem::take(&mut open.connections)
+        };
+        for connection in connections.iter().filter_map(Weak::upgrade) {
+            // One that is closed already is as it should be.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
         // Wakes the listener, which then closes.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
@@ -108,10 +131,10 @@ impl Service {
 
     fn listen(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).unwrap();
-        let ends = Arc::new(Mutex::new(false));
-        let (state, ending) = (Arc::clone(&self.state), Arc::clone(&ends));
-        thread::spawn(move || accept(&listener, &state, &ending));
-        self.ends = Some(ends);
+        let open = Arc::new(Mutex::new(Open::default()));
+        let (state, ours) = (Arc::clone(&self.state), Arc::clone(&open));
+        thread::spawn(move || accept(&listener, &state, &ours));
+        self.open = Some(open);
     }
 }
 
@@ -137,36 +160,38 @@ fn serves_where_it_is_asked_to() {
     let Ok(asked) = env::var(ALONE) else { return };
     let (port, version) = asked.split_once(' ').unwrap();
     let listener = TcpListener::bind(("127.0.0.1", port.parse().unwrap())).unwrap();
-    accept(&listener, &Arc::new(State::new(version)), &Arc::new(Mutex::new(false)));
+    accept(&listener, &Arc::new(State::new(version)), &Mutex::new(Open::default()));
 }
 
-fn accept(listener: &TcpListener, state: &Arc<State>, ends: &Arc<Mutex<bool>>) {
+fn accept(listener: &TcpListener, state: &Arc<State>, open: &Mutex<Open>) {
     for stream in listener.incoming().flatten() {
-        if *held(ends) {
+        let (stream, state) = (Arc::new(stream), Arc::clone(state));
+        let mut open = held(open);
+        if open.ends {
             return;
         }
-        let (state, ends) = (Arc::clone(state), Arc::clone(ends));
+        open.connections.retain(|connection| connection.strong_count() > 0);
+        open.connections.push(Arc::downgrade(&stream));
         // A client that goes away is no matter of ours.
-        thread::spawn(move || drop(converse(stream, &state, &ends)));
+        thread::spawn(move || drop(converse(&stream, &state)));
     }
 }
 
-fn converse(stream: TcpStream, state: &State, ends: &Mutex<bool>) -> io::Result<()> {
+fn converse(mut stream: &TcpStream, state: &State) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
-    let mut lines = BufReader::new(&stream);
+    let mut lines = BufReader::new(stream);
     while let Some(request) = Request::read(&mut lines)? {
         let (status, body) = state.answer(&request);
-        let ending = request.closes || *held(ends);
-        let connection = if ending { "close" } else { "keep-alive" };
+        let connection = if request.closes { "close" } else { "keep-alive" };
         let head = format!(
             "HTTP/1.1 {status} so\r\ncontent-type: text/plain\r\nx-version: {}\r\ncontent-length: {}\r\nconnection: \
              {connection}\r\n\r\n",
             state.version,
             body.len()
         );
-        (&stream).write_all((head + &body).as_bytes())?;
-        if ending {
+        stream.write_all((head + &body).as_bytes())?;
+        if request.closes {
             break;
         }
     }
@@ -208,6 +233,7 @@ impl State {
             version: version.to_owned(),
             behaviour: Mutex::new(behaviour),
             counters: Mutex::new(Counters::default()),
+            scrapes: AtomicU64::new(0),
         }
     }
 
@@ -250,6 +276,7 @@ impl State {
     }
 
     fn metrics(&self) -> (u16, String) {
+        self.scrapes.fetch_add(1, Ordering::Relaxed);
         let (counters, version) = (held(&self.counters), &self.version);
         let how = held(&self.behaviour).metrics.clone();
         let Served { total, errors, .. } = counters.served;
@@ -357,14 +384,16 @@ impl Load {
         let (began, next) = (Instant::now(), AtomicU64::new(0));
         let load = Mutex::new(Self::default());
         let gap = Duration::from_secs(1) / u32::try_from(per_second).unwrap();
+        let requests = per_second * u64::try_from(span.as_millis()).unwrap() / 1000;
         thread::scope(|scope| {
             for _ in 0..WORKERS {
                 scope.spawn(|| {
                     loop {
-                        let at = gap * u32::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
-                        if at >= span {
+                        let request = next.fetch_add(1, Ordering::Relaxed);
+                        if request >= requests {
                             return;
                         }
+                        let at = gap * u32::try_from(request).unwrap();
                         thread::sleep(at.saturating_sub(began.elapsed()));
                         let answer = ask(port, "/");
                         held(&load).count(answer);

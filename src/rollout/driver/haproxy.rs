@@ -10,7 +10,7 @@
 pub(in crate::rollout) mod socket;
 pub(in crate::rollout) mod statistics;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Backends, DriverError, Fence, Remaining, Share, Traffic, excerpt, replace};
@@ -31,6 +31,8 @@ pub struct Haproxy {
     backend: String,
     servers: Backends,
     state_file: Option<PathBuf>,
+    /// What was set last is not in the state file.
+    unsaved: bool,
     fence: Fence,
 }
 
@@ -55,6 +57,7 @@ impl Haproxy {
             backend: section.backend.clone(),
             servers,
             state_file: section.state_file.as_ref().map(PathBuf::from),
+            unsaved: false,
             fence: Fence::default(),
         })
     }
@@ -107,8 +110,9 @@ impl Haproxy {
         format!("{}/{server}", self.backend)
     }
 
-    /// haproxy's state, where it finds it after a restart.
-    fn save(&self, file: &Path) -> Result<(), DriverError> {
+    /// Saves haproxy's state where it finds it after a restart.
+    fn save(&mut self) -> Result<(), DriverError> {
+        let Some(file) = &self.state_file else { return Ok(()) };
         let asked = "show servers state";
         let state = self.socket.ask(asked)?;
         // Its version, before all: what is no state would make haproxy forget every weight.
@@ -116,13 +120,18 @@ impl Haproxy {
             return Err(self.socket.answered(asked, &state));
         }
         let place = || file.display().to_string();
-        replace::replace(file, state.as_bytes())
-            .map_err(|source| DriverError::Unreachable { place: place(), source })
+        let saved = replace::replace(file, state.as_bytes());
+        self.unsaved = saved.is_err();
+        saved.map_err(|source| DriverError::Unreachable { place: place(), source })
     }
 }
 
 impl Traffic for Haproxy {
     fn read(&mut self) -> Result<Share, DriverError> {
+        if self.unsaved {
+            // Said when a raise asks for it; until then tried again.
+            let _ = self.save();
+        }
         let weights = self.weights()?;
         self.share(weights, &self.statistics()?)
     }
@@ -131,7 +140,8 @@ impl Traffic for Haproxy {
         self.fence.raise(epoch)
     }
 
-    /// Where a state file is to be written and can't, that is an error although the weights are set.
+    /// Where a state file can't be written, a raise is an error although the weights are set. Lowering
+    /// waits for no file: it is written at a later reading.
     fn set(&mut self, weight: Weight, epoch: u64) -> Result<(), DriverError> {
         self.fence.admit(epoch)?;
         let now = self.weights()?;
@@ -147,7 +157,11 @@ impl Traffic for Haproxy {
         if !answer.trim().is_empty() {
             return Err(self.socket.answered(&asked, &answer));
         }
-        self.state_file.as_deref().map_or(Ok(()), |file| self.save(file))
+        self.unsaved = self.state_file.is_some();
+        match self.save() {
+            Err(_) if wanted.is_at_most(now) => Ok(()),
+            saved => saved,
+        }
     }
 
     fn remaining(&mut self) -> Result<Remaining, DriverError> {
