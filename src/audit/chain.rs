@@ -134,6 +134,9 @@ impl Chain {
     ) -> Result<(Self, Option<SetAside>), E> {
         let extent = read(&shelf, bounds, take)?;
         let root = shelf.into_root();
+        if extent.head == Head::NONE {
+            return Err(AuditError::Missing(root.path().to_owned()).into());
+        }
         let entries = root.sub(ENTRIES)?;
         let set_aside = match extent.torn {
             None => None,
@@ -144,10 +147,8 @@ impl Chain {
             }
         };
         // The last line may be one whose writer died before its sync.
-        if extent.head.length > 0 {
-            entries.append(&segment_name(extent.at.segment))?.sync()?;
-            entries.sync()?;
-        }
+        entries.append(&segment_name(extent.at.segment))?.sync()?;
+        entries.sync()?;
         let (at, head) = (extent.at, extent.head);
         Ok((Self { root, entries, bounds, at, head, trust: Trust::Known }, set_aside))
     }
@@ -241,8 +242,7 @@ pub fn read<E: From<AuditError>>(
 /// [`AuditError`] for damage to its segment.
 pub fn last(shelf: &Shelf, bounds: Bounds) -> Result<Option<Line>, AuditError> {
     let Some(entries) = shelf.root().sub_if_any(ENTRIES)? else { return Ok(None) };
-    let mut names = segments(&entries)?;
-    while let Some(first) = names.pop() {
+    for first in segments(&entries)?.into_iter().rev() {
         if let Some(line) = scan(&entries, first, bounds)?.last {
             return Ok(Some(line));
         }
@@ -304,7 +304,7 @@ fn end(entries: &Folder, bounds: Bounds) -> Result<(Position, Option<Torn>), Aud
     }
 }
 
-/// What one segment holds.
+/// What one segment holds. The first line is put in place whole: it is never torn by a crash.
 struct Scan {
     at: Position,
     last: Option<Line>,
@@ -322,13 +322,13 @@ fn scan(entries: &Folder, segment: u64, bounds: Bounds) -> Result<Scan, AuditErr
         bytes.clear();
         let longest = bounds.line as u64 + 2;
         reader.by_ref().take(longest).read_until(b'\n', &mut bytes).map_err(failed("read", &path))?;
-        if bytes.is_empty() {
+        if bytes.is_empty() && scan.at.index > 0 {
             return Ok(scan);
         }
         // Zeros are what a file system leaves of a write that was on its way.
         let whole = bytes.pop_if(|last| *last == b'\n').is_some();
         let ended = reader.fill_buf().map_err(failed("read", &path))?.is_empty();
-        if ended && (!whole || bytes.contains(&0)) {
+        if ended && scan.at.index > 0 && (!whole || bytes.contains(&0)) {
             scan.torn = Some(Torn { file: name, offset: scan.at.offset });
             return if bytes.len() > bounds.line { Err(too_long(shown, bounds)) } else { Ok(scan) };
         }

@@ -34,7 +34,7 @@ enum Change {
 
 /// What may be lost of a change that was not synced.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Loss {
+pub(in crate::audit) enum Loss {
     Nothing,
     Everything,
     Half,
@@ -43,7 +43,7 @@ enum Loss {
 
 /// A disk with a cache. Files are numbered, since names and files are lost apart.
 #[derive(Clone, Default)]
-struct Disk {
+pub(in crate::audit) struct Disk {
     files: Vec<FileState>,
     folders: BTreeSet<PathBuf>,
     names: BTreeMap<PathBuf, usize>,
@@ -52,7 +52,7 @@ struct Disk {
 
 impl Disk {
     /// A disk on which everything under `root` is durable.
-    fn of(root: &Path) -> Self {
+    pub(in crate::audit) fn of(root: &Path) -> Self {
         let mut disk = Self::default();
         disk.add(root);
         disk.durable_names = disk.names.clone();
@@ -77,7 +77,7 @@ impl Disk {
         &mut self.files[number]
     }
 
-    fn take(&mut self, step: &Step) {
+    pub(in crate::audit) fn take(&mut self, step: &Step) {
         match step {
             // A folder without what is in it can't be told from none, so it may stay.
             Step::MakeFolder(path) => drop(self.folders.insert(path.clone())),
@@ -106,7 +106,7 @@ impl Disk {
     }
 
     /// What is on the disk after a crash that loses this much.
-    fn lay_out(&self, names: Names, loss: Loss, root: &Path, to: &Path) {
+    pub(in crate::audit) fn lay_out(&self, names: Names, loss: Loss, root: &Path, to: &Path) {
         for folder in &self.folders {
             fs::create_dir_all(to.join(folder.strip_prefix(root).unwrap())).unwrap();
         }
@@ -122,7 +122,7 @@ impl Disk {
 }
 
 #[derive(Clone, Copy)]
-enum Names {
+pub(in crate::audit) enum Names {
     Kept,
     Lost,
 }

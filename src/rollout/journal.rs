@@ -17,7 +17,7 @@ mod reading;
 mod replay;
 
 use crate::audit::chain::{Bounds, Chain, SetAside};
-use crate::audit::reader;
+use crate::audit::{AuditError, reader};
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::time::Timestamp;
 
@@ -30,6 +30,7 @@ pub use reading::{Reading, Record};
 pub use replay::schedule_of;
 
 use super::machine::{Occurrence, Outcome, Schedule, State, Step, step};
+use error::Stop;
 use event::EventBody;
 use line::Line;
 use place::Place;
@@ -124,7 +125,10 @@ impl Journal {
         let shelf = lock.existing_shelf(plan)?.ok_or_else(absent)?;
         let mut replaying = replay::Replaying::new(&place, plan, lock.target(), &schedule_of);
         let opened = Chain::open(shelf, BOUNDS, |line| replaying.take(line).map(|_| ()));
-        let (chain, set_aside) = opened.map_err(|error| error.in_journal(&place))?;
+        let (chain, set_aside) = opened.map_err(|stop| match stop {
+            Stop::Chain(AuditError::Missing(_)) => absent(),
+            stop => stop.in_journal(&place),
+        })?;
         let replay = replaying.finish().ok_or_else(absent)?;
         Ok(Self { place, chain, replay, set_aside, _lock: lock })
     }

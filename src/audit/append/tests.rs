@@ -11,11 +11,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audit::checkpoint::Checkpoint;
+use crate::audit::entry::rollout::{CauseView, JournalHead};
 use crate::audit::note::VerifierKey;
+use crate::audit::reader::RolloutRecord;
 use crate::audit::sample::{self, ORIGIN, config, core, key, new_log, noon, open, prepared, report};
 use crate::audit::tree::{Hash, verify_inclusion};
 use crate::audit::{ExitClass, Expectations, LogConfig, Reader, Report, verify};
 use crate::plan::draft::Verdict;
+use crate::plan::members::PlannedRelease;
 
 mod recovery;
 mod refusals;
@@ -116,13 +119,54 @@ fn does_not_give_again_what_expired_ended_or_was_decided_otherwise() {
     assert_eq!(other.novelty, Novelty::New);
     assert_ne!(other.line, first.line);
     let plan = Digest::of_bytes(other.core.as_deref().unwrap());
-    let members = serde_json::json!({"plan": {"digest": plan}, "target": "prod"});
-    let serde_json::Value::Object(members) = members else { panic!("an object") };
-    let ended = Body::Other { kind: "rollout.completed".into(), members };
-    log.record_event(ended, &[], &Caller::unknown(), noon(2 + 4 * hour)).unwrap();
+    let ended = rollout(plan.claim());
+    log.record_rollout(Milestone::Completed, ended, None, &Caller::unknown(), noon(2 + 4 * hour)).unwrap();
     let again = prepared(&break_glass, Some(core(noon(9 * hour))), "one");
     let again = log.record(again, &Caller::unknown(), noon(3 + 4 * hour)).unwrap();
     assert_eq!(again.novelty, Novelty::New, "its plan has ended");
+}
+
+fn rollout(plan: ClaimedDigest) -> Rollout {
+    let digest = |of: &str| Digest::of_bytes(of.as_bytes()).claim();
+    Rollout {
+        plan: PlanView { digest: plan, size: 3120 },
+        release: PlannedRelease {
+            name: "payments".into(),
+            version: "2.4.0".into(),
+            environment: "production".into(),
+            digest: digest("release"),
+        },
+        target: "payments-prod".into(),
+        state: "Paused".into(),
+        epoch: 2,
+        cause: Some(CauseView::Operator),
+        note: None,
+        journal: JournalHead { length: 5, leaf: digest("leaf") },
+        audit_entry: None,
+    }
+}
+
+#[test]
+fn a_rollouts_entry_is_read_back_with_its_reason_as_a_blob() {
+    let (folder, _) = new_log(65_536);
+    let mut log = open(folder.path(), noon(1)).unwrap();
+    let plan = Digest::of_bytes(b"plan").claim();
+    let given = rollout(plan.clone());
+    let reason = "asked in the incident channel";
+    let caller = Caller::unknown();
+    let held = log.record_rollout(Milestone::Paused, given.clone(), Some(reason), &caller, noon(2)).unwrap();
+    log.heartbeat(&caller, noon(3)).unwrap();
+    verified(folder.path());
+    let reader = Reader::open(&folder.path().join("log")).unwrap();
+    let note = Digest::of_bytes(reason.as_bytes()).claim();
+    let members = Rollout { note: Some(note.clone()), ..given };
+    let expected = RolloutRecord { index: held.index, milestone: Milestone::Paused, members };
+    assert_eq!(reader.rollouts().unwrap(), [expected]);
+    assert_eq!(reader.blob(&note).unwrap().as_deref(), Some(reason.as_bytes()));
+    let blob = format!("evidence/sha256/{}/{}", &note.hex()[..2], note.hex());
+    fs::remove_file(folder.path().join("log").join(blob)).unwrap();
+    let error = verify(&folder.path().join("log"), &Expectations::default()).unwrap_err();
+    assert_eq!(error.exit_class(), ExitClass::Integrity);
 }
 
 #[test]

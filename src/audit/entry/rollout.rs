@@ -57,17 +57,26 @@ impl Milestone {
 /// Why a rollout is paused or goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the words of the rollout's own causes, where each is explained")]
 pub enum CauseView {
+    /// The migration failed, or nobody knows how it ended.
     Migration,
+    /// The candidate is not well.
     Health,
+    /// A budget is spent.
     Breach,
+    /// A series is absent.
     Missing,
+    /// Too little was seen.
     Inconclusive,
+    /// Stable is not well either.
     Environment,
+    /// Another weight than commanded.
     Drift,
+    /// A driver did not answer.
     Driver,
+    /// The plan has ended.
     Expired,
+    /// Somebody asked for it.
     Operator,
 }
 

@@ -1,7 +1,11 @@
 //! Entries: written as the schema says, read back strictly, never longer than a line.
 
+use super::decision::PlanView;
+use super::rollout::{CauseView, JournalHead};
 use super::*;
+use crate::audit::recorded::LogReference;
 use crate::audit::sample;
+use crate::plan::members::PlannedRelease;
 use crate::policy::Caller;
 use crate::release::digest::Digest;
 
@@ -53,6 +57,79 @@ fn writes_members_in_the_schemas_order() {
     ];
     let places: Vec<_> = order.iter().map(|name| line.find(&format!("\"{name}\":")).unwrap()).collect();
     assert!(places.is_sorted(), "{line}");
+}
+
+fn digest(of: &str) -> ClaimedDigest {
+    Digest::of_bytes(of.as_bytes()).claim()
+}
+
+fn members(text: &str) -> Rollout {
+    Rollout {
+        plan: PlanView { digest: digest("plan"), size: 3120 },
+        release: PlannedRelease {
+            name: text.into(),
+            version: text.into(),
+            environment: text.into(),
+            digest: digest("release"),
+        },
+        target: text.into(),
+        state: text.into(),
+        epoch: 4,
+        cause: Some(CauseView::Breach),
+        note: Some(digest("note")),
+        journal: JournalHead { length: 17, leaf: digest("leaf") },
+        audit_entry: Some(LogReference {
+            origin: text.into(),
+            log_id: digest("log"),
+            index: 1,
+            size: 2,
+            root: digest("root"),
+        }),
+    }
+}
+
+fn rollout(milestone: Milestone, members: Rollout) -> Body {
+    let Body::Heartbeat(Event { actor, tool, .. }) = heartbeat() else { unreachable!() };
+    Body::Rollout(milestone, Box::new(Event { actor, tool, members }))
+}
+
+#[test]
+fn writes_a_rollouts_members_in_the_schemas_order() {
+    let members = Rollout { cause: None, note: None, audit_entry: None, ..members("x") };
+    let line = String::from_utf8(rollout(Milestone::Started, members).line(&place(7))).unwrap();
+    let (plan, release, leaf) = (digest("plan"), digest("release"), digest("leaf"));
+    let expected = format!(
+        r#""plan":{{"digest":"{plan}","size":3120}},"release":{{"name":"x","version":"x","environment":"x","digest":"{release}"}},"target":"x","state":"x","epoch":4,"journal":{{"length":17,"leaf":"{leaf}"}}}}"#
+    );
+    assert!(line.ends_with(&expected) && line.contains(r#""type":"rollout.started""#), "{line}");
+}
+
+#[test]
+fn every_milestone_is_read_back_and_held_to_its_bounds() {
+    let long = "\u{1}".repeat(4000);
+    for milestone in Milestone::ALL {
+        let body = rollout(milestone, members(&long).bounded());
+        let line = body.line(&place(1));
+        assert!(line.len() < 8000, "{} bytes", line.len());
+        assert_eq!(Entry::parse(&line).unwrap().body, body);
+        assert_eq!(body.kind(), milestone.kind());
+    }
+}
+
+#[test]
+fn refuses_a_rollout_that_says_more_or_less_than_it_may() {
+    let line = String::from_utf8(rollout(Milestone::Paused, members("x")).line(&place(1))).unwrap();
+    for (from, to) in [
+        ("\"epoch\":4", "\"epoch\":4,\"more\":1"),
+        ("\"epoch\":4,", ""),
+        ("\"cause\":\"breach\"", "\"cause\":\"weather\""),
+        ("\"length\":17,", ""),
+        ("\"state\":\"x\"", "\"state\":7"),
+    ] {
+        let other = line.replace(from, to);
+        assert_ne!(other, line);
+        assert!(Entry::parse(other.as_bytes()).is_err(), "{other}");
+    }
 }
 
 #[test]

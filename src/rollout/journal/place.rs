@@ -146,9 +146,10 @@ fn standing_in(shelf: &Shelf, target: &str) -> Result<Standing, JournalError> {
     for name in shelf.names().map_err(failed)? {
         let Ok(plan) = ClaimedDigest::from_hex(&name) else { continue };
         let Some(inside) = shelf.sub(&name).map_err(failed)? else { continue };
-        // A journal without its line 0 was never begun.
+        // A folder without a line was left by a guard that died before it had begun.
         let Some(last) = chain::last(&inside, BOUNDS).map_err(failed)? else { continue };
-        let line = Line::read(&last.bytes).map_err(|fault| JournalError::Line {
+        let read = Line::read(&last.bytes).and_then(|line| line.event.check(&plan).map(|_| line));
+        let line = read.map_err(|fault| JournalError::Line {
             journal: inside.path().to_owned(),
             line: last.index,
             fault,

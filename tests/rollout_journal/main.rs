@@ -1,0 +1,17 @@
+//! The rollout journal on a real disk, beside the machine alone and a driver that is made up.
+//!
+//! `guard` walks random histories with restarts, crashes and repeats; `bytes` tears and flips what is
+//! on the disk; `ways` has one test for each way to be refused; `samples` drops and reorders events,
+//! and `verbs` runs the program.
+
+#![expect(clippy::disallowed_methods, reason = "tests read the world")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
+#![expect(clippy::indexing_slicing, reason = "of lists whose length is under test")]
+
+mod bytes;
+mod desk;
+mod driver;
+mod guard;
+mod samples;
+mod verbs;
+mod ways;
