@@ -17,7 +17,7 @@ use crate::report::human::Recording;
 use crate::report::inspection::Inspection;
 use crate::report::paint::printable;
 use crate::rollout::Plan;
-use crate::source::directory::{EvidenceFolders, Files};
+use crate::source::directory::EvidenceFolders;
 use crate::source::oci::RegistryEvidence;
 
 use super::error::{NO_DECISION, NOT_RECORDED, NOT_WRITTEN};
@@ -103,7 +103,7 @@ impl Deploy {
         let folders = EvidenceFolders::read_with(&evidence, &bundles);
         let progress = Progress::on(session);
         let artifacts =
-            Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
+            load::files(&folders, &standard.trust).with_progress(|name, bytes| progress.read(name, bytes));
         let registries = load::registries(&self.gate.evidence, session)
             .with_progress(|host, requests| progress.asked(host, requests));
         let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);

@@ -20,7 +20,7 @@ use crate::release::reference::{ImageReference, ReferenceError};
 use crate::release::{Location, Release};
 use crate::report::paint::printable;
 use crate::source::bundle::Bundles;
-use crate::source::directory;
+use crate::source::directory::{self, EvidenceFolders, Files};
 use crate::source::oci::{Registries, Settings};
 use crate::time::{self, Timestamp};
 use crate::trust::{Identity, TrustRoot, Use};
@@ -189,6 +189,11 @@ pub(super) fn bundles(paths: &[PathBuf], session: &Session) -> (Bundles, Vec<Pat
         session.tell(&format!("warning: {}\n", printable(&text)));
     }
     (bundles, others)
+}
+
+/// The files of a release, as this evidence needs them.
+pub(super) fn files<'a>(folders: &EvidenceFolders, trust: &TrustRoot) -> Files<'a> {
+    Files::new(folders.algorithms()).with_bytes(folders.bytes_wanted(trust))
 }
 
 /// The registries that images are asked of; with `--offline` none, and no client is ever made.

@@ -9,7 +9,7 @@ use crate::gate;
 use crate::plan::Mode;
 use crate::policy::{Request, Standard};
 use crate::report::human::Recording;
-use crate::source::directory::{EvidenceFolders, Files};
+use crate::source::directory::EvidenceFolders;
 use crate::source::oci::RegistryEvidence;
 
 use super::error::NO_DECISION;
@@ -58,7 +58,7 @@ impl Verify {
         let folders = EvidenceFolders::read_with(&evidence, &bundles);
         let progress = Progress::on(session);
         let artifacts =
-            Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
+            load::files(&folders, &standard.trust).with_progress(|name, bytes| progress.read(name, bytes));
         let registries = load::registries(&self.gate.evidence, session)
             .with_progress(|host, requests| progress.asked(host, requests));
         let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);

@@ -37,7 +37,7 @@ impl ArtifactFiles for Files {
     }
 
     fn algorithms(&self) -> Algorithms {
-        Algorithms::Sha256AndSha512
+        Algorithms::Sha2
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sigstore::crypto::{CertificateInfo, FulcioCiClaims};
 use sigstore::types::DerCertificate;
 use x509_cert::Certificate;
-use x509_cert::der::Decode as _;
+use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
@@ -17,6 +17,7 @@ use x509_cert::ext::pkix::{
 };
 use x509_cert::time::Time;
 
+use crate::key::PublicKey;
 use crate::time::Timestamp;
 
 /// What the one certificate of a time stamp authority is for, and nothing else
@@ -170,6 +171,13 @@ pub(super) fn issuer_key_id(certificate: &DerCertificate) -> Option<Vec<u8>> {
     let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
     let (_, id): (bool, AuthorityKeyIdentifier) = certificate.tbs_certificate.get().ok()??;
     Some(id.key_identifier?.into_bytes())
+}
+
+/// A certificate's own key, if it is of a kind known here.
+pub(super) fn key(certificate: &DerCertificate) -> Option<PublicKey> {
+    let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
+    let spki = certificate.tbs_certificate.subject_public_key_info.to_der().ok()?;
+    PublicKey::from_spki(&spki).ok()
 }
 
 /// A certificate's issuer, as a distinguished name: for reasons only.

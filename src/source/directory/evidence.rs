@@ -10,12 +10,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::layout;
-use crate::evidence::{EvidenceSource, Gathered};
+use crate::evidence::{BytesOf, Evidence, EvidenceSource, Gathered};
 use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
 use crate::source::bundle::Bundles;
 use crate::source::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use crate::source::intake::{Intake, Limits};
+use crate::trust::TrustRoot;
 
 /// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
 const NAMES: u64 = 65_536;
@@ -61,6 +62,11 @@ impl EvidenceFolders {
     /// The algorithms that artifacts have to be read with, so that all of this can be held to them.
     pub fn algorithms(&self) -> Algorithms {
         self.intake.algorithms()
+    }
+
+    /// The artifacts whose bytes some of this may be over, under this trust.
+    pub fn bytes_wanted(&self, trust: &TrustRoot) -> Vec<BytesOf> {
+        self.intake.bytes_wanted(trust)
     }
 
     /// What was taken in, for a source that adds to it.
@@ -163,11 +169,21 @@ impl Reader<'_> {
     fn file(&mut self, source: &str, lines: bool, read: io::Result<Bytes>) {
         match read {
             Ok(Bytes::All(bytes)) if lines => self.lines(source, &bytes),
-            Ok(Bytes::All(bytes)) => self.intake.take(source, bytes, None),
+            Ok(Bytes::All(bytes)) => self.document(source, bytes),
             Ok(Bytes::TooMany) => {
                 self.intake.exceed("bytes of one evidence file", self.most(lines), self.most(lines) + 1);
             }
             Err(error) => self.intake.unreachable(source, &error),
+        }
+    }
+
+    /// One document; a detached signature is made one of its bytes and its name.
+    fn document(&mut self, source: &str, bytes: Vec<u8>) {
+        let name = Path::new(source).file_name().unwrap_or_default().to_string_lossy();
+        match Evidence::detached(&name, &bytes) {
+            None => self.intake.take(source, bytes, None),
+            Some(Ok(document)) => self.intake.take(source, document, None),
+            Some(Err(problem)) => self.intake.take(source, bytes, Some(problem)),
         }
     }
 
@@ -185,7 +201,7 @@ impl Reader<'_> {
 /// The names that evidence has in a folder.
 fn is_evidence(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
-    [".sigstore.json", ".sigstore", ".json", ".jsonl", ".dsse"]
+    [".sigstore.json", ".sigstore", ".json", ".jsonl", ".dsse", ".sig"]
         .iter()
         .any(|end| name.ends_with(end.as_bytes()))
 }
@@ -366,7 +382,7 @@ mod tests {
         let sha512 = folder(&[("a.json", &envelope("sha512", &"a".repeat(128))), ("b.json", b"{}")]);
         let algorithms = |folder: &TempDir| EvidenceFolders::read(&[folder.path().to_owned()]).algorithms();
         assert_eq!(algorithms(&sha256), Algorithms::Sha256);
-        assert_eq!(algorithms(&sha512), Algorithms::Sha256AndSha512);
+        assert_eq!(algorithms(&sha512), Algorithms::Sha2);
     }
 
     #[test]
