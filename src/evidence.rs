@@ -29,8 +29,8 @@ use crate::release::digest::{ArtifactDigest, Digest};
 use crate::release::resolved::ResolvedRelease;
 use crate::trust::TrustRoot;
 use bundle::{Algorithm, Bundle};
-use envelope::Envelope;
 use detached::Detached;
+use envelope::Envelope;
 use simple_signing::SimpleSigning;
 pub(crate) use standing::use_for;
 use statement::Statement;
@@ -130,8 +130,9 @@ impl Evidence {
     /// signs no SHA-256 digest. Found before anything is authenticated, and nothing is decided by it.
     pub fn wants_bytes(&self, trust: &TrustRoot) -> Option<BytesOf> {
         match &self.content {
-            Content::Detached(detached) => signer::may_sign_no_digest(trust, "")
-                .then(|| BytesOf::Named(detached.artifact.clone())),
+            Content::Detached(detached) => {
+                signer::may_sign_no_digest(trust, "").then(|| BytesOf::Named(detached.artifact.clone()))
+            }
             Content::Bundle(bundle) => {
                 let bundle::Content::Message(message) = bundle.content() else { return None };
                 let wanted = match bundle.key_hint() {

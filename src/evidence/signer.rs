@@ -278,7 +278,9 @@ fn no_key(candidates: &[Candidate<'_>], signature: &Signature<'_>) -> Rejection 
 fn signed<'s>(signature: &'s Signature<'_>) -> Signed<'s> {
     match &signature.over {
         Over::Artifact { bytes: Ok(bytes), .. } => Signed::Bytes(bytes),
-        Over::Artifact { digest, .. } | Over::Envelope { subject: Some(digest), .. } => Signed::Digest(digest),
+        Over::Artifact { digest, .. } | Over::Envelope { subject: Some(digest), .. } => {
+            Signed::Digest(digest)
+        }
         Over::Envelope { pae, subject: None, .. } => Signed::Pae(pae),
         Over::Bytes(bytes) => Signed::Bytes(bytes),
     }

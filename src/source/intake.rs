@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::evidence::limits::{DOCUMENT_BYTES, PIECES, TOTAL_BYTES};
-use crate::evidence::{BytesOf, Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile, pack};
+use crate::evidence::{
+    BytesOf, Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile, pack,
+};
 use crate::release::digest::{Algorithms, Digest};
 use crate::trust::TrustRoot;
 

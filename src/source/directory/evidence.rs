@@ -109,9 +109,9 @@ impl Reader<'_> {
                 Err(error) => self.intake.unreachable(&shown, &error),
             }
         } else {
-            let lines = path.extension().is_some_and(|extension| extension == "jsonl");
-            let read = open_file(path).and_then(|file| read_bounded(file, self.most(lines)));
-            self.file(&shown, lines, read);
+            let holds = Holds::of(path.as_os_str());
+            let read = open_file(path).and_then(|file| read_bounded(file, self.most(holds)));
+            self.file(&shown, holds, read);
         }
     }
 
@@ -133,9 +133,9 @@ impl Reader<'_> {
                     Err(error) => self.intake.unreachable(&folder.path(&name).display().to_string(), &error),
                 },
                 Kind::File if is_evidence(&name) => {
-                    let lines = name.as_encoded_bytes().ends_with(b".jsonl");
-                    let read = folder.read(&name, self.most(lines));
-                    self.file(&folder.path(&name).display().to_string(), lines, read);
+                    let holds = Holds::of(&name);
+                    let read = folder.read(&name, self.most(holds));
+                    self.file(&folder.path(&name).display().to_string(), holds, read);
                 }
                 Kind::File | Kind::Link | Kind::Special => self.intake.ignore(1),
             }
@@ -162,16 +162,19 @@ impl Reader<'_> {
     }
 
     /// A file of lines holds several documents, so that only their sum bounds it.
-    fn most(&self, lines: bool) -> u64 {
-        if lines { self.intake.total_limit() } else { self.intake.document_limit() }
+    fn most(&self, holds: Holds) -> u64 {
+        match holds {
+            Holds::Lines => self.intake.total_limit(),
+            Holds::Document => self.intake.document_limit(),
+        }
     }
 
-    fn file(&mut self, source: &str, lines: bool, read: io::Result<Bytes>) {
+    fn file(&mut self, source: &str, holds: Holds, read: io::Result<Bytes>) {
         match read {
-            Ok(Bytes::All(bytes)) if lines => self.lines(source, &bytes),
+            Ok(Bytes::All(bytes)) if holds == Holds::Lines => self.lines(source, &bytes),
             Ok(Bytes::All(bytes)) => self.document(source, bytes),
             Ok(Bytes::TooMany) => {
-                self.intake.exceed("bytes of one evidence file", self.most(lines), self.most(lines) + 1);
+                self.intake.exceed("bytes of one evidence file", self.most(holds), self.most(holds) + 1);
             }
             Err(error) => self.intake.unreachable(source, &error),
         }
@@ -195,6 +198,19 @@ impl Reader<'_> {
                 self.intake.take(&format!("{source}:{}", at + 1), line.to_vec(), None);
             }
         }
+    }
+}
+
+/// What a file of evidence holds, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Document,
+    Lines,
+}
+
+impl Holds {
+    fn of(name: &OsStr) -> Self {
+        if name.as_encoded_bytes().ends_with(b".jsonl") { Self::Lines } else { Self::Document }
     }
 }
 
