@@ -7,6 +7,7 @@ use crate::release::digest::ClaimedDigest;
 use crate::trust::Pattern;
 use crate::verify::attestations::{is_met, is_possible};
 use crate::verify::facts::Says;
+use crate::verify::set_aside::Quoted;
 
 use super::{AttestationsSection, DocumentError, Ending, Kind, Origin, Reading, Spanned, Worst};
 
@@ -251,14 +252,9 @@ fn word(ending: Ending) -> String {
     format!("`{word}`")
 }
 
-/// Out of evidence: control characters escaped, cut when long.
+/// Out of evidence.
 fn quoted(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut shown: String = text.chars().take(LONGEST).flat_map(|c| c.escape_debug()).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    format!("`{shown}`")
+    Quoted::new(text).to_string()
 }
 
 /// The first few of a list.
