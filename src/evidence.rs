@@ -7,6 +7,7 @@
 pub mod attestation;
 pub mod bundle;
 mod claim;
+mod detached;
 pub mod envelope;
 pub mod limits;
 pub mod pack;
@@ -23,9 +24,12 @@ mod wire;
 use serde_json::Value;
 
 use crate::json;
-use crate::release::digest::Digest;
+use crate::key;
+use crate::release::digest::{ArtifactDigest, Digest};
 use crate::release::resolved::ResolvedRelease;
+use crate::trust::TrustRoot;
 use bundle::{Algorithm, Bundle};
+use detached::Detached;
 use envelope::Envelope;
 use simple_signing::SimpleSigning;
 pub(crate) use standing::use_for;
@@ -46,6 +50,7 @@ enum Content {
     Bundle(Box<Bundle>),
     Envelope(Envelope),
     SimpleSigning(SimpleSigning),
+    Detached(Detached),
 }
 
 impl Evidence {
@@ -62,9 +67,17 @@ impl Evidence {
         let content = match kind(&value) {
             Kind::Envelope => Content::Envelope(Envelope::read(value)?),
             Kind::SimpleSigning => Content::SimpleSigning(SimpleSigning::read(value)?),
+            Kind::Detached => Content::Detached(Detached::read(value)?),
             Kind::Bundle => Content::Bundle(Box::new(Bundle::read(value)?)),
         };
         Ok(Self { source: source.to_owned(), digest: Digest::of_bytes(&bytes), bytes, content })
+    }
+
+    /// The document that the bytes of a `.sig` file are read as, which [`Evidence::parse`] takes; `None`
+    /// for a file of another name.
+    pub fn detached(file_name: &str, bytes: &[u8]) -> Option<Result<Vec<u8>, Unreadable>> {
+        let artifact = file_name.strip_suffix(detached::SUFFIX)?;
+        Some(detached::document(artifact, bytes))
     }
 
     /// Takes a cosign simple-signing payload and the signature that a registry keeps beside it: a
@@ -95,22 +108,41 @@ impl Evidence {
         self.digest
     }
 
-    /// Whether a SHA-512 digest is named inside: then artifacts are read with it as well.
+    /// Whether a longer digest than SHA-256 is named inside: then artifacts are read with those as well.
     ///
     /// All that an unauthenticated payload ever tells, and nothing is decided by it.
-    pub fn names_sha512(&self) -> bool {
+    pub fn names_longer_digest(&self) -> bool {
         let envelope = match &self.content {
             Content::Envelope(envelope) => envelope,
             Content::Bundle(bundle) => match bundle.content() {
                 bundle::Content::Envelope(envelope) => envelope,
                 bundle::Content::Message(message) => {
                     let digest = message.digest.as_ref();
-                    return digest.is_some_and(|digest| digest.algorithm == Algorithm::Sha512);
+                    return digest.is_some_and(|digest| digest.algorithm != Algorithm::Sha256);
                 }
             },
-            Content::SimpleSigning(_) => return false,
+            Content::SimpleSigning(_) | Content::Detached(_) => return false,
         };
         Statement::read(envelope.payload()).is_ok_and(|statement| statement.names("sha512"))
+    }
+
+    /// The artifact whose very bytes this may be a signature over, under this trust: one by a key that
+    /// signs no SHA-256 digest. Found before anything is authenticated, and nothing is decided by it.
+    pub fn wants_bytes(&self, trust: &TrustRoot) -> Option<BytesOf> {
+        match &self.content {
+            Content::Detached(detached) => {
+                signer::may_sign_no_digest(trust, "").then(|| BytesOf::Named(detached.artifact.clone()))
+            }
+            Content::Bundle(bundle) => {
+                let bundle::Content::Message(message) = bundle.content() else { return None };
+                let wanted = match bundle.key_hint() {
+                    Some(hint) => signer::may_sign_no_digest(trust, hint),
+                    None => bundle.certified_key().is_some_and(|kind| kind != key::Algorithm::EcdsaP256),
+                };
+                message.digest.clone().filter(|_| wanted).map(BytesOf::Digest)
+            }
+            Content::Envelope(_) | Content::SimpleSigning(_) => None,
+        }
     }
 
     /// The bytes as received.
@@ -119,18 +151,41 @@ impl Evidence {
     }
 }
 
+/// Which artifact a signature means, by the evidence's own word.
+#[derive(Debug, Clone)]
+pub enum BytesOf {
+    /// The one of this name.
+    Named(String),
+    /// Whichever has this digest.
+    Digest(bundle::SignedDigest),
+}
+
+impl BytesOf {
+    /// Whether it means the artifact of this name that was read.
+    pub fn means(&self, name: &str, read: &ArtifactDigest) -> bool {
+        match self {
+            Self::Named(named) => named == name,
+            Self::Digest(digest) => claim::has(read, digest),
+        }
+    }
+}
+
 /// Kinds of documents.
 enum Kind {
     Bundle,
     Envelope,
     SimpleSigning,
+    Detached,
 }
 
 /// What a document means to be, so that the reason it is refused with speaks of that.
 fn kind(value: &Value) -> Kind {
     let has = |name| value.get(name).is_some();
-    if value.get("mediaType").and_then(Value::as_str) == Some(simple_signing::MEDIA_TYPE) {
+    let media_type = value.get("mediaType").and_then(Value::as_str);
+    if media_type == Some(simple_signing::MEDIA_TYPE) {
         Kind::SimpleSigning
+    } else if media_type == Some(detached::MEDIA_TYPE) {
+        Kind::Detached
     } else if has("payloadType") || has("signatures") && !has("verificationMaterial") {
         Kind::Envelope
     } else {

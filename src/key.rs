@@ -202,6 +202,18 @@ impl PublicKey {
             .map_err(|_| BadSignature)
     }
 
+    /// Verifies a signature over bytes of which only the SHA-384 is at hand (P-384 only).
+    ///
+    /// # Errors
+    /// [`BadSignature`], also for keys that sign no SHA-384 digest.
+    pub fn verify_sha384(&self, sha384: &[u8; 48], signature: &[u8]) -> Result<(), BadSignature> {
+        let Some((Algorithm::EcdsaP384, raw)) = self.parts() else { return Err(BadSignature) };
+        let hashed = Hashed::import_less_safe(sha384, &digest::SHA384).map_err(|_| BadSignature)?;
+        UnparsedPublicKey::new(&ECDSA_P384_SHA384_ASN1, raw)
+            .verify_digest(&hashed, signature)
+            .map_err(|_| BadSignature)
+    }
+
     fn parts(&self) -> Option<(Algorithm, &[u8])> {
         [(Algorithm::EcdsaP256, P256), (Algorithm::EcdsaP384, P384), (Algorithm::Ed25519, ED25519_SPKI)]
             .into_iter()

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod gate;
 pub mod json;
 pub mod key;
+mod network;
 pub mod plan;
 pub mod policy;
 pub mod release;

@@ -2,13 +2,14 @@
 //!
 //! In: paths and repositories that the user named. Out: bytes, for the rooms that judge them:
 //! [`directory`] reads files, folders and OCI layouts, [`oci`] registries, [`bundle`] what was collected
-//! of one release, [`manifests`] rendered manifests. They share `folder` (folders without links),
+//! of one release, [`manifests`] rendered manifests; [`gathering`] is all evidence together. They share `folder` (folders without links),
 //! `attached` (evidence in artifact manifests) and `intake` (everything taken in, within limits).
 
 mod attached;
 pub mod bundle;
 pub mod directory;
 mod folder;
+pub mod gathering;
 mod intake;
 pub mod manifests;
 pub mod oci;

@@ -120,6 +120,9 @@ impl Signer {
     }
 }
 
+/// The issuer of certificates that name none, as trust writes it: GitHub's own, for its releases.
+pub const NO_ISSUER: &str = "none";
+
 /// A key, or a keyless identity, of one root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {

@@ -168,7 +168,31 @@ impl Source {
         self.locate(&at.referenced)
     }
 
+    /// The tab that stands where indentation should, if that is what broke the text: readers notice one
+    /// only where what follows makes no sense any more.
+    fn tab_in_indentation(&self) -> Option<DocumentError> {
+        let broken = Parser::new_from_str(&self.text).find_map(Result::err)?;
+        let mut start = 0;
+        for (at, line) in self.text.split_inclusive('\n').enumerate().take(broken.marker().line() + 1) {
+            let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+            let tab = line.get(..indentation).and_then(|blank| blank.find('\t'));
+            if let Some(tab) = tab.filter(|_| !line.trim().is_empty()) {
+                let span = start + tab..start + tab + 1;
+                return Some(DocumentError {
+                    place: self.place_of(at as u64 + 1, tab as u64 + 1, span),
+                    message: "a tab indents this line, and YAML takes spaces alone for that".to_owned(),
+                    help: Some("put spaces in its place".to_owned()),
+                });
+            }
+            start += line.len();
+        }
+        None
+    }
+
     fn explain(&self, error: &serde_saphyr::Error) -> DocumentError {
+        if let Some(tab) = self.tab_in_indentation() {
+            return tab;
+        }
         let error = error.without_snippet();
         let place = match error.location() {
             Some(location) => self.locate(&location),
@@ -291,6 +315,18 @@ mod tests {
             assert!(refused(tagged).contains("tags such as"), "{tagged}");
         }
         assert!(refused("min: 1\nnames: [é, !!str b]\n").starts_with("rule.yaml:2:"));
+    }
+
+    #[test]
+    fn a_tab_that_indents_is_shown_where_it_stands() {
+        for (text, place) in [
+            ("min: 1\nnames:\n\t- a\n", "rule.yaml:3:1: "),
+            ("names:\n  - a\n \t- b\nmin: 1\n", "rule.yaml:3:2: "),
+        ] {
+            let refused = refused(text);
+            assert!(refused.starts_with(place) && refused.contains("a tab indents"), "{refused}");
+        }
+        assert!(!refused("min: 1\nnames: [a,\n\tb]\nx: 1\n").contains("tab"), "a tab between values is none");
     }
 
     #[test]

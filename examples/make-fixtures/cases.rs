@@ -7,7 +7,9 @@
 mod approvals;
 mod artifacts;
 mod attestations;
+mod builders;
 mod builds;
+mod bytes;
 mod documents;
 mod kinds;
 mod manifests;
@@ -70,11 +72,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         artifacts::CASES,
         manifests::CASES,
         signatures::CASES,
+        bytes::CASES,
         witnesses::CASES,
         approvals::CASES,
         attestations::CASES,
         provenance::CASES,
         builds::CASES,
+        builders::CASES,
         registry::CASES,
         rollout::CASES,
         documents::CASES,

@@ -63,7 +63,7 @@ pub(crate) struct Template<'a> {
 pub(crate) struct Workload {
     /// The subject alternative name.
     pub(crate) subject: String,
-    /// The OIDC issuer.
+    /// The OIDC issuer; empty for a certificate that names none.
     pub(crate) issuer: String,
     /// Fulcio's claims, by the last arc of their extension (9 to 24).
     pub(crate) claims: Vec<(u8, String)>,
@@ -155,8 +155,10 @@ pub(crate) fn workload_extensions(workload: &Workload, spki: &[u8]) -> Vec<Vec<u
     let tag = if workload.subject.contains("://") { 0x86 } else { 0x81 };
     let name = der::value(tag, workload.subject.as_bytes());
     extensions.push(extension(SUBJECT_ALT_NAME, true, &der::sequence(&[name])));
-    extensions.push(extension(&format!("{FULCIO}.1"), false, workload.issuer.as_bytes()));
-    extensions.push(extension(&format!("{FULCIO}.8"), false, &der::utf8(&workload.issuer)));
+    if !workload.issuer.is_empty() {
+        extensions.push(extension(&format!("{FULCIO}.1"), false, workload.issuer.as_bytes()));
+        extensions.push(extension(&format!("{FULCIO}.8"), false, &der::utf8(&workload.issuer)));
+    }
     for (arc, claim) in &workload.claims {
         extensions.push(extension(&format!("{FULCIO}.{arc}"), false, &der::utf8(claim)));
     }

@@ -115,7 +115,7 @@ impl Record {
         let kind = kind_of(decision);
         let name = format!("{}-{}", digest.hex().get(..12).unwrap_or_default(), signer.short_name());
         let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &name)));
-        session.create(&target, &bundle, false)?;
+        session.create(&target, &bundle)?;
         session.say(&format!("signed the {kind}: {}\n", target.display()));
         Ok(Exit::Holds)
     }
@@ -187,23 +187,23 @@ impl Record {
         if !self.yes && !confirmed(session) {
             return Err(Failure::new(Exit::Denied, "not signed"));
         }
-        let alone = records.len() == 1;
+        // The file of a single record; several have files of their own in a folder.
+        let file = self.output.as_ref().filter(|output| records.len() == 1 && output.extension().is_some());
         for (record, login) in records {
             let statement = statement::approval(&digest, &record);
             let bundle = signer.statement(&statement, &digest, Signing::Attestation, session)?;
-            let target = self.target(&record, &digest, &login, alone);
-            session.create(&target, &bundle, false)?;
+            let target = file.cloned().unwrap_or_else(|| self.target(&record, &digest, &login));
+            session.create(&target, &bundle)?;
             session.say(&format!("passed on what github:{} said: {}\n", printable(&login), target.display()));
         }
         Ok(Exit::Holds)
     }
 
-    /// Where one record goes: the file of a single one, else a file of its own in the folder.
-    fn target(&self, record: &Approval, digest: &ClaimedDigest, login: &str, alone: bool) -> PathBuf {
+    /// The file of its own that one record gets in the folder.
+    fn target(&self, record: &Approval, digest: &ClaimedDigest, login: &str) -> PathBuf {
         let name = format!("{}-github-{login}", digest.hex().get(..12).unwrap_or_default());
         let name = bundle_name(kind_of(record.decision), &name);
         match &self.output {
-            Some(output) if alone && output.extension().is_some() => output.clone(),
             Some(folder) => folder.join(name),
             None => Path::new("evidence").join(name),
         }

@@ -40,7 +40,8 @@ pub(super) struct Attest {
 impl Attest {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let signer = self.signer.signer(session)?;
-        signer.warn_of_stranger(Signing::Attestation, session);
+        let signing = Signing::of_statement(&self.predicate_type);
+        signer.warn_of_stranger(signing, session);
         let subjects = self.subjects(session)?;
         let predicate = json::parse(&session.read(&self.predicate, Exit::Usage)?).map_err(|error| {
             Failure::usage(format!("the predicate `{}` is not JSON", self.predicate.display()))
@@ -56,11 +57,11 @@ impl Attest {
             }
         };
         signer.announce(shown(&statement, &subjects), session);
-        let bundle = signer.statement(&statement, &digest_of(&subjects)?, Signing::Attestation, session)?;
+        let bundle = signer.statement(&statement, &digest_of(&subjects)?, signing, session)?;
         let kind = if self.predicate_type == "provenance" { "provenance" } else { "attestation" };
         let first = subjects.first().and_then(|subject| subject.name.clone()).unwrap_or_default();
         let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &first)));
-        session.create(&target, &bundle, false)?;
+        session.create(&target, &bundle)?;
         let count =
             if subjects.len() == 1 { "1 subject".to_owned() } else { format!("{} subjects", subjects.len()) };
         session.say(&format!("attested {count}: {}\n", target.display()));

@@ -17,10 +17,10 @@ use crate::release::resolved::{
     Image, ImageManifests, Kept, Mismatch, Resolution, ResolvedRelease, Unfetched,
 };
 use crate::source::bundle::{Bundles, Collected};
-use crate::source::directory::{EvidenceFolders, Files};
-use crate::source::oci::RegistryEvidence;
+use crate::source::directory::Files;
 
 use super::flags::{EvidenceFlags, ReleaseFlags};
+use super::load::Sources;
 use super::progress::Progress;
 use super::{Exit, Failure, Session, load};
 
@@ -60,18 +60,14 @@ impl Bundle {
         let paths = load::evidence_paths(&self.evidence, &config, &trust, session)?;
         let (bundles, paths) = Bundles::among(&paths);
         refuse_broken(&bundles)?;
-        let folders = EvidenceFolders::read_with(&paths, &bundles);
         let progress = Progress::on(session);
-        let files = Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
-        let registries = load::registries(&self.evidence, session)
-            .with_progress(|host, requests| progress.asked(host, requests));
-        let images = bundles.images(&registries);
+        let sources = Sources::open((bundles, paths), &self.evidence, &trust, &progress, session);
+        let images = sources.images();
         let fetched = Fetched { images: &images, documents: Mutex::default() };
-        let release = resolved(release, &files, &fetched)?;
-        let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);
-        let (pieces, gathered) = evidence.pieces(&release);
+        let release = resolved(release, &sources.artifacts, &fetched)?;
+        let (pieces, gathered) = sources.evidence().pieces(&release);
         progress.clear();
-        load::tell_requests(&registries, session);
+        sources.tell_requests(session);
         refuse_incomplete(&gathered)?;
         self.write(&release, &pieces, &fetched.into_documents(), session)
     }
@@ -92,13 +88,13 @@ impl Bundle {
             images: images.map(|artifact| artifact.digest()).collect::<BTreeSet<_>>(),
         };
         if self.output.extension().is_some_and(|ending| ending == "tar") {
-            session.create(&self.output, &collected.archive(), false)?;
+            session.create(&self.output, &collected.archive())?;
         } else {
             // The list comes last, so that a folder that was not finished is no bundle.
             let mut files: Vec<_> = collected.files().into_iter().collect();
             files.sort_by_key(|(name, _)| name == "bundle.json");
             for (name, bytes) in files {
-                session.create(&self.output.join(name), &bytes, false)?;
+                session.create(&self.output.join(name), &bytes)?;
             }
         }
         session.say(&format!(

@@ -17,13 +17,11 @@ use crate::report::human::Recording;
 use crate::report::inspection::Inspection;
 use crate::report::paint::printable;
 use crate::rollout::Plan;
-use crate::source::directory::{EvidenceFolders, Files};
-use crate::source::oci::RegistryEvidence;
 
 use super::error::{NO_DECISION, NOT_RECORDED, NOT_WRITTEN};
 use super::flags::GateFlags;
 use super::github;
-use super::load::{self, LogPlace};
+use super::load::{self, LogPlace, Missing, Sources};
 use super::progress::Progress;
 use super::reports::{Reports, Telling};
 use super::{Exit, Failure, Session, caller};
@@ -82,15 +80,16 @@ impl Deploy {
         let Some(release) = load::release_in_reach(&self.gate.release, &config, session)? else {
             return self.preview(&config, &rollout, session);
         };
-        rollout.check(&release).map_err(Failure::from)?;
+        load::check_rollout(&rollout, &release, (&self.gate.release, &config), session)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
-        let (bundles, evidence) = load::bundles(&evidence, session);
+        let evidence = load::bundles(&evidence, session);
         let clock = session.now();
         load::refuse_other_log(self.audit_log.as_deref(), &config)?;
         let place = LogPlace::of(self.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
         let summary = self.summary.prepare(&trust, place.key.as_ref(), session)?;
-        let mut log = place.open(self.audit_init, &trust, &release.environment, session, clock)?;
+        let missing = if self.audit_init { Missing::IsMade } else { Missing::IsRefused };
+        let mut log = place.open(missing, &trust, &release.environment, session, clock)?;
         let recorded = log.last_versions(&release.environment);
         let policies = load::policies(&self.gate.policy, &config, &trust, &recorded)?;
         let (mode, now) = match &self.gate.now {
@@ -100,19 +99,15 @@ impl Deploy {
         };
         let standard = Standard { trust, policies };
         let request = Request { rollout, mode, caller: caller::of(session) };
-        let folders = EvidenceFolders::read_with(&evidence, &bundles);
         let progress = Progress::on(session);
-        let artifacts =
-            Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
-        let registries = load::registries(&self.gate.evidence, session)
-            .with_progress(|host, requests| progress.asked(host, requests));
-        let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);
-        let images = bundles.images(&registries);
-        let world = World { artifacts: &artifacts, images: &images, evidence: &evidence };
+        let sources = Sources::open(evidence, &self.gate.evidence, &standard.trust, &progress, session);
+        sources.tell_strange_bundles(&self.gate.evidence, &release, session);
+        let (images, evidence) = (sources.images(), sources.evidence());
+        let world = World { artifacts: &sources.artifacts, images: &images, evidence: &evidence };
         let outcome =
             gate::preflight(release, request, world, &standard, &mut log, Times { judged: now, clock });
         progress.clear();
-        load::tell_requests(&registries, session);
+        sources.tell_requests(session);
         for warning in log.take_warnings() {
             session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
         }

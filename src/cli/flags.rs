@@ -51,7 +51,7 @@ pub(super) struct ReleaseFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Evidence")]
 pub(super) struct EvidenceFlags {
-    /// A file or folder of evidence (repeatable)
+    /// A file or folder of evidence (repeatable; replaces what laforge.yaml names)
     #[arg(long, value_name = "PATH")]
     pub(super) evidence: Vec<PathBuf>,
     /// The trust file; where laforge.yaml names one, it must resolve to the same trust digest

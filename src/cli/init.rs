@@ -63,7 +63,7 @@ impl Init {
             false => Trusted { signers: Vec::new(), people: Vec::new(), builders: Vec::new() },
         };
         let gate = self.audit_log(session)?;
-        let put = |path: &str, text: &str| session.create(&self.folder.join(path), text.as_bytes(), false);
+        let put = |path: &str, text: &str| session.create(&self.folder.join(path), text.as_bytes());
         put("trust.yaml", &trust_yaml(trusted, &gate)?)?;
         put("policies/baseline.yaml", BASELINE)?;
         put("policies/policy-set.yaml", POLICY_SET)?;
@@ -100,8 +100,8 @@ impl Init {
             }
         };
         let public = key.public().to_pem();
-        session.create(&self.folder.join(AUDIT_KEY), key.to_pem(None).map_err(failed)?.as_bytes(), true)?;
-        session.create(&self.folder.join("trust/audit.pub"), public.as_bytes(), false)?;
+        session.create_secret(&self.folder.join(AUDIT_KEY), key.to_pem(None).map_err(failed)?.as_bytes())?;
+        session.create(&self.folder.join("trust/audit.pub"), public.as_bytes())?;
         let log = self.folder.join(AUDIT_LOG);
         let caller = caller::of(session);
         let new = NewLog { seen: load::seen_folder(session), ..NewLog::new(log, &origin, &caller) };

@@ -22,7 +22,12 @@ pub(super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let bytes = session.read(&self.file, Exit::Usage)?;
+        if session.is_folder(&self.file) {
+            return Err(Failure::usage(format!("`{}` is a folder", self.file.display())).hint(
+                "name a file in it; of what `laforge bundle` made, `bundle.json` lists the evidence below `evidence/`",
+            ));
+        }
+        let bytes = session.read_file(&self.file)?;
         let inspection = Inspection::of(&bytes).ok_or_else(|| {
             Failure::usage(format!("`{}` is none of the things that can be inspected", self.file.display()))
             .hint(

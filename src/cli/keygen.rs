@@ -65,8 +65,8 @@ impl Keygen {
         let key = SecretKey::generate(algorithm).map_err(failed)?;
         let secret = key.to_pem(passphrase.as_deref()).map_err(failed)?;
         let (secret_path, public_path) = (with_ending(&self.output, "key"), with_ending(&self.output, "pub"));
-        session.create(&secret_path, secret.as_bytes(), true)?;
-        session.create(&public_path, key.public().to_pem().as_bytes(), false)?;
+        session.create_secret(&secret_path, secret.as_bytes())?;
+        session.create(&public_path, key.public().to_pem().as_bytes())?;
         session.say(&format!(
             "wrote {} (keep it) and {} (name it in trust.yaml under {})\n",
             secret_path.display(),

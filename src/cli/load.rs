@@ -6,6 +6,7 @@
 mod deployed;
 mod executor;
 mod log;
+mod world;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,10 +15,11 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Config};
 use crate::evidence::bundle::instance::Instance;
+use crate::evidence::use_for;
 use crate::policy::{PolicySet, PolicySets};
+use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
 use crate::release::reference::{ImageReference, ReferenceError};
-use crate::release::{Location, Release};
 use crate::report::paint::printable;
 use crate::source::bundle::Bundles;
 use crate::source::directory;
@@ -31,9 +33,10 @@ use super::exit::Exit;
 use super::flags::{EvidenceFlags, PolicyFlags};
 use super::session::Session;
 
-pub(super) use deployed::release_in_reach;
+pub(super) use deployed::{check_rollout, release_in_reach};
 pub(super) use executor::{AnchorFlags, accept, executor, executor_trust};
-pub(super) use log::{LogPlace, audit_failure, refuse_other_log, seen_folder};
+pub(super) use log::{LogPlace, Missing, audit_failure, refuse_other_log, seen_folder};
+pub(super) use world::Sources;
 
 /// What an absent `laforge.yaml` stands for: nothing configured.
 const NOTHING: &str = "apiVersion: laforge.dev/v1\nkind: Config\n";
@@ -86,26 +89,6 @@ pub(super) fn add_images(release: &mut Release, images: &[String]) -> Result<(),
             .map_err(|error| Failure::usage(format!("--image `{image}` {error}")))?;
     }
     Ok(())
-}
-
-/// Name and path of each artifact of a release that is a file.
-pub(super) fn release_files(session: &Session, path: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let release = release(session, path)?;
-    let files: Vec<(String, PathBuf)> = release
-        .artifacts
-        .into_iter()
-        .filter_map(|artifact| match artifact.location {
-            Location::File(path) => Some((artifact.name, path)),
-            Location::Layout { .. }
-            | Location::Registry { .. }
-            | Location::Assembled(_)
-            | Location::DigestOnly => None,
-        })
-        .collect();
-    match files.is_empty() {
-        true => Err(Failure::usage("the release has no artifact that is a file")),
-        false => Ok(files),
-    }
 }
 
 /// Whose word counts. A trust file on the command line may not loosen the configured one.
@@ -192,20 +175,13 @@ pub(super) fn bundles(paths: &[PathBuf], session: &Session) -> (Bundles, Vec<Pat
 }
 
 /// The registries that images are asked of; with `--offline` none, and no client is ever made.
-pub(super) fn registries<'a>(flags: &EvidenceFlags, session: &Session) -> Registries<'a> {
+fn registries<'a>(flags: &EvidenceFlags, session: &Session) -> Registries<'a> {
     if flags.offline {
         return Registries::offline();
     }
     let home = || session.variable("HOME").map(|home| Path::new(&home).join(".docker"));
     let docker_config = session.variable("DOCKER_CONFIG").map(PathBuf::from).or_else(home);
     Registries::online(Settings { docker_config, ..Settings::default() })
-}
-
-/// With `-v`, how much was asked.
-pub(super) fn tell_requests(registries: &Registries<'_>, session: &Session) {
-    if session.verbose && registries.requests() > 0 {
-        session.tell(&format!("{} requests to registries\n", registries.requests()));
-    }
 }
 
 /// The configured sets and the flags, none of them older than what the log has recorded.
@@ -266,8 +242,21 @@ pub(super) enum Signing {
     Artifact,
     /// An attestation.
     Attestation,
+    /// What a verifier found.
+    Summary,
     /// A person's word.
     Approval,
+}
+
+impl Signing {
+    /// What signing a statement of this type is.
+    pub(super) fn of_statement(predicate_type: &str) -> Self {
+        match use_for(predicate_type) {
+            Use::Artifact => Self::Artifact,
+            Use::Vsa => Self::Summary,
+            Use::Attestation | Use::Policy => Self::Attestation,
+        }
+    }
 }
 
 /// The configured trust, if there is one that can be used: for courtesies, never for a verdict.
@@ -289,6 +278,7 @@ pub(super) fn warn_of_stranger(
     let (named, wanted) = match signing {
         Signing::Artifact => (signer(Use::Artifact), "signer with `use: artifact`"),
         Signing::Attestation => (signer(Use::Attestation), "signer with `use: attestation`"),
+        Signing::Summary => (signer(Use::Vsa), "signer with `use: vsa`"),
         Signing::Approval => (trust.people.iter().any(|it| it.identities.iter().any(is_this)), "person"),
     };
     if !named {

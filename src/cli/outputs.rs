@@ -11,18 +11,29 @@ use super::exit::Exit;
 use super::session::Session;
 
 impl Session {
-    /// Writes a file that is not there yet: 0600 when it is secret.
+    /// Writes a file that is not there yet.
     ///
     /// # Errors
     /// A [`Failure`] that says so when it is there.
-    pub fn create(&self, path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
+    pub fn create(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        self.create_with(path, bytes, 0o644)
+    }
+
+    /// The same for a secret, which its owner alone may read.
+    ///
+    /// # Errors
+    /// As [`Session::create`].
+    pub fn create_secret(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        self.create_with(path, bytes, 0o600)
+    }
+
+    fn create_with(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
         let failure = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => Failure::usage(format!("`{}` is already there", path.display()))
                 .hint("it is not overwritten; remove it first, or write to another name"),
             _ => Failure::io(Exit::NoDecision, "write", path, &error),
         };
         self.refuse_log(path)?;
-        let mode = if secret { 0o600 } else { 0o644 };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(failure)?;
         }

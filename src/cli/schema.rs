@@ -9,6 +9,7 @@ use crate::plan;
 use crate::policy;
 use crate::release::Release;
 use crate::rollout::simulate::scenario;
+use crate::source::bundle;
 use crate::trust::TrustRoot;
 
 use super::{Exit, Failure, Session};
@@ -37,6 +38,8 @@ pub(super) enum Kind {
     Report,
     /// The rollout plan
     Plan,
+    /// bundle.json, the list of a release bundle's files
+    Bundle,
     /// A scenario of `laforge rollout simulate`
     Scenario,
     /// The predicate of an approval
@@ -66,6 +69,7 @@ impl Kind {
             Self::PolicySet => policy::policy_set_schema(),
             Self::Report => policy::report_schema(),
             Self::Plan => plan::schema().into(),
+            Self::Bundle => bundle::schema().into(),
             Self::Scenario => scenario::schema().into(),
             Self::Approval => own("approval"),
             Self::BreakGlass => own("break-glass"),

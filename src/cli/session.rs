@@ -3,13 +3,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::KeySource;
 use crate::key::secret::SecretKey;
 use crate::key::{KeyError, PublicKey};
-use crate::report::paint::Paint;
+use crate::report::paint::{Paint, printable};
 use crate::time::Timestamp;
 
 use super::error::Failure;
@@ -85,12 +85,22 @@ impl Session {
     /// # Errors
     /// As [`Session::read_text`], and for what is no file.
     pub fn read_document(&self, path: &Path) -> Result<String, Failure> {
-        let failure = |error: io::Error| Failure::io(Exit::Usage, "read", path, &error);
-        let kind = fs::metadata(path).map_err(failure)?.file_type();
-        if kind.is_fifo() || kind.is_socket() {
-            return Err(failure(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a socket")));
-        }
+        refuse_pipe(path)?;
         self.read_text(path, Exit::Usage)
+    }
+
+    /// Reads bytes whole, of a file as [`Session::read_document`] does.
+    ///
+    /// # Errors
+    /// As [`Session::read`], and for what is no file.
+    pub fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        refuse_pipe(path)?;
+        self.read(path, Exit::Usage)
+    }
+
+    /// Whether a path is a folder.
+    pub fn is_folder(&self, path: &Path) -> bool {
+        path.is_dir()
     }
 
     /// Reads a text file whole.
@@ -121,7 +131,10 @@ impl Session {
     pub fn secret_key(&self, source: &KeySource) -> Result<SecretKey, Failure> {
         let (pem, shown) = match source {
             KeySource::Environment(name) => (self.variable(name), format!("${name}")),
-            KeySource::File(path) => (Some(self.read_text(path, Exit::Usage)?), path.display().to_string()),
+            KeySource::File(path) => {
+                self.warn_of_readers(path);
+                (Some(self.read_text(path, Exit::Usage)?), path.display().to_string())
+            }
         };
         let pem = pem.ok_or_else(|| {
             Failure::usage(format!("the key's variable `{shown}` is not set"))
@@ -138,6 +151,19 @@ impl Session {
             _ => Failure::usage(format!("the key `{shown}` {error}"))
                 .hint("`laforge keygen` makes one; a public key (.pub) signs nothing"),
         })
+    }
+
+    /// Says so when others may read a secret key's file, as `ssh` does; a courtesy, and no refusal: in a
+    /// container everything may be readable.
+    fn warn_of_readers(&self, path: &Path) {
+        let Ok(meta) = fs::metadata(path) else { return };
+        let mode = meta.permissions().mode() & 0o777;
+        if meta.is_file() && mode & 0o044 != 0 {
+            self.tell(&format!(
+                "warning: others may read the secret key `{}` (mode {mode:04o}): `chmod 600` it\n",
+                printable(&path.display().to_string())
+            ));
+        }
     }
 
     /// Reads a public key from a PEM file.
@@ -192,5 +218,14 @@ impl Session {
     /// Whether long work may draw on stderr.
     pub fn draws(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
+    }
+}
+
+fn refuse_pipe(path: &Path) -> Result<(), Failure> {
+    let failure = |error: io::Error| Failure::io(Exit::Usage, "read", path, &error);
+    let kind = fs::metadata(path).map_err(failure)?.file_type();
+    match kind.is_fifo() || kind.is_socket() {
+        true => Err(failure(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a socket"))),
+        false => Ok(()),
     }
 }

@@ -9,11 +9,10 @@ use crate::gate;
 use crate::plan::Mode;
 use crate::policy::{Request, Standard};
 use crate::report::human::Recording;
-use crate::source::directory::{EvidenceFolders, Files};
-use crate::source::oci::RegistryEvidence;
 
 use super::error::NO_DECISION;
 use super::flags::GateFlags;
+use super::load::Sources;
 use super::progress::Progress;
 use super::reports::{Reports, Telling, exit_of};
 use super::{Exit, Failure, Session, caller, load};
@@ -46,29 +45,25 @@ impl Verify {
             Failure::usage("nothing to verify: no release in reach, and that is never a pass")
                 .hint("name one with `release:` in laforge.yaml or --release")
         })?;
-        rollout.check(&release).map_err(Failure::from)?;
+        load::check_rollout(&rollout, &release, (&self.gate.release, &config), session)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
-        let (bundles, evidence) = load::bundles(&evidence, session);
+        let evidence = load::bundles(&evidence, session);
         // Without a log nothing is known of earlier policy versions: `deploy` compares them.
         let policies = load::policies(&self.gate.policy, &config, &trust, &BTreeMap::new())?;
         let now = self.gate.now.as_deref().map(load::instant).transpose()?.unwrap_or_else(|| session.now());
         let standard = Standard { trust, policies };
         let request = Request { rollout, mode: Mode::DryRun, caller: caller::of(session) };
-        let folders = EvidenceFolders::read_with(&evidence, &bundles);
         let progress = Progress::on(session);
-        let artifacts =
-            Files::new(folders.algorithms()).with_progress(|name, bytes| progress.read(name, bytes));
-        let registries = load::registries(&self.gate.evidence, session)
-            .with_progress(|host, requests| progress.asked(host, requests));
-        let evidence = RegistryEvidence::beside(&folders, &registries, &bundles);
-        let images = bundles.images(&registries);
-        let world = gate::World { artifacts: &artifacts, images: &images, evidence: &evidence };
+        let sources = Sources::open(evidence, &self.gate.evidence, &standard.trust, &progress, session);
+        sources.tell_strange_bundles(&self.gate.evidence, &release, session);
+        let (images, evidence) = (sources.images(), sources.evidence());
+        let world = gate::World { artifacts: &sources.artifacts, images: &images, evidence: &evidence };
         let report = gate::judge(release, &request, world, &standard, now)
             .map_err(|error| Failure::of(Exit::NoDecision, &error))?
             .into_report();
         progress.clear();
-        load::tell_requests(&registries, session);
+        sources.tell_requests(session);
         let telling = Telling { reports: &reports, started, session };
         let (as_text, as_json) =
             (telling.text(&report, Recording::Nowhere), telling.json(&report, Recording::Nowhere));

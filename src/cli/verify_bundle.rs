@@ -73,6 +73,15 @@ impl VerifyBundle {
                 ));
                 Ok(Exit::Holds)
             }
+            Err(error @ BundleError::Bundle(_)) => Err(Failure::of(Exit::Denied, &error).hint(
+                "give a Sigstore bundle v0.1 to v0.3, such as `cosign sign-blob --bundle FILE` or `gh attestation \
+                 download` write (a line of the latter's file); `laforge verify` takes other evidence, too",
+            )),
+            Err(error @ BundleError::Root(_)) => Err(Failure::of(Exit::Denied, &error)
+                .hint("give the instance's trusted_root.json with --trusted-root")),
+            Err(error @ BundleError::Key { .. }) => {
+                Err(Failure::of(Exit::Denied, &error).hint("give the PEM text of a public key with --key"))
+            }
             Err(error) if self.key.is_some() => Err(Failure::of(Exit::Denied, &error).hint(
                 "this verb asks for a log entry or a time stamp; `laforge verify` judges keys by trust",
             )),

@@ -26,6 +26,7 @@ use super::envelope::Envelope;
 use super::limits::quoted;
 use super::rejection::Rejection;
 use super::wire::{Shape, fit, problem};
+use crate::key;
 
 /// The shape of a bundle within another document.
 pub(super) const SHAPE: Shape = shape::BUNDLE;
@@ -57,11 +58,11 @@ pub(super) struct Message {
 
 /// A digest of signed bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SignedDigest {
+pub struct SignedDigest {
     /// How it was made.
-    pub(super) algorithm: Algorithm,
+    pub(in crate::evidence) algorithm: Algorithm,
     /// Its bytes.
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::evidence) bytes: Vec<u8>,
 }
 
 /// Digest algorithms of bundles.
@@ -69,7 +70,7 @@ pub(crate) struct SignedDigest {
 pub(crate) enum Algorithm {
     /// SHA-256.
     Sha256,
-    /// SHA-384, which nothing here computes.
+    /// SHA-384, which P-384 keys sign.
     Sha384,
     /// SHA-512.
     Sha512,
@@ -146,6 +147,11 @@ impl Bundle {
             VerificationMaterialContent::PublicKey(key) => Some(&key.hint),
             _ => None,
         }
+    }
+
+    /// The kind of its certificate's key, if it came with one that is of a kind known here.
+    pub(super) fn certified_key(&self) -> Option<key::Algorithm> {
+        self.wire.signing_certificate().and_then(certificate::key).map(|key| key.algorithm())
     }
 
     /// Who issued its certificate, by the certificate's own word: for reasons only.

@@ -5,6 +5,7 @@
 //! signature is then held against exactly these bytes or this digest.
 
 use super::bundle::{self, Algorithm, Bundle, Message, SignedDigest};
+use super::detached::Detached;
 use super::envelope::Envelope;
 use super::limits::quoted;
 use super::rejection::Rejection;
@@ -72,8 +73,13 @@ pub(super) enum Over<'a> {
     },
     /// Bytes that are at hand.
     Bytes(&'a [u8]),
-    /// An artifact, by its digest.
-    Digest(SignedDigest),
+    /// An artifact.
+    Artifact {
+        /// Its digest.
+        digest: SignedDigest,
+        /// Its bytes, or why there is no more than its digest.
+        bytes: Result<&'a [u8], &'static str>,
+    },
 }
 
 impl From<Unreadable> for Rejection {
@@ -86,7 +92,7 @@ impl Claim {
     /// Reads what this evidence says it signs, and the signature over it.
     pub(super) fn read<'a>(
         evidence: &'a Evidence,
-        release: &ResolvedRelease,
+        release: &'a ResolvedRelease,
     ) -> Result<(Self, Signature<'a>), Rejection> {
         match &evidence.content {
             Content::Envelope(envelope) => enveloped(envelope, envelope.key_id(), None),
@@ -97,6 +103,7 @@ impl Claim {
                 }
                 bundle::Content::Message(message) => signed_message(message, bundle, release),
             },
+            Content::Detached(detached) => signed_apart(detached, release),
             Content::SimpleSigning(SimpleSigning { payload, proof, manifest }) => {
                 let named = Artifacts {
                     names: named(release, |artifact| artifact.digest() == *manifest),
@@ -144,26 +151,60 @@ fn any_digest(statement: &Statement) -> Option<SignedDigest> {
 fn signed_message<'a>(
     message: &'a Message,
     bundle: &'a Bundle,
-    release: &ResolvedRelease,
+    release: &'a ResolvedRelease,
 ) -> Result<(Claim, Signature<'a>), Rejection> {
     let Some(digest) = message.digest.clone() else {
         return Err(Rejection::WrongSubject {
             got: "a message signature without `messageDigest`".to_owned(),
         });
     };
-    for (name, read) in release.artifacts().iter().flat_map(read_of).filter(|(_, read)| has(read, &digest)) {
+    let claim = of_digest(&digest, release)?;
+    let hint = bundle.key_hint().unwrap_or_default();
+    let over = Over::Artifact { bytes: bytes_of(&digest, release), digest };
+    let signature = Signature { bytes: &message.signature, over, hint, bundle: Some(bundle) };
+    Ok((claim, signature))
+}
+
+/// A detached signature, held against the artifact that its file was named after.
+fn signed_apart<'a>(
+    detached: &'a Detached,
+    release: &'a ResolvedRelease,
+) -> Result<(Claim, Signature<'a>), Rejection> {
+    let artifact = release.artifacts().iter().find(|artifact| artifact.name() == detached.artifact);
+    let artifact = artifact.ok_or_else(|| Rejection::WrongSubject {
+        got: format!("a detached signature over `{}`", quoted(&detached.artifact)),
+    })?;
+    let bytes = artifact.digest().as_bytes().to_vec();
+    let digest = SignedDigest { algorithm: Algorithm::Sha256, bytes };
+    let claim = of_digest(&digest, release)?;
+    let over = Over::Artifact { bytes: bytes_of(&digest, release), digest };
+    Ok((claim, Signature { bytes: &detached.signature, over, hint: "", bundle: None }))
+}
+
+/// Everything of the release that has a digest, none of it a trap.
+fn of_digest(digest: &SignedDigest, release: &ResolvedRelease) -> Result<Claim, Rejection> {
+    for (name, read) in release.artifacts().iter().flat_map(read_of).filter(|(_, read)| has(read, digest)) {
         refuse_traps(name, read)?;
     }
     let named = Artifacts {
-        names: named(release, |artifact| is_of(artifact, &digest)),
-        leaves: leaves(release, |leaf| has(leaf, &digest)),
+        names: named(release, |artifact| is_of(artifact, digest)),
+        leaves: leaves(release, |leaf| has(leaf, digest)),
         form: Form::Message,
     };
-    let claim = artifacts(named, &digest)?;
-    let hint = bundle.key_hint().unwrap_or_default();
-    let signature =
-        Signature { bytes: &message.signature, over: Over::Digest(digest), hint, bundle: Some(bundle) };
-    Ok((claim, signature))
+    artifacts(named, digest)
+}
+
+/// The bytes of an artifact of this digest, or why they are not at hand.
+fn bytes_of<'a>(digest: &SignedDigest, release: &'a ResolvedRelease) -> Result<&'a [u8], &'static str> {
+    let artifact = release.artifacts().iter().find(|artifact| is_of(artifact, digest));
+    let Some(artifact) = artifact else {
+        return Err("it is a platform of an image, known by its digest");
+    };
+    artifact.bytes().ok_or(match (artifact.content(), artifact.image()) {
+        (resolved::Content::NamedOnly(_), _) => "the release names it by its digest alone",
+        (_, Some(_)) => "it is an image, known by its digest",
+        _ => "there is no room to hold it in memory",
+    })
 }
 
 /// A signature over a file whose bytes are a PAE is a DSSE signature, and one over a simple-signing
@@ -221,10 +262,11 @@ fn is_of(artifact: &ResolvedArtifact, digest: &SignedDigest) -> bool {
     }
 }
 
-fn has(read: &ArtifactDigest, digest: &SignedDigest) -> bool {
+/// Whether bytes that were read here have a digest.
+pub(super) fn has(read: &ArtifactDigest, digest: &SignedDigest) -> bool {
     match digest.algorithm {
         Algorithm::Sha256 => read.digest().as_bytes().as_slice() == digest.bytes,
-        Algorithm::Sha384 => false,
+        Algorithm::Sha384 => read.sha384().is_some_and(|sha384| sha384.as_slice() == digest.bytes),
         Algorithm::Sha512 => read.sha512_hex().is_some_and(|hex| hex == hex::encode(&digest.bytes)),
     }
 }

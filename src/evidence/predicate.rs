@@ -6,8 +6,10 @@
 
 pub mod approval;
 pub mod break_glass;
+mod collection;
 pub mod npm;
 pub mod provenance;
+pub mod release;
 pub mod source;
 pub mod svr;
 pub mod test_result;

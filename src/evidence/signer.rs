@@ -207,27 +207,63 @@ impl Candidate<'_> {
             _ if raw_payload => false,
             Over::Envelope { pae, .. } => key.verify_either_form(pae, signature.bytes).is_ok(),
             Over::Bytes(bytes) => key.verify(bytes, signature.bytes).is_ok(),
-            Over::Digest(SignedDigest { algorithm: Algorithm::Sha256, bytes }) => {
-                let sha256 = bytes.as_slice().try_into();
-                sha256.is_ok_and(|sha256| key.verify_sha256(sha256, signature.bytes).is_ok())
+            Over::Artifact { digest, bytes } => {
+                let over_bytes = || bytes.is_ok_and(|bytes| key.verify(bytes, signature.bytes).is_ok());
+                verifies_digest(key, digest, signature.bytes) || over_bytes()
             }
-            Over::Digest(_) => false,
         }
+    }
+}
+
+/// Whether one of trust's keys that a hint can mean signs no SHA-256 digest of an artifact.
+pub(super) fn may_sign_no_digest(trust: &TrustRoot, hint: &str) -> bool {
+    let mut candidates = candidates(trust);
+    candidates.retain(|candidate| candidate.may_be_called(hint));
+    let hinted = candidates.iter().find(|candidate| candidate.is_hinted(hint));
+    match hinted {
+        Some(candidate) => signs_no_sha256(candidate.key),
+        None => candidates.iter().any(|candidate| signs_no_sha256(candidate.key)),
+    }
+}
+
+fn signs_no_sha256(key: &PublicKey) -> bool {
+    key.algorithm() != key::Algorithm::EcdsaP256
+}
+
+/// Whether a key made a signature over bytes of this digest.
+fn verifies_digest(key: &PublicKey, digest: &SignedDigest, signature: &[u8]) -> bool {
+    let bytes = digest.bytes.as_slice();
+    match digest.algorithm {
+        Algorithm::Sha256 => bytes.try_into().is_ok_and(|it| key.verify_sha256(it, signature).is_ok()),
+        Algorithm::Sha384 => bytes.try_into().is_ok_and(|it| key.verify_sha384(it, signature).is_ok()),
+        Algorithm::Sha512 => false, // no key signs one: Ed25519 hashes more than the bytes
     }
 }
 
 /// Why no key made it: the hinted one did not, or none that could be tried.
 fn no_key(candidates: &[Candidate<'_>], signature: &Signature<'_>) -> Rejection {
-    let by_digest = matches!(signature.over, Over::Digest(_));
-    match candidates.first().filter(|first| first.is_hinted(signature.hint)) {
-        Some(Candidate { key, .. }) if by_digest && key.algorithm() != key::Algorithm::EcdsaP256 => {
+    let hinted = candidates.first().filter(|first| first.is_hinted(signature.hint));
+    match (hinted, &signature.over) {
+        (Some(Candidate { key, .. }), Over::Artifact { bytes: Err(why), .. }) if signs_no_sha256(key) => {
             let detail = format!(
                 "wanted a message signature by a P-256 key, got one by `{}`, which only the artifact's \
-                 bytes could verify: sign it as a DSSE statement",
+                 bytes could verify, and {why}: sign it as a DSSE statement",
                 key.id()
             );
-            Rejection::WrongUse { detail }
+            return Rejection::WrongUse { detail };
         }
+        (None, Over::Artifact { bytes: Err(why), .. })
+            if candidates.iter().any(|candidate| signs_no_sha256(candidate.key)) =>
+        {
+            let detail = format!(
+                "wanted a message signature by a P-256 key, got one that is none: only the artifact's bytes \
+                 could verify one by an Ed25519 or P-384 key, and {why}"
+            );
+            return Rejection::WrongUse { detail };
+        }
+        _ => {}
+    }
+    match hinted {
         Some(Candidate { key, .. }) => Rejection::BadSignature {
             detail: format!("wanted one by key `{}`, got one it did not make", key.id()),
         },
@@ -241,7 +277,10 @@ fn no_key(candidates: &[Candidate<'_>], signature: &Signature<'_>) -> Rejection 
 /// What the library verifies a bundle over.
 fn signed<'s>(signature: &'s Signature<'_>) -> Signed<'s> {
     match &signature.over {
-        Over::Digest(digest) | Over::Envelope { subject: Some(digest), .. } => Signed::Digest(digest),
+        Over::Artifact { bytes: Ok(bytes), .. } => Signed::Bytes(bytes),
+        Over::Artifact { digest, .. } | Over::Envelope { subject: Some(digest), .. } => {
+            Signed::Digest(digest)
+        }
         Over::Envelope { pae, subject: None, .. } => Signed::Pae(pae),
         Over::Bytes(bytes) => Signed::Bytes(bytes),
     }

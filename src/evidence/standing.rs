@@ -8,7 +8,7 @@
 use super::attestation::Standing;
 use super::claim::{Claim, Form};
 use super::limits::quoted;
-use super::predicate::COSIGN_SIGN;
+use super::predicate::{COSIGN_SIGN, approval};
 use super::rejection::Rejection;
 use super::signer::{Holder, Made, Maker};
 use crate::time::{self, SKEW, Timestamp};
@@ -147,7 +147,8 @@ fn whose_use_fits<'a>(signers: &[&'a Signer], claim: &Claim) -> Result<Vec<&'a S
     let with_use: Vec<&Signer> =
         signers.iter().copied().filter(|signer| signer.uses.contains(&wanted)).collect();
     if with_use.is_empty() {
-        let detail = format!("wanted a signer with `use: {wanted}`, got {}", named(signers));
+        let person = if predicate_type == Some(approval::TYPE) { "a person, or " } else { "" };
+        let detail = format!("wanted {person}a signer with `use: {wanted}`, got {}", named(signers));
         return Err(Rejection::WrongUse { detail });
     }
     let fitting: Vec<&Signer> = match predicate_type {
@@ -155,8 +156,14 @@ fn whose_use_fits<'a>(signers: &[&'a Signer], claim: &Claim) -> Result<Vec<&'a S
         None => with_use.iter().copied().filter(|signer| signs_in_form(signer, claim)).collect(),
     };
     if fitting.is_empty() {
-        let what = predicate_type.map_or("this form of signature", |predicate_type| predicate_type);
-        let detail = format!("wanted a signer of `{}`, got {}", quoted(what), named(&with_use));
+        let wanted = match (predicate_type, claim) {
+            (Some(predicate_type), _) => format!("a signer of `{}`", quoted(predicate_type)),
+            (None, Claim::Artifacts(artifacts)) if artifacts.form == Form::SimpleSigning => {
+                "a signer with `simpleSigning: true`".to_owned()
+            }
+            (None, _) => "a signer without `simpleSigning`, which signs no files".to_owned(),
+        };
+        let detail = format!("wanted {wanted}, got {}", named(&with_use));
         return Err(Rejection::WrongUse { detail });
     }
     Ok(fitting)

@@ -129,22 +129,19 @@ impl PolicySet {
         let mut require = Vec::new();
         let mut rules = Vec::new();
         if flags.approved {
-            demand(
-                trust.people.iter().any(|one| !one.roles.is_empty()),
-                "--require-approved",
-                "people with roles",
-            )?;
+            let people = trust.people.iter().filter(|one| !one.roles.is_empty());
+            demand(people, "--require-approved", "people with roles")?;
             require.push("approved");
             rules.push(Rule::Approvals(Approvals::flag()));
         }
         if flags.provenance {
-            demand(!trust.builders.is_empty(), "--require-provenance", "`builders`")?;
+            demand(trust.builders.iter(), "--require-provenance", "`builders`")?;
             require.push("provenance");
             rules.push(Rule::Provenance(Provenance::flag()));
         }
         if flags.signed {
-            let signs = trust.signers.iter().any(|signer| signer.uses.contains(&Use::Artifact));
-            demand(signs, "--require-signed", "a signer with `use: artifact`")?;
+            let signers = trust.signers.iter().filter(|signer| signer.uses.contains(&Use::Artifact));
+            demand(signers, "--require-signed", "a signer with `use: artifact`")?;
             require.push("signed");
             rules.push(Rule::Signatures(Signatures::flag()));
         }
@@ -280,8 +277,13 @@ fn manifest(name: &str, version: u64, files: &[PolicyFile], require: Option<&[&s
     json::canonical(&Manifest { r#type: "https://laforge.dev/policy-set/v1", name, version, files, require })
 }
 
-fn demand(met: bool, flag: &'static str, needs: &'static str) -> Result<(), PolicyError> {
-    if met { Ok(()) } else { Err(PolicyError::FlagUnmet { flag, needs }) }
+/// That trust has at least one of what a flag needs.
+fn demand<T>(
+    mut having: impl Iterator<Item = T>,
+    flag: &'static str,
+    needs: &'static str,
+) -> Result<(), PolicyError> {
+    having.next().map(|_| ()).ok_or(PolicyError::FlagUnmet { flag, needs })
 }
 
 fn refuse_repeated_path(sorted: &[PolicyFile]) -> Result<(), PolicyError> {

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::shape::{Look, Trap};
 use crate::json;
@@ -149,8 +149,8 @@ pub enum Algorithms {
     /// SHA-256 alone.
     #[default]
     Sha256,
-    /// SHA-512 as well: evidence at hand names it (npm's provenance does).
-    Sha256AndSha512,
+    /// SHA-384 and SHA-512 as well: evidence at hand names one (npm's provenance does).
+    Sha2,
 }
 
 /// The digest of an artifact's bytes, read here.
@@ -159,6 +159,7 @@ pub enum Algorithms {
 #[derive(PartialEq, Eq)]
 pub struct ArtifactDigest {
     sha256: [u8; 32],
+    sha384: Option<[u8; 48]>,
     sha512: Option<[u8; 64]>,
     size: u64,
     trap: Option<Trap>,
@@ -195,6 +196,11 @@ impl ArtifactDigest {
         Digest(self.sha256)
     }
 
+    /// The bytes of SHA-384, when it was asked for.
+    pub fn sha384(&self) -> Option<&[u8; 48]> {
+        self.sha384.as_ref()
+    }
+
     /// The 128 hex digits of SHA-512, when it was asked for.
     pub fn sha512_hex(&self) -> Option<String> {
         self.sha512.map(hex::encode)
@@ -219,23 +225,24 @@ impl fmt::Debug for ArtifactDigest {
 
 struct Hasher {
     sha256: Sha256,
-    sha512: Option<Sha512>,
+    longer: Option<(Sha384, Sha512)>,
     size: u64,
     look: Look,
 }
 
 impl Hasher {
     fn new(algorithms: Algorithms) -> Self {
-        let sha512 = match algorithms {
+        let longer = match algorithms {
             Algorithms::Sha256 => None,
-            Algorithms::Sha256AndSha512 => Some(Sha512::new()),
+            Algorithms::Sha2 => Some((Sha384::new(), Sha512::new())),
         };
-        Self { sha256: Sha256::new(), sha512, size: 0, look: Look::default() }
+        Self { sha256: Sha256::new(), longer, size: 0, look: Look::default() }
     }
 
     fn update(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
-        if let Some(sha512) = &mut self.sha512 {
+        if let Some((sha384, sha512)) = &mut self.longer {
+            sha384.update(bytes);
             sha512.update(bytes);
         }
         self.size += bytes.len() as u64;
@@ -243,9 +250,11 @@ impl Hasher {
     }
 
     fn finish(self) -> ArtifactDigest {
+        let (sha384, sha512) = self.longer.unzip();
         ArtifactDigest {
             sha256: self.sha256.finalize().into(),
-            sha512: self.sha512.map(|sha512| sha512.finalize().into()),
+            sha384: sha384.map(|sha384| sha384.finalize().into()),
+            sha512: sha512.map(|sha512| sha512.finalize().into()),
             size: self.size,
             trap: self.look.trap(),
         }
@@ -269,8 +278,8 @@ mod tests {
     #[test]
     fn hashes_a_reader_like_the_same_bytes() {
         let bytes = vec![7; 600_000];
-        let read = ArtifactDigest::of_reader(bytes.as_slice(), Algorithms::Sha256AndSha512).unwrap();
-        assert_eq!(read, ArtifactDigest::of(&bytes, Algorithms::Sha256AndSha512));
+        let read = ArtifactDigest::of_reader(bytes.as_slice(), Algorithms::Sha2).unwrap();
+        assert_eq!(read, ArtifactDigest::of(&bytes, Algorithms::Sha2));
         assert_eq!(read.size(), 600_000);
         assert_eq!(
             ArtifactDigest::of(b"abc", Algorithms::Sha256).digest(),

@@ -19,7 +19,7 @@ use super::digest::ClaimedDigest;
 use super::name::{self, MAX_ARTIFACT_NAME, MAX_NAME, MAX_TEXT};
 use super::reference::ImageReference;
 use super::{Artifact, Location, Release, Replaces, SourceRevision};
-use crate::yaml::{DocumentError, Source, Spanned};
+use crate::yaml::{DocumentError, Place, Source, Spanned};
 
 pub use inline::InlineRelease;
 
@@ -160,6 +160,12 @@ pub enum Artifacts {
     Listed,
     /// Manifests or images beside it name artifacts as well.
     Beside,
+}
+
+/// Where a document names the environment; `None` for a text that is no release.
+pub fn place_of_environment(source: &Source) -> Option<Place> {
+    let document: Document = source.read().ok()?;
+    Some(source.place(&document.spec.environment))
 }
 
 impl Release {

@@ -254,7 +254,7 @@ impl Walk<'_> {
                 files.progress(self.name, bytes.len() as u64);
                 ArtifactDigest::of(bytes, files.algorithms())
             }
-            Store::Registry { .. } => ArtifactDigest::of(bytes, Algorithms::Sha256AndSha512),
+            Store::Registry { .. } => ArtifactDigest::of(bytes, Algorithms::Sha2),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::digest::ArtifactDigest;
+use super::digest::{ArtifactDigest, Digest};
 use super::image::{self, Store};
 use super::resolved::{ArtifactFiles, Content, Differing, Image, ImageManifests, Kept, ResolveError, Unread};
 use super::{Artifact, Location};
@@ -114,6 +114,50 @@ pub(super) fn hash_file(
         .open(path)
         .and_then(|file| ArtifactDigest::of_reader(counted(file), files.algorithms()))
         .map_err(|source| ResolveError::Unreadable { name: name.to_owned(), path: path.to_owned(), source })
+}
+
+/// Bytes of artifacts that are held in memory at once, for signatures that are over nothing less.
+pub const MOST_HELD: u64 = 256 << 20;
+
+/// How much of [`MOST_HELD`] is taken. One artifact after the other, so that which of them are held
+/// does not depend on who reads faster.
+pub(super) struct Held(u64);
+
+impl Held {
+    pub(super) fn none() -> Self {
+        Self(0)
+    }
+
+    /// The bytes of an artifact that was hashed, if it is a file that there is room for. It is read again,
+    /// and must be what it was.
+    pub(super) fn hold(
+        &mut self,
+        artifact: &Artifact,
+        read: &ArtifactDigest,
+        files: &dyn ArtifactFiles,
+    ) -> Result<Option<Vec<u8>>, ResolveError> {
+        if self.0.saturating_add(read.size()) > MOST_HELD {
+            return Ok(None);
+        }
+        let bytes = match &artifact.location {
+            Location::Assembled(bytes) => bytes.clone(),
+            Location::File(path) => read_again(path, read, files).map_err(|source| {
+                ResolveError::Unreadable { name: artifact.name.clone(), path: path.clone(), source }
+            })?,
+            Location::DigestOnly | Location::Layout { .. } | Location::Registry { .. } => return Ok(None),
+        };
+        self.0 = self.0.saturating_add(read.size());
+        Ok(Some(bytes))
+    }
+}
+
+fn read_again(path: &Path, read: &ArtifactDigest, files: &dyn ArtifactFiles) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    files.open(path)?.take(read.size().saturating_add(1)).read_to_end(&mut bytes)?;
+    match Digest::of_bytes(&bytes) == read.digest() {
+        true => Ok(bytes),
+        false => Err(io::Error::other("it changed while it was read")),
+    }
 }
 
 /// A file that says how much of it was read, and has an end.

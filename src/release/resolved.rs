@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::deployed::{Inventory, Unpinned};
 use super::digest::{Algorithms, ArtifactDigest, ClaimedDigest, Digest};
-use super::reading::{Reading, World, read_all};
+use super::reading::{Held, Reading, World, read_all};
 use super::{Artifact, Release, Replaces, SourceRevision};
 
 /// Opens the files that a release names. Adapters implement it; the gate only reads.
@@ -23,6 +23,12 @@ pub trait ArtifactFiles: Sync {
 
     /// Which digests a reading computes: SHA-512 too when evidence at hand names it.
     fn algorithms(&self) -> Algorithms;
+
+    /// Whether evidence at hand is over the very bytes of this artifact, so that no digest is enough.
+    fn wants_bytes(&self, name: &str, read: &ArtifactDigest) -> bool {
+        let _ = (name, read);
+        false
+    }
 
     /// Hears that more bytes of an artifact were read: for a progress bar. Called by several threads.
     fn progress(&self, name: &str, bytes: u64) {
@@ -84,6 +90,7 @@ pub struct ResolvedArtifact {
     name: String,
     content: Content,
     image: Option<Image>,
+    bytes: Option<Vec<u8>>,
 }
 
 /// Whether an artifact's bytes were read here.
@@ -221,7 +228,7 @@ impl Release {
             let Reading { content, image, differing: differs, unread: missed } = reading;
             differing.extend(differs);
             unread.extend(missed);
-            resolved.push(ResolvedArtifact { name: artifact.name, content, image });
+            resolved.push(ResolvedArtifact { name: artifact.name, content, image, bytes: None });
         }
         if !differing.is_empty() || !unread.is_empty() {
             differing.sort_by(|a, b| a.name.cmp(&b.name));
@@ -229,6 +236,14 @@ impl Release {
             return Ok(Resolution::Differs(Mismatch { release: self, differing, unread }));
         }
         let config = resolved.split_off(artifacts.len());
+        let mut held = Held::none();
+        for (artifact, resolved) in artifacts.iter().zip(&mut resolved) {
+            if let Content::Read(read) = &resolved.content
+                && files.wants_bytes(&artifact.name, read)
+            {
+                resolved.bytes = held.hold(artifact, read, files)?;
+            }
+        }
         Ok(Resolution::Matches(ResolvedRelease {
             // Every claim was compared above, so this is the digest of what was read.
             digest: self.claimed_digest(),
@@ -352,6 +367,11 @@ impl ResolvedArtifact {
     /// Whether its bytes were read here.
     pub fn content(&self) -> &Content {
         &self.content
+    }
+    /// Its bytes, where evidence is over nothing less and they are few enough to be held: those whose
+    /// digest [`ResolvedArtifact::content`] is.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        self.bytes.as_deref()
     }
     /// The image that it is, if it is one.
     pub fn image(&self) -> Option<&Image> {

@@ -110,16 +110,26 @@ fn policy_text(report: &DecisionReport) -> String {
 
 fn checked(out: &mut String, report: &DecisionReport, paint: Paint) {
     let Some(facts) = &report.facts else { return };
-    let width =
-        facts.artifacts.iter().map(|artifact| printable(&artifact.name).chars().count()).max().unwrap_or(0);
+    let name_of = |artifact: &ArtifactFacts| printable(&artifact_name(artifact));
+    let width = facts.artifacts.iter().map(|artifact| name_of(artifact).chars().count()).max().unwrap_or(0);
+    let width = width.min(NAME_COLUMNS);
     for (at, artifact) in facts.artifacts.iter().enumerate() {
-        let name = printable(&artifact.name);
+        let name = name_of(artifact);
         let label = if at == 0 { "artifacts" } else { "" };
         row(out, label, &format!("{name:<width$}  {}", artifact_text(artifact)), paint);
     }
     for (at, approval) in report.approvals.iter().enumerate() {
         row(out, if at == 0 { "approvals" } else { "" }, &approval_text(approval), paint);
     }
+}
+
+/// How wide the column of names is at most: a longer name pushes only its own row out of line.
+const NAME_COLUMNS: usize = 48;
+
+/// An image is named by its digest, too, which stands in the next column.
+fn artifact_name(artifact: &ArtifactFacts) -> String {
+    let digest = format!("@{}", artifact.digest);
+    artifact.name.strip_suffix(&digest).unwrap_or(&artifact.name).to_owned()
 }
 
 fn artifact_text(artifact: &ArtifactFacts) -> String {

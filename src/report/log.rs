@@ -112,8 +112,17 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// One entry whole. `evidence` lists what was read, each piece with its digest.
-pub fn entry(entry: &Entry, id: &str, evidence: bool, paint: Paint) -> String {
+/// How much an entry tells of the evidence that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pieces {
+    /// How many pieces there were.
+    Counted,
+    /// Each with its digest.
+    Listed,
+}
+
+/// One entry whole.
+pub fn entry(entry: &Entry, id: &str, evidence: Pieces, paint: Paint) -> String {
     let mut page = Page { out: String::new(), paint };
     page.title(&format!("entry {}", entry.seq), entry.body.kind());
     page.row("id", id);
@@ -142,7 +151,7 @@ impl Page {
         let _ = writeln!(self.out, "{label} {}", printable(text));
     }
 
-    fn decision(&mut self, decision: &DecisionEntry, evidence: bool) {
+    fn decision(&mut self, decision: &DecisionEntry, evidence: Pieces) {
         let action = action(decision, self.paint);
         let label = self.paint.tone(Tone::Faint, &format!("{:>11}", "action"));
         let _ = writeln!(self.out, "{label} {action}");
@@ -165,7 +174,7 @@ impl Page {
         if let Some(plan) = &decision.plan {
             self.row("plan", &format!("{} ({} bytes)", plan.digest, plan.size));
         }
-        if evidence {
+        if evidence == Pieces::Listed {
             for input in &decision.inputs {
                 self.row("evidence", &format!("{} {} ({} bytes)", input.digest, input.role, input.size));
             }

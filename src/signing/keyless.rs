@@ -25,6 +25,7 @@ use sigstore_sign::{Signer, SigningContext, fulcio, rekor, tsa};
 use super::{SigningError, refuse_ambiguous, statement};
 use crate::evidence::limits::quoted;
 use crate::json;
+use crate::network::CLIENT;
 use crate::time::Timestamp;
 use services::{Service, Services, ServicesError};
 use token::{Token, TokenError};
@@ -211,7 +212,7 @@ fn bad_answer(detail: &str) -> Trouble {
 /// The one HTTP client: it goes where it is sent and nowhere else.
 fn client() -> Result<reqwest::Client, KeylessError> {
     reqwest::Client::builder()
-        .user_agent(concat!("laforge/", env!("CARGO_PKG_VERSION")))
+        .user_agent(CLIENT)
         .redirect(Policy::none())
         .min_tls_version(reqwest::tls::Version::TLS_1_2)
         .connect_timeout(CONNECT)

@@ -20,6 +20,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -79,14 +80,26 @@ enum ReleaseBundleError {
 }
 
 /// What `bundle.json` says.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct List {
     #[serde(rename = "_type")]
+    #[schemars(extend("const" = TYPE))]
     kind: String,
+    /// The release digest of what it was made for.
     release: Listed,
+    /// Every piece of evidence, below `evidence/`.
     evidence: Vec<Listed>,
+    /// Every manifest and index of its images that came from a registry, below `oci/blobs/sha256/`.
     manifests: Vec<Listed>,
+}
+
+/// The JSON Schema of `bundle.json`.
+pub fn schema() -> schemars::Schema {
+    let mut schema = schemars::schema_for!(List);
+    schema.insert("$id".to_owned(), TYPE.into());
+    schema.insert("title".to_owned(), "A release bundle's list of its files".into());
+    schema
 }
 
 impl List {
@@ -98,7 +111,7 @@ impl List {
     }
 }
 
-#[derive(Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Serialize, Deserialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(deny_unknown_fields)]
 struct Listed {
     digest: ClaimedDigest,
@@ -215,6 +228,11 @@ impl Bundles {
     /// What says that it is a bundle and is none: nothing of it is used as one.
     pub fn broken(&self) -> &[UnreadableFile] {
         &self.broken
+    }
+
+    /// The releases that they are of, sorted.
+    pub fn releases(&self) -> impl Iterator<Item = &ClaimedDigest> {
+        self.covered.keys()
     }
 
     /// The pieces of evidence, and where each lies.

@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::evidence::limits::{DOCUMENT_BYTES, PIECES, TOTAL_BYTES};
-use crate::evidence::{Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile, pack};
+use crate::evidence::{
+    BytesOf, Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile, pack,
+};
 use crate::release::digest::{Algorithms, Digest};
+use crate::trust::TrustRoot;
 
 /// What intake takes at most.
 #[derive(Clone, Copy)]
@@ -158,8 +161,13 @@ impl Intake {
 
     /// The algorithms that artifacts have to be read with, so that all of this can be held to them.
     pub(super) fn algorithms(&self) -> Algorithms {
-        let names_sha512 = |piece: &Piece| piece.parse().is_ok_and(|evidence| evidence.names_sha512());
-        if self.pieces.values().any(names_sha512) { Algorithms::Sha256AndSha512 } else { Algorithms::Sha256 }
+        let names_longer = |piece: &Piece| piece.parse().is_ok_and(|it| it.names_longer_digest());
+        if self.pieces.values().any(names_longer) { Algorithms::Sha2 } else { Algorithms::Sha256 }
+    }
+
+    /// The artifacts whose bytes some of this may be over.
+    pub(super) fn bytes_wanted(&self, trust: &TrustRoot) -> Vec<BytesOf> {
+        self.pieces.values().filter_map(|piece| piece.parse().ok()?.wants_bytes(trust)).collect()
     }
 
     /// The first limit that is exceeded is reported; nothing is read after it.

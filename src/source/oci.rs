@@ -1,7 +1,7 @@
 //! Images and their evidence in registries: a thin client of the distribution spec.
 //!
 //! In: repositories and digests; credentials as other tools keep them. Out: manifests by digest
-//! ([`Registries`] is an [`ImageManifests`]) and what is attached to them ([`RegistryEvidence`]).
+//! ([`Registries`] is an [`ImageManifests`]) and what is attached to them (`search`).
 //!
 //! Spec: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md> (pull and referrers).
 //! Written here on `reqwest`, the one HTTP client of the tree: `oci-client` reads answers unbounded and
@@ -21,11 +21,11 @@ mod auth;
 mod challenge;
 mod client;
 mod credentials;
-mod evidence;
 mod fault;
 mod patience;
 mod place;
 mod referrers;
+mod search;
 mod transport;
 
 use std::path::PathBuf;
@@ -36,8 +36,8 @@ use client::Client;
 use fault::Fault;
 use place::Place;
 
-pub use evidence::RegistryEvidence;
 pub use patience::Patience;
+pub(in crate::source) use search::Subject;
 
 /// The registries of the world, or none of them.
 pub struct Registries<'a> {

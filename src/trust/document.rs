@@ -119,7 +119,7 @@ pub(super) struct KeylessEntry {
     /// The root that it belongs to; `public-good` when left out.
     #[schemars(with = "Option<String>")]
     pub(super) root: Option<Spanned<String>>,
-    /// The OIDC issuer, exact.
+    /// The OIDC issuer, exact; `none` for certificates that name none, such as GitHub's of releases.
     #[schemars(with = "String", length(min = 1, max = MAX_TEXT))]
     pub(super) issuer: Spanned<String>,
     /// The certificate's subject, exact or `pattern:…`.

@@ -21,9 +21,10 @@ use super::standing::signers_for;
 use super::subjects::{Named, Wanted};
 use crate::evidence::attestation::SignedBy;
 pub(crate) use crate::evidence::predicate::approval::TYPE as APPROVAL;
+use crate::evidence::predicate::release::{self, Published};
 use crate::evidence::predicate::test_result::{self, TestResult};
-pub(crate) use crate::evidence::predicate::vsa::is_met;
 use crate::evidence::predicate::vsa::{self, Resource, VerificationResult, VerificationSummary};
+pub(crate) use crate::evidence::predicate::vsa::{is_met, is_possible};
 use crate::evidence::predicate::{PredicateError, svr};
 pub(crate) use crate::evidence::use_for;
 use crate::release::digest::ClaimedDigest;
@@ -52,6 +53,8 @@ pub(crate) enum Kind {
     Results,
     /// in-toto's test result.
     Tests,
+    /// in-toto's release.
+    Release,
 }
 
 impl Kind {
@@ -60,6 +63,7 @@ impl Kind {
         match predicate_type {
             vsa::TYPE => Some(Self::Summary),
             test_result::TYPE => Some(Self::Tests),
+            other if release::version(other).is_some() => Some(Self::Release),
             other => svr::version(other).map(|_| Self::Results),
         }
     }
@@ -160,6 +164,7 @@ fn read(predicate_type: &str, predicate: &Value) -> Result<(Option<Says>, Option
         }
         Some(Kind::Results) => results(predicate_type, predicate),
         Some(Kind::Tests) => Ok((Some(Says::Tests { result: TestResult::read(predicate)?.ending() }), None)),
+        Some(Kind::Release) => published(predicate_type, predicate),
         None if use_for(predicate_type) == Use::Vsa => Err(Why::NotRead { got: Quoted::new(predicate_type) }),
         None => Ok((None, created(predicate_type, predicate))),
     }
@@ -172,6 +177,14 @@ fn results(predicate_type: &str, predicate: &Value) -> Result<(Option<Says>, Opt
     bounded(version, "properties", results.properties.iter().chain([&results.verifier.id]))?;
     let says = Says::Results { verifier: results.verifier.id, properties: results.properties };
     Ok((Some(says), Some(results.time_created)))
+}
+
+fn published(predicate_type: &str, predicate: &Value) -> Result<(Option<Says>, Option<Timestamp>), Why> {
+    let version =
+        release::version(predicate_type).ok_or_else(|| Why::NotRead { got: Quoted::new(predicate_type) })?;
+    let Published { purl } = Published::read(version, predicate)?;
+    bounded(version, "purl", [&purl].into_iter())?;
+    Ok((Some(Says::Release { purl }), None))
 }
 
 fn summarised(summary: VerificationSummary) -> Result<Says, Why> {

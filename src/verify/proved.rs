@@ -230,6 +230,11 @@ pub enum Says {
         /// How the run ended.
         result: Ending,
     },
+    /// An in-toto release.
+    Release {
+        /// Which release.
+        purl: String,
+    },
 }
 
 /// A statement of who wrote the source, that counted.

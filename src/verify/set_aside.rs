@@ -167,13 +167,13 @@ impl Why {
 /// A text out of evidence, shown: in backticks, control characters escaped, cut when very long,
 /// since its writer need not wish us well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Quoted(String);
+pub(crate) struct Quoted(String);
 
 /// What a repository, a predicate type or a claim never needs.
 const LONGEST_QUOTE: usize = 300;
 
 impl Quoted {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let mut shown: String = text.chars().take(LONGEST_QUOTE).flat_map(|c| c.escape_debug()).collect();
         if text.chars().nth(LONGEST_QUOTE).is_some() {
             shown.push('…');

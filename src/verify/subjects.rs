@@ -185,7 +185,7 @@ pub(super) mod tests {
     }
 
     fn read(bytes: &[u8]) -> Digests {
-        Digests::of(&ArtifactDigest::of(bytes, Algorithms::Sha256AndSha512))
+        Digests::of(&ArtifactDigest::of(bytes, Algorithms::Sha2))
     }
 
     fn equal(ours: &Digests, listed: &[(&str, &str)]) -> bool {

@@ -66,7 +66,7 @@ impl ArtifactFiles for Files {
     }
 
     fn algorithms(&self) -> Algorithms {
-        Algorithms::Sha256AndSha512
+        Algorithms::Sha2
     }
 }
 

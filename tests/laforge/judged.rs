@@ -100,7 +100,8 @@ impl Bench {
     /// Judges the fixture with the evidence that lies in a folder.
     pub fn judge(&self, evidence: &Path, now: DateTime<Utc>) -> Judged {
         let evidence = EvidenceFolders::read(&[evidence.to_owned()]);
-        let artifacts = Files::new(evidence.algorithms());
+        let wanted = evidence.bytes_wanted(&self.standard.trust);
+        let artifacts = Files::new(evidence.algorithms()).with_bytes(wanted);
         let world = World { artifacts: &artifacts, images: &NoImages, evidence: &evidence };
         let decision = judge(self.release.clone(), &self.request, world, &self.standard, now).unwrap();
         let inputs = decision.inputs().iter().map(|input| input.digest.to_string()).collect();

@@ -8,6 +8,7 @@
 mod action;
 mod attacks;
 mod corpus;
+mod courtesies;
 mod example;
 mod exits;
 mod faults;

@@ -1,8 +1,14 @@
 //! `--manifests`: what is deployed as a whole, approved as a whole, and no image by a tag.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 
+use laforge::release::Release;
+use laforge::release::deployed::Deployed;
+use laforge::release::document::Artifacts;
+use laforge::source::manifests::read_manifests;
+use laforge::yaml::Source;
 use serde_json::Value;
 
 use crate::example::{Example, REQUIRED, command, finished};
@@ -130,4 +136,38 @@ fn manifests_that_can_not_be_read_are_no_decision() {
     }
     example.deploy(&["--manifests", "gone"]).ends(2).says("cannot read `gone`");
     assert_eq!(example.entries().len(), before);
+}
+
+/// A release of what kustomize or helm printed (`fixtures/rendered`), and the names of its images.
+fn rendered(name: &str) -> (Vec<String>, Release) {
+    const NAMED: &str = "apiVersion: laforge.dev/v1\nkind: Release\nmetadata: {name: shop, version: 1.16.0}\nspec: {environment: \
+                         production, source: {repository: https://github.com/acme/shop, commit: \
+                         4f1c6d8e2b7a9035c1d4e6f80a2b3c4d5e6f7081, ref: refs/tags/v1.16.0}, artifacts: []}\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rendered").join(name);
+    let source = Source::new("release.yaml", NAMED);
+    let mut release = Release::parse_with(&source, Path::new(""), Artifacts::Beside).unwrap();
+    let files = read_manifests(&path, &mut std::io::empty()).unwrap();
+    release.deploy(Deployed::read(&files).unwrap()).unwrap();
+    let images = release.artifacts.iter().map(|artifact| artifact.name.clone());
+    (images.filter(|name| name != "manifests").collect(), release)
+}
+
+const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+#[test]
+fn what_kustomize_renders_is_read() {
+    let (images, release) = rendered("kustomize.yaml");
+    assert_eq!(images, [format!("registry.example.com/payments@{DIGEST}")]);
+    assert_eq!((release.deployed.as_ref().unwrap().objects, release.unpinned().len()), (3, 0));
+}
+
+#[test]
+fn what_helm_renders_is_read_and_a_chart_of_tags_is_found_out() {
+    let (images, release) = rendered("helm.yaml");
+    assert_eq!(images, [format!("registry.example.com/shop@{DIGEST}")]);
+    assert_eq!((release.deployed.as_ref().unwrap().objects, release.unpinned().len()), (5, 0));
+    let (images, release) = rendered("helm-by-tag.yaml");
+    assert_eq!(images, [""; 0]);
+    let [unpinned] = release.unpinned() else { panic!("{:?}", release.unpinned()) };
+    assert_eq!(unpinned.place.line, 66);
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("workers", &[]),
+    ("network", &[]),
     ("time", &[]),
     ("yaml", &[]),
     ("key", &["release::digest"]),
@@ -34,12 +35,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rollout", &["json", "yaml", "time", "key", "release", "trust", "plan", "policy", "audit"]),
     ("gate", &["time", "release", "evidence", "verify", "plan", "policy", "audit", "rollout"]),
     ("config", &["yaml", "key", "release", "plan", "rollout::executor"]),
-    ("source", &["workers", "json", "yaml", "release", "trust", "evidence", "policy::set"]),
+    ("source", &["workers", "network", "json", "yaml", "release", "trust", "evidence", "policy::set"]),
     (
         "report",
         &["json", "yaml", "time", "release", "verify", "plan", "policy", "audit", "rollout", "evidence"],
     ),
-    ("signing", &["json", "time", "key", "release", "evidence"]),
+    ("signing", &["network", "json", "time", "key", "release", "evidence"]),
 ];
 
 /// The rooms where adapters and the gate meet: they may use any.

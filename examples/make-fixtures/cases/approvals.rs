@@ -3,17 +3,22 @@
 use chrono::TimeDelta;
 use laforge::evidence::predicate::approval::{Approval, Word};
 use laforge::evidence::statement::PAYLOAD_TYPE;
+use laforge::evidence::statement::Subject;
 use laforge::policy::finding::RuleId::{
     ApprovalRejected, ApprovalThreshold, SeparationOfDuties, SeparationUnknown,
 };
 use laforge::signing::statement;
+use serde_json::json;
 
 use super::Case;
 use super::Expect::{self, Denies, SetAside};
 use super::kinds::{separated, started_by};
-use crate::authority::{Content, Parts};
+use crate::authority::{Content, Log, Parts};
 use crate::certificate::Workload;
-use crate::scene::Scene;
+use crate::scene::{COMMIT, GITHUB, REPOSITORY, Scene};
+
+/// The workflow that says who wrote a commit.
+const FORGE: &str = "https://github.com/acme/forge/.github/workflows/authors.yml@refs/heads/main";
 
 const TOO_FEW: Expect = Denies(&[ApprovalThreshold]);
 
@@ -307,7 +312,42 @@ pub(super) const CASES: &[Case] = &[
             scene.attest_authors("forge", "carol");
         },
     ),
+    Case::sound(
+        "allows-source-of-a-commit-logged-in-tiles",
+        "A workflow says keyless who wrote the commit, names nothing but the commit, and Rekor's second generation logged it.",
+        Expect::Allows,
+        |scene| {
+            let parts = Parts::logged_and_stamped(Log::Second, scene.now);
+            commit_attested(scene, parts);
+        },
+    ),
+    Case::sound(
+        "denies-source-of-a-commit-logged-in-first-rekor",
+        "The same, logged by Rekor's first generation, whose entry is bound to no commit.",
+        SetAside(&[SeparationUnknown], "unreadable"),
+        |scene| commit_attested(scene, Parts::LOGGED),
+    ),
 ];
+
+/// Says who wrote the commit, by a workflow's certificate, in a statement about the commit alone.
+fn commit_attested(scene: &mut Scene, parts: Parts) {
+    separated(scene);
+    started_by(scene, "github:carol");
+    let forge = Workload { subject: FORGE.to_owned(), issuer: GITHUB.to_owned(), claims: Vec::new() };
+    scene.edit(
+        "trust.yaml",
+        "key: trust/forge.pub, root: acme",
+        &format!("identity: {{root: acme, issuer: \"{GITHUB}\", subject: \"{FORGE}\"}}"),
+    );
+    let carol = json!("github:carol");
+    let predicate =
+        json!({"repository": REPOSITORY, "commit": COMMIT, "authors": [carol], "committer": carol});
+    let subject = Subject { name: None, digest: [("gitCommit".to_owned(), COMMIT.to_owned())].into() };
+    let statement = statement::attest(&[subject], "https://laforge.dev/attestation/source/v1", predicate);
+    let now = scene.now;
+    let bundle = scene.keyless(&forge, Content::Statement(&statement), now, parts);
+    scene.evidence("source", &bundle);
+}
 
 /// Too few count, since one was set aside for this.
 const fn aside(kind: &'static str) -> Expect {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::audit::reader::Line;
-use crate::report::log;
+use crate::report::log::{self, Pieces};
 
 use super::super::flags::Form;
 use super::super::{Exit, Failure, Session, load};
@@ -70,7 +70,8 @@ impl Show {
             Form::Json => [line.bytes.as_slice(), b"\n"].concat(),
             Form::Human => {
                 let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
-                log::entry(&entry, &line.leaf().to_string(), self.evidence, session.paint_out).into_bytes()
+                let pieces = if self.evidence { Pieces::Listed } else { Pieces::Counted };
+                log::entry(&entry, &line.leaf().to_string(), pieces, session.paint_out).into_bytes()
             }
         };
         session.print(&text)

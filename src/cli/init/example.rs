@@ -33,7 +33,7 @@ const LIFETIME: Duration = Duration::days(7);
 /// Writes release, artifacts, keys and evidence; says whom to trust.
 pub(super) fn write(folder: &Path, environment: &str, session: &Session) -> Result<Trusted, Failure> {
     let release = release_yaml(environment);
-    let put = |path: &str, bytes: &[u8]| session.create(&folder.join(path), bytes, false);
+    let put = |path: &str, bytes: &[u8]| session.create(&folder.join(path), bytes);
     put("release.yaml", release.as_bytes())?;
     for (name, text) in ARTIFACTS {
         put(&format!("artifacts/{name}"), text.as_bytes())?;
@@ -65,12 +65,8 @@ impl Keys {
             let failed = |error| Failure::of(Exit::NoDecision, &error as &dyn std::error::Error);
             let key = SecretKey::generate(algorithm).map_err(failed)?;
             let secret = key.to_pem(None).map_err(failed)?;
-            session.create(&folder.join(format!("keys/{name}.key")), secret.as_bytes(), true)?;
-            session.create(
-                &folder.join(format!("trust/{name}.pub")),
-                key.public().to_pem().as_bytes(),
-                false,
-            )?;
+            session.create_secret(&folder.join(format!("keys/{name}.key")), secret.as_bytes())?;
+            session.create(&folder.join(format!("trust/{name}.pub")), key.public().to_pem().as_bytes())?;
             Ok::<_, Failure>(key)
         };
         Ok(Self {

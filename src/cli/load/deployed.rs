@@ -7,10 +7,12 @@ use std::io;
 use std::path::Path;
 
 use crate::config::{Config, ConfiguredPath, ConfiguredRelease};
+use crate::plan::{RolloutError, RolloutRequest};
 use crate::release::Release;
 use crate::release::deployed::Deployed;
-use crate::release::document::Artifacts;
+use crate::release::document::{Artifacts, place_of_environment};
 use crate::source::manifests::{ManifestsError, read_manifests};
+use crate::yaml::DocumentError;
 
 use super::super::error::Failure;
 use super::super::exit::Exit;
@@ -74,6 +76,34 @@ fn named(
     };
     let source = document(session, path)?;
     Ok(Some(Release::parse_with(&source, folder_of(path), artifacts)?))
+}
+
+/// That the rollout fits the release. Where no target is configured it is the environment's name: one that
+/// can't be a target is shown where the release names it.
+pub(in crate::cli) fn check_rollout(
+    rollout: &RolloutRequest,
+    release: &Release,
+    (flags, config): (&ReleaseFlags, &Config),
+    session: &Session,
+) -> Result<(), Failure> {
+    let Err(error) = rollout.check(release) else { return Ok(()) };
+    let RolloutError::Default { member: "target", .. } = &error else { return Err(error.into()) };
+    let configured = match &config.release {
+        Some(ConfiguredRelease::Document(ConfiguredPath { path, .. })) => Some(path),
+        _ => None,
+    };
+    let source = flags.release.as_ref().or(configured).and_then(|path| document(session, path).ok());
+    let message = format!(
+        "the environment `{}` can't name the rollout's target, as it does where none is configured",
+        release.environment.escape_debug()
+    );
+    let help = "write the environment in small letters, digits, `.`, `_` and `-`, or name a target: \
+                `rollout: {target: …}` in laforge.yaml, or --target"
+        .to_owned();
+    Err(match source.as_ref().and_then(place_of_environment) {
+        Some(place) => DocumentError { place, message, help: Some(help) }.into(),
+        None => Failure::of(Exit::Usage, &error).because(message).hint(help),
+    })
 }
 
 /// Manifests and images say what is delivered, and not as what.

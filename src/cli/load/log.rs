@@ -33,6 +33,15 @@ pub(in crate::cli) fn refuse_other_log(given: Option<&Path>, config: &Config) ->
     }
 }
 
+/// What a log that is not there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Missing {
+    /// Made, as `--audit-init` asks.
+    IsMade,
+    /// A failure: it may have been deleted.
+    IsRefused,
+}
+
 /// Where and how the log is kept, from flags and configuration.
 pub(in crate::cli) struct LogPlace {
     /// Its folder.
@@ -77,7 +86,7 @@ impl LogPlace {
     /// Opens the log for writing; creates it where that is asked for and nothing speaks against it.
     pub(in crate::cli) fn open(
         self,
-        create: bool,
+        missing: Missing,
         trust: &TrustRoot,
         environment: &str,
         session: &Session,
@@ -89,7 +98,7 @@ impl LogPlace {
         })?;
         let key = session.secret_key(source)?;
         let seen = seen_folder(session);
-        if create && !session.exists(&self.folder) {
+        if missing == Missing::IsMade && !session.exists(&self.folder) {
             if !trust.gates.is_empty() {
                 return Err(Failure::new(
                     Exit::NotRecorded,
@@ -106,7 +115,7 @@ impl LogPlace {
                 unless: Unless::Known(&[]),
                 ..NewLog::new(&self.folder, &origin, &caller)
             };
-            AuditLog::create(&new, &key, now).map_err(|error| audit_failure(&error))?;
+            AuditLog::create(&new, &key, now).map_err(|error| failure_in(&self.folder, &error))?;
             session.say(&format!("created the audit log {} of {origin}\n", self.folder.display()));
         }
         let mut config = LogConfig::new(&self.folder, Some(key));
@@ -115,7 +124,7 @@ impl LogPlace {
         if let Some(min_free) = self.min_free {
             config.min_free = min_free;
         }
-        let log = AuditLog::open(config, now).map_err(|error| audit_failure(&error))?;
+        let log = AuditLog::open(config, now).map_err(|error| failure_in(&self.folder, &error))?;
         refuse_other_gates(&log, trust, environment)?;
         Ok(log)
     }
@@ -161,6 +170,15 @@ pub(in crate::cli) fn seen_folder(session: &Session) -> Option<PathBuf> {
         None => PathBuf::from(session.variable("HOME")?).join(".cache"),
     };
     Some(cache.join("laforge").join("seen"))
+}
+
+/// The same, where the log lies.
+fn failure_in(folder: &Path, error: &AuditError) -> Failure {
+    let failure = audit_failure(error);
+    match error.exit_class() {
+        ExitClass::Integrity => failure.because(format!("it is the log in `{}`", folder.display())),
+        _ => failure,
+    }
 }
 
 /// What a log's error means for the run.

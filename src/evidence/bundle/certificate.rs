@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use sigstore::crypto::{CertificateInfo, FulcioCiClaims};
 use sigstore::types::DerCertificate;
 use x509_cert::Certificate;
-use x509_cert::der::Decode as _;
 use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
+use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName,
@@ -17,7 +17,9 @@ use x509_cert::ext::pkix::{
 };
 use x509_cert::time::Time;
 
+use crate::key::PublicKey;
 use crate::time::Timestamp;
+use crate::trust::NO_ISSUER;
 
 /// What the one certificate of a time stamp authority is for, and nothing else
 /// (<https://www.rfc-editor.org/rfc/rfc3161#section-2.3>).
@@ -32,7 +34,7 @@ const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5
 /// An identity as a certificate states it.
 #[derive(Debug)]
 pub(crate) struct CertifiedIdentity {
-    /// The OIDC issuer.
+    /// The OIDC issuer; [`NO_ISSUER`] where the certificate names none.
     pub(crate) issuer: String,
     /// The subject alternative name.
     pub(crate) subject: String,
@@ -41,9 +43,14 @@ pub(crate) struct CertifiedIdentity {
 }
 
 impl CertifiedIdentity {
-    /// What the certificate states; `None` unless it names an issuer and exactly one subject.
+    /// What the certificate states; `None` unless it names exactly one subject, and an issuer that could
+    /// not be taken for none.
     pub(super) fn of(certificate: &DerCertificate, info: &CertificateInfo) -> Option<Self> {
-        let issuer = info.issuer.clone().filter(|issuer| !issuer.is_empty())?;
+        let issuer = match &info.issuer {
+            None => NO_ISSUER.to_owned(),
+            Some(issuer) if issuer.is_empty() || issuer == NO_ISSUER => return None,
+            Some(issuer) => issuer.clone(),
+        };
         let subject = subject(certificate).filter(|subject| !subject.is_empty())?;
         Some(Self { issuer, subject, claims: claims(&info.ci_claims) })
     }
@@ -170,6 +177,13 @@ pub(super) fn issuer_key_id(certificate: &DerCertificate) -> Option<Vec<u8>> {
     let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
     let (_, id): (bool, AuthorityKeyIdentifier) = certificate.tbs_certificate.get().ok()??;
     Some(id.key_identifier?.into_bytes())
+}
+
+/// A certificate's own key, if it is of a kind known here.
+pub(super) fn key(certificate: &DerCertificate) -> Option<PublicKey> {
+    let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
+    let spki = certificate.tbs_certificate.subject_public_key_info.to_der().ok()?;
+    PublicKey::from_spki(&spki).ok()
 }
 
 /// A certificate's issuer, as a distinguished name: for reasons only.

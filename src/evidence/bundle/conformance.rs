@@ -19,8 +19,8 @@ use crate::evidence::{Unreadable, limits};
 use crate::json;
 use crate::release::digest::{Algorithms, ArtifactDigest};
 use crate::time::Timestamp;
-use crate::trust::DEFAULT_ROOT;
 use crate::trust::embedded::embedded_root;
+use crate::trust::{DEFAULT_ROOT, NO_ISSUER};
 
 /// What the bundle must speak of.
 pub enum ArtifactOrDigest<'a> {
@@ -180,7 +180,7 @@ fn prove(
         ExpectedSigner::Keyless { identity, issuer } => {
             let proof = instance.verify_certified(&bundle.wire, over)?;
             let is_wanted = |found: &super::certificate::CertifiedIdentity| {
-                found.subject == identity && found.issuer == issuer
+                found.subject == identity && found.issuer == issuer && issuer != NO_ISSUER
             };
             if proof.identity.as_ref().is_some_and(is_wanted) {
                 return Ok(proof);
@@ -209,8 +209,7 @@ fn subject_of(statement: &Statement, artifact: ArtifactOrDigest<'_>) -> Result<S
     let known: Vec<SignedDigest> = match artifact {
         ArtifactOrDigest::Digest(text) => vec![digest_of(text)?],
         ArtifactOrDigest::Bytes(reader) => {
-            let read = ArtifactDigest::of_reader(reader, Algorithms::Sha256AndSha512)
-                .map_err(BundleError::Artifact)?;
+            let read = ArtifactDigest::of_reader(reader, Algorithms::Sha2).map_err(BundleError::Artifact)?;
             let sha256 =
                 Some(SignedDigest { algorithm: Algorithm::Sha256, bytes: read.digest().as_bytes().to_vec() });
             let sha512 = read.sha512_hex().and_then(|hex| hex::decode(hex).ok());
@@ -263,7 +262,7 @@ mod tests {
 
     #[test]
     fn ties_an_artifact_to_a_subject_only_by_all_digests_that_both_know() {
-        let read = ArtifactDigest::of(b"abc", Algorithms::Sha256AndSha512);
+        let read = ArtifactDigest::of(b"abc", Algorithms::Sha2);
         let sha512 = read.sha512_hex().unwrap();
         let known = [
             digest_of(&format!("sha256:{SHA256}")).unwrap(),

@@ -1,4 +1,4 @@
-//! SLSA provenance v0.1, v0.2 and v1, as far as every builder agrees on it.
+//! SLSA provenance v0.1, v0.2 and v1, as far as every builder agrees on it, and Witness's collections.
 //!
 //! In: the predicate of an authenticated statement. Out: [`Provenance`]: builder, build type and
 //! the whole predicate, whose shape is checked where rules point into it; what a builder calls its
@@ -10,12 +10,14 @@
 //! v1 under a type of its own, [`V1_0`]: the same shape, and never taken for the other type.
 //! Not read: drafts, byproducts, completeness, reproducible, builder dependencies.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::collection::{self, Collection};
 use super::{PredicateError, read};
 use crate::time::Timestamp;
 
@@ -27,11 +29,13 @@ pub const V1_0: &str = "https://slsa.dev/provenance/v1.0";
 pub const V02: &str = "https://slsa.dev/provenance/v0.2";
 /// Provenance v0.1.
 pub const V01: &str = "https://slsa.dev/provenance/v0.1";
+/// Witness's collections, which are provenance of a step.
+pub const COLLECTION: &str = collection::TYPE;
 
 /// One build, as its builder describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance<'a> {
-    /// [`V1`], [`V1_0`], [`V02`] or [`V01`].
+    /// [`V1`], [`V1_0`], [`V02`], [`V01`] or [`COLLECTION`].
     pub predicate_type: &'static str,
     /// Who built; never empty.
     pub builder: String,
@@ -39,13 +43,13 @@ pub struct Provenance<'a> {
     pub build_type: String,
     /// When the build ended, by the builder's word.
     pub finished_on: Option<Timestamp>,
-    /// All of it.
-    pub predicate: &'a Value,
+    /// All of it; of a collection with its attestors by type.
+    pub predicate: Cow<'a, Value>,
 }
 
 /// Which of the versions that are read a predicate type is.
 pub fn version(predicate_type: &str) -> Option<&'static str> {
-    [V1, V1_0, V02, V01].into_iter().find(|version| *version == predicate_type)
+    [V1, V1_0, V02, V01, COLLECTION].into_iter().find(|version| *version == predicate_type)
 }
 
 impl<'a> Provenance<'a> {
@@ -54,7 +58,13 @@ impl<'a> Provenance<'a> {
     /// # Errors
     /// [`PredicateError`] with the member that is missing or of another shape.
     pub fn read(version: &'static str, predicate: &'a Value) -> Result<Self, PredicateError> {
+        let mut read_as = Cow::Borrowed(predicate);
         let (builder, build_type, finished_on) = match version {
+            COLLECTION => {
+                let Collection { builder, build_type, finished_on, predicate } = Collection::read(predicate)?;
+                read_as = Cow::Owned(predicate);
+                (builder.to_owned(), build_type.to_owned(), finished_on)
+            }
             V02 => read::<ShapeV02>(version, predicate)?.said(),
             V01 => read::<ShapeV01>(version, predicate)?.said(),
             _ => read::<ShapeV1>(version, predicate)?.said(),
@@ -69,7 +79,7 @@ impl<'a> Provenance<'a> {
             .map(|text| crate::time::parse(&text))
             .transpose()
             .map_err(|error| malformed(error.to_string()))?;
-        Ok(Self { predicate_type: version, builder, build_type, finished_on, predicate })
+        Ok(Self { predicate_type: version, builder, build_type, finished_on, predicate: read_as })
     }
 }
 

@@ -111,6 +111,19 @@ pub fn is_met(met: &str, wanted: &str) -> bool {
     matches!((track(met), track(wanted)), (Some((a, met)), Some((b, wanted))) if a == b && met >= wanted)
 }
 
+/// Whether a summary that passes could name a level. The names of SLSA's own are reserved
+/// (<https://slsa.dev/spec/v1.1/verification_summary>); `FAILED` is of one that doesn't pass.
+pub fn is_possible(level: &str) -> bool {
+    if !level.to_ascii_uppercase().starts_with("SLSA_") {
+        return !level.is_empty() && level != "FAILED";
+    }
+    match track(level) {
+        Some(("SLSA_BUILD", number)) => number <= 3,
+        Some((track, number)) => track != "SLSA" && number <= 4, // a track may be defined some day
+        None => level.starts_with("SLSA_") && level.ends_with("_LEVEL_UNEVALUATED"),
+    }
+}
+
 /// `SLSA_BUILD_LEVEL_3` as its track and its number; other levels have no order.
 fn track(level: &str) -> Option<(&str, u8)> {
     let (track, number) = level.rsplit_once("_LEVEL_")?;
@@ -147,6 +160,19 @@ mod tests {
         assert_eq!(read.verifier.id, "https://verifier.example/v1");
         assert_eq!(read.time_verified, Some(crate::time::parse("2026-11-24T12:00:00.5Z").unwrap()));
         assert_eq!((read.verified_levels.len(), read.input_attestations.len()), (2, 1));
+    }
+
+    #[test]
+    fn a_level_that_no_summary_could_name_is_told_from_others() {
+        for level in ["SLSA_BUILD_LEVEL_3", "SLSA_SOURCE_LEVEL_4", "ACME_L1", "SLSA_BUILD_LEVEL_UNEVALUATED"]
+        {
+            assert!(is_possible(level), "{level}");
+        }
+        for level in
+            ["", "FAILED", "SLSA_BUILD_LEVEL_4", "SLSA_BUILD_L3", "slsa_build_level_3", "SLSA_LEVEL_3"]
+        {
+            assert!(!is_possible(level), "{level}");
+        }
     }
 
     #[test]

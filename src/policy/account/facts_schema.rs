@@ -188,6 +188,8 @@ enum SaysMember {
     Results { verifier: String, properties: Vec<String> },
     /// An in-toto test result.
     Tests { result: TestWord },
+    /// An in-toto release.
+    Release { purl: String },
 }
 
 #[derive(JsonSchema)]

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::plan::LimitedBy;
 use crate::time::duration;
 use crate::time::{Timestamp, whole_seconds};
+use crate::trust::Person;
 use crate::verify::attestations::APPROVAL;
 use crate::verify::facts::{ApprovalDecision, ApprovalFact, Facts, Party, TimeKind};
 use crate::yaml::{DocumentError, Spanned};
@@ -102,9 +103,10 @@ impl Approvals {
     /// Checks a section against trust.
     ///
     /// # Errors
-    /// [`DocumentError`] for a role that nobody in trust has, for a wrong `maxAge`, and for a name of no
+    /// [`DocumentError`] for a role that nobody in trust has, for more people than trust has, for a wrong `maxAge`, and for a name of no
     /// signer or of one that may not sign approvals.
     pub fn read(section: &ApprovalsSection, reading: &Reading<'_>) -> Result<Self, DocumentError> {
+        refuse_too_many(&section.at_least, reading)?;
         let listed = section.roles.iter().flat_map(|roles| &roles.value);
         let roles = listed.map(|(role, count)| slot(role, count, reading)).collect::<Result<_, _>>()?;
         let max_age = section.max_age.as_ref().map(|text| reading.duration(text)).transpose()?;
@@ -381,8 +383,9 @@ fn slot(
     count: &Spanned<u64>,
     reading: &Reading<'_>,
 ) -> Result<(String, (usize, Option<Origin>)), DocumentError> {
-    let held = reading.trust.people.iter().any(|person| person.roles.iter().any(|held| held == role));
-    if !held {
+    let has_role = |person: &&Person| person.roles.iter().any(|held| held == role);
+    let holders = reading.trust.people.iter().filter(has_role).count();
+    if holders == 0 {
         let message = format!("nobody in trust has the role `{role}`");
         return Err(reading.refuse(
             count,
@@ -391,7 +394,26 @@ fn slot(
         ));
     }
     let slots = usize::try_from(count.value).unwrap_or(usize::MAX);
+    if slots > holders {
+        let message = format!("{slots} people with the role `{role}` are asked for, and trust has {holders}");
+        return Err(reading.refuse(count, message, NEVER_MET));
+    }
     Ok((role.to_owned(), (slots, Some(reading.origin(count)))))
+}
+
+/// How to mend a count that no approval of anybody could reach.
+const NEVER_MET: &str =
+    "it could never be met: lower the count, or give more people a role in the trust file";
+
+/// That there are as many people with a role as are asked for in all.
+fn refuse_too_many(at_least: &Spanned<u64>, reading: &Reading<'_>) -> Result<(), DocumentError> {
+    let people = reading.trust.people.iter().filter(|person| !person.roles.is_empty()).count();
+    if usize::try_from(at_least.value).is_ok_and(|wanted| wanted <= people) {
+        return Ok(());
+    }
+    let wanted = at_least.value;
+    let message = format!("`atLeast: {wanted}` asks for more people than the {people} with a role in trust");
+    Err(reading.refuse(at_least, message, NEVER_MET))
 }
 
 #[cfg(test)]

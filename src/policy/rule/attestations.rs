@@ -80,6 +80,10 @@ pub struct AttestationsSection {
     #[serde(default)]
     #[schemars(with = "Worst")]
     pub result: Option<Spanned<Worst>>,
+    /// Of a release, which needs it: its package URL, exact or `pattern:GLOB`.
+    #[serde(default)]
+    #[schemars(with = "String", length(min = 1))]
+    pub purl: Option<Spanned<String>>,
 }
 
 /// The worst result of a test run that passes.
@@ -111,7 +115,7 @@ impl Attestations {
     /// # Errors
     /// [`DocumentError`] for a type that another requirement asks for, a name of no signer or of
     /// one that may not sign this type, more signers than listed, a condition of another type, and a
-    /// summary or a verification result of which it doesn't say which one is meant.
+    /// summary, a verification result or a release of which it doesn't say which one is meant.
     pub fn read(
         section: &Spanned<AttestationsSection>,
         reading: &Reading<'_>,

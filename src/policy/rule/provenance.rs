@@ -254,7 +254,7 @@ fn run_expectations(
     }
     if let Some(list) = &section.trigger {
         let words = list.value.iter().map(|word| word.value.clone()).collect();
-        not_empty(list, list.value.is_empty(), reading)?;
+        not_empty(list, list.value.len(), reading)?;
         expectations.push((Expectation::Trigger(words), Some(reading.origin(list))));
     }
     if let Some(text) = &section.finished_within {
@@ -270,7 +270,7 @@ fn input_expectations(
     expectations: &mut Expectations,
 ) -> Result<(), DocumentError> {
     if let Some(parameters) = &section.external_parameters {
-        not_empty(parameters, parameters.value.is_empty(), reading)?;
+        not_empty(parameters, parameters.value.len(), reading)?;
         for (at, text) in &parameters.value {
             if !at.starts_with('/') {
                 let message = format!("`{at}` is not a JSON pointer");
@@ -281,7 +281,7 @@ fn input_expectations(
         }
     }
     if let Some(list) = &section.dependencies {
-        not_empty(list, list.value.is_empty(), reading)?;
+        not_empty(list, list.value.len(), reading)?;
         for text in &list.value {
             expectations.push((Expectation::Dependency(pattern(text)), Some(reading.origin(text))));
         }
@@ -290,8 +290,8 @@ fn input_expectations(
 }
 
 /// An empty list would ask for nothing, and look as if it did.
-fn not_empty<T>(at: &Spanned<T>, is_empty: bool, reading: &Reading<'_>) -> Result<(), DocumentError> {
-    if !is_empty {
+fn not_empty<T>(at: &Spanned<T>, members: usize, reading: &Reading<'_>) -> Result<(), DocumentError> {
+    if members > 0 {
         return Ok(());
     }
     Err(reading.refuse(

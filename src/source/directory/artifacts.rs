@@ -6,7 +6,8 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::release::digest::Algorithms;
+use crate::evidence::BytesOf;
+use crate::release::digest::{Algorithms, ArtifactDigest};
 use crate::release::reading::{MOST_BYTES, too_large};
 use crate::release::resolved::ArtifactFiles;
 use crate::source::folder;
@@ -14,6 +15,7 @@ use crate::source::folder;
 /// Files on disk.
 pub struct Files<'a> {
     algorithms: Algorithms,
+    wanted: Vec<BytesOf>,
     progress: Box<Progress<'a>>,
 }
 
@@ -23,7 +25,12 @@ type Progress<'a> = dyn Fn(&str, u64) + Sync + 'a;
 impl<'a> Files<'a> {
     /// Files whose digests are computed by these algorithms.
     pub fn new(algorithms: Algorithms) -> Self {
-        Self { algorithms, progress: Box::new(|_, _| {}) }
+        Self { algorithms, wanted: Vec::new(), progress: Box::new(|_, _| {}) }
+    }
+
+    /// Gives the bytes of these as well as their digests.
+    pub fn with_bytes(self, wanted: Vec<BytesOf>) -> Self {
+        Self { wanted, ..self }
     }
 
     /// Tells of every piece that was read: the artifact's name and how many bytes more.
@@ -45,6 +52,10 @@ impl ArtifactFiles for Files<'_> {
         self.algorithms
     }
 
+    fn wants_bytes(&self, name: &str, read: &ArtifactDigest) -> bool {
+        self.wanted.iter().any(|wanted| wanted.means(name, read))
+    }
+
     fn progress(&self, name: &str, bytes: u64) {
         (self.progress)(name, bytes);
     }
@@ -55,7 +66,6 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::release::digest::ArtifactDigest;
 
     #[test]
     fn reads_files_and_refuses_everything_else() {

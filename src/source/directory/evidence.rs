@@ -10,12 +10,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::layout;
-use crate::evidence::{EvidenceSource, Gathered};
+use crate::evidence::{BytesOf, Evidence, EvidenceSource, Gathered};
 use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
 use crate::source::bundle::Bundles;
 use crate::source::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
 use crate::source::intake::{Intake, Limits};
+use crate::trust::TrustRoot;
 
 /// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
 const NAMES: u64 = 65_536;
@@ -63,6 +64,11 @@ impl EvidenceFolders {
         self.intake.algorithms()
     }
 
+    /// The artifacts whose bytes some of this may be over, under this trust.
+    pub fn bytes_wanted(&self, trust: &TrustRoot) -> Vec<BytesOf> {
+        self.intake.bytes_wanted(trust)
+    }
+
     /// What was taken in, for a source that adds to it.
     pub(in crate::source) fn intake(&self) -> &Intake {
         &self.intake
@@ -103,9 +109,9 @@ impl Reader<'_> {
                 Err(error) => self.intake.unreachable(&shown, &error),
             }
         } else {
-            let lines = path.extension().is_some_and(|extension| extension == "jsonl");
-            let read = open_file(path).and_then(|file| read_bounded(file, self.most(lines)));
-            self.file(&shown, lines, read);
+            let holds = Holds::of(path.as_os_str());
+            let read = open_file(path).and_then(|file| read_bounded(file, self.most(holds)));
+            self.file(&shown, holds, read);
         }
     }
 
@@ -127,9 +133,9 @@ impl Reader<'_> {
                     Err(error) => self.intake.unreachable(&folder.path(&name).display().to_string(), &error),
                 },
                 Kind::File if is_evidence(&name) => {
-                    let lines = name.as_encoded_bytes().ends_with(b".jsonl");
-                    let read = folder.read(&name, self.most(lines));
-                    self.file(&folder.path(&name).display().to_string(), lines, read);
+                    let holds = Holds::of(&name);
+                    let read = folder.read(&name, self.most(holds));
+                    self.file(&folder.path(&name).display().to_string(), holds, read);
                 }
                 Kind::File | Kind::Link | Kind::Special => self.intake.ignore(1),
             }
@@ -156,18 +162,31 @@ impl Reader<'_> {
     }
 
     /// A file of lines holds several documents, so that only their sum bounds it.
-    fn most(&self, lines: bool) -> u64 {
-        if lines { self.intake.total_limit() } else { self.intake.document_limit() }
+    fn most(&self, holds: Holds) -> u64 {
+        match holds {
+            Holds::Lines => self.intake.total_limit(),
+            Holds::Document => self.intake.document_limit(),
+        }
     }
 
-    fn file(&mut self, source: &str, lines: bool, read: io::Result<Bytes>) {
+    fn file(&mut self, source: &str, holds: Holds, read: io::Result<Bytes>) {
         match read {
-            Ok(Bytes::All(bytes)) if lines => self.lines(source, &bytes),
-            Ok(Bytes::All(bytes)) => self.intake.take(source, bytes, None),
+            Ok(Bytes::All(bytes)) if holds == Holds::Lines => self.lines(source, &bytes),
+            Ok(Bytes::All(bytes)) => self.document(source, bytes),
             Ok(Bytes::TooMany) => {
-                self.intake.exceed("bytes of one evidence file", self.most(lines), self.most(lines) + 1);
+                self.intake.exceed("bytes of one evidence file", self.most(holds), self.most(holds) + 1);
             }
             Err(error) => self.intake.unreachable(source, &error),
+        }
+    }
+
+    /// One document; a detached signature is made one of its bytes and its name.
+    fn document(&mut self, source: &str, bytes: Vec<u8>) {
+        let name = Path::new(source).file_name().unwrap_or_default().to_string_lossy();
+        match Evidence::detached(&name, &bytes) {
+            None => self.intake.take(source, bytes, None),
+            Some(Ok(document)) => self.intake.take(source, document, None),
+            Some(Err(problem)) => self.intake.take(source, bytes, Some(problem)),
         }
     }
 
@@ -182,10 +201,23 @@ impl Reader<'_> {
     }
 }
 
+/// What a file of evidence holds, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Document,
+    Lines,
+}
+
+impl Holds {
+    fn of(name: &OsStr) -> Self {
+        if name.as_encoded_bytes().ends_with(b".jsonl") { Self::Lines } else { Self::Document }
+    }
+}
+
 /// The names that evidence has in a folder.
 fn is_evidence(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
-    [".sigstore.json", ".sigstore", ".json", ".jsonl", ".dsse"]
+    [".sigstore.json", ".sigstore", ".json", ".jsonl", ".dsse", ".sig"]
         .iter()
         .any(|end| name.ends_with(end.as_bytes()))
 }
@@ -366,7 +398,7 @@ mod tests {
         let sha512 = folder(&[("a.json", &envelope("sha512", &"a".repeat(128))), ("b.json", b"{}")]);
         let algorithms = |folder: &TempDir| EvidenceFolders::read(&[folder.path().to_owned()]).algorithms();
         assert_eq!(algorithms(&sha256), Algorithms::Sha256);
-        assert_eq!(algorithms(&sha512), Algorithms::Sha256AndSha512);
+        assert_eq!(algorithms(&sha512), Algorithms::Sha2);
     }
 
     #[test]

@@ -14,9 +14,10 @@ use serde::Deserialize;
 use super::challenge::Challenge;
 use super::credentials::Credential;
 use super::fault::Fault;
-use super::place::{Place, is_loopback, same_origin};
+use super::place::{Place, same_origin};
 use super::transport::Question;
 use crate::json;
+use crate::network::{is_loopback, may_follow};
 
 /// Bytes of a token service's answer: tokens are a few kilobytes.
 const MAX_TOKEN: u64 = 256 * 1024;
@@ -79,8 +80,7 @@ fn trusted(place: &Place, realm: &str) -> Result<Url, Fault> {
         && url.port().is_none()
         && registry.strip_suffix(service).is_some_and(|below| below.ends_with('.'))
         && !is_loopback(place.root());
-    let secure =
-        url.scheme() == "https" || url.scheme() == "http" && is_loopback(place.root()) && is_loopback(&url);
+    let secure = may_follow(place.root(), &url);
     let plain = url.username().is_empty() && url.password().is_none();
     match plain && secure && (own || above || place.is_served_tokens_by(service)) {
         true => Ok(url),

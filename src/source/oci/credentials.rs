@@ -180,23 +180,14 @@ fn ask(name: &str, server: &str) -> Result<Option<Credential>, CredentialError> 
         return Err(CredentialError::HelperName { name: name.chars().take(64).collect() });
     }
     let failed = |problem| CredentialError::Helper { name: name.to_owned(), problem };
-    let mut child = Command::new(format!("docker-credential-{name}"))
+    let child = Command::new(format!("docker-credential-{name}"))
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .map_err(|_| failed("can't be run: is it on the path?"))?;
-    let said = converse(&mut child, server);
-    let (succeeded, said) = match said {
-        Ok(ended) => ended,
-        Err(problem) => {
-            // It may have ended by itself; then there is nothing to end.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(failed(problem));
-        }
-    };
+    let (succeeded, said) = heard_out(child, server, HELPER_TIME).map_err(failed)?;
     if !succeeded {
         let text = String::from_utf8_lossy(&said);
         return match text.contains("credentials not found") {
@@ -212,8 +203,19 @@ fn ask(name: &str, server: &str) -> Result<Option<Credential>, CredentialError> 
     }))
 }
 
+/// What a helper says, and whether it succeeded. One that takes longer than it may is ended.
+fn heard_out(mut child: Child, server: &str, time: Duration) -> Result<(bool, Vec<u8>), &'static str> {
+    let said = converse(&mut child, server, time);
+    if said.is_err() {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    said
+}
+
 /// Tells a helper the server and waits for its answer, for as long as it may take.
-fn converse(child: &mut Child, server: &str) -> Result<(bool, Vec<u8>), &'static str> {
+fn converse(child: &mut Child, server: &str, time: Duration) -> Result<(bool, Vec<u8>), &'static str> {
     let started = Instant::now();
     if let Some(mut input) = child.stdin.take() {
         // One that ends without reading has its reasons, which its status tells.
@@ -227,11 +229,11 @@ fn converse(child: &mut Child, server: &str) -> Result<(bool, Vec<u8>), &'static
         // Nobody listens any more once the time is over.
         let _ = sender.send(read);
     });
-    while started.elapsed() < HELPER_TIME {
+    while started.elapsed() < time {
         match child.try_wait() {
             Ok(Some(status)) => {
                 // A process that it left behind may hold its output open for ever.
-                let said = receiver.recv_timeout(HELPER_TIME.saturating_sub(started.elapsed()));
+                let said = receiver.recv_timeout(time.saturating_sub(started.elapsed()));
                 let said = said.map_err(|_| "takes too long")?.map_err(|_| "says nothing")?;
                 return Ok((status.success(), said));
             }
@@ -323,9 +325,22 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
             Command::new(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
         };
-        let mut told = script("told", "cat");
-        assert_eq!(converse(&mut told, "r.example"), Ok((true, b"r.example".to_vec())));
-        let mut failed = script("failed", "echo credentials not found in native keychain; exit 1");
-        assert!(!converse(&mut failed, "r.example").unwrap().0);
+        let heard = |child| heard_out(child, "r.example", HELPER_TIME);
+        assert_eq!(heard(script("told", "cat")), Ok((true, b"r.example".to_vec())));
+        assert!(!heard(script("failed", "echo credentials not found in native keychain; exit 1")).unwrap().0);
+        let hurried = |child| heard_out(child, "r.example", Duration::from_millis(300));
+        let started = Instant::now();
+        for (name, text) in [
+            ("hangs", "exec sleep 600"),
+            ("hangs-after-an-answer", "echo '{}'; exec sleep 600"),
+            // It ends, and what it left behind holds its output open.
+            ("leaves-one-behind", "sleep 20 & exit 0"),
+        ] {
+            let child = script(name, text);
+            let id = child.id();
+            assert_eq!(hurried(child), Err("takes too long"), "{name}");
+            assert!(!Path::new(&format!("/proc/{id}")).exists(), "{name} is still there");
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }

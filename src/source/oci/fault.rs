@@ -34,7 +34,7 @@ pub(super) enum Fault {
         reason: String,
     },
     /// Something else than an answer came back.
-    #[error("`{host}` answered {status}{} to request {attempts}", code_text(.code.as_deref()))]
+    #[error("`{host}` answered {status}{} to request {attempts}{}", code_text(.code.as_deref()), login_text(.host, *.status))]
     Refused {
         /// The host.
         host: String,
@@ -120,7 +120,7 @@ pub(super) enum Fault {
         realm: String,
     },
     /// A token service that gave no token.
-    #[error("`{host}` gave no token")]
+    #[error("`{host}` gave no token: `docker login` to the registry, as whoever may read it")]
     NoToken {
         /// The token service.
         host: String,
@@ -139,6 +139,14 @@ pub(super) enum Fault {
         /// Why.
         reason: String,
     },
+}
+
+/// What mends an answer that asks who is asking.
+fn login_text(host: &str, status: u16) -> String {
+    match status {
+        401 | 403 => format!(": `docker login {host}` as whoever may read it"),
+        _ => String::new(),
+    }
 }
 
 fn code_text(code: Option<&str>) -> String {

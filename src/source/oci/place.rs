@@ -3,11 +3,10 @@
 //! In: a repository as people write it. Out: [`Place`], whose URLs stay on its host. Docker's short
 //! names mean Docker Hub (<https://github.com/distribution/reference>).
 
-use std::net::IpAddr;
-
 use reqwest::Url;
 
 use super::fault::Fault;
+use crate::network::is_loopback;
 
 /// What images without a host mean, and the host that serves them.
 const DOCKER_HUB: [&str; 2] = ["docker.io", DOCKER_HUB_KEY];
@@ -81,13 +80,6 @@ impl Place {
 /// What a host's credentials are kept under: Docker Hub has several names and one key.
 pub(super) fn key_of(host: &str) -> &str {
     if DOCKER_HUB.contains(&host) { DOCKER_HUB_KEY } else { host }
-}
-
-/// Whether a URL's host is this machine: the only ones that plain HTTP is spoken to.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether two URLs are of one scheme, host and port: what credentials may be shown to.

@@ -17,7 +17,8 @@ use reqwest::{Url, tls};
 use super::answer::Answer;
 use super::fault::Fault;
 use super::patience::Patience;
-use super::place::{is_loopback, same_origin};
+use super::place::same_origin;
+use crate::network::{CLIENT, is_loopback, may_follow};
 
 /// Requests at a time: enough to hide a registry's latency, and few enough to be no burden on it.
 const MAX_PARALLEL: usize = 8;
@@ -27,9 +28,6 @@ const MAX_REDIRECTS: usize = 5;
 
 /// Bytes of an answer that is only an error.
 const MAX_ERROR: u64 = 16 * 1024;
-
-/// How this program names itself.
-const NAME: &str = concat!("laforge/", env!("CARGO_PKG_VERSION"));
 
 /// What is asked.
 pub(super) struct Question<'q> {
@@ -111,7 +109,7 @@ impl Transport {
                 .body(form.clone()),
             None => client.get(url.clone()),
         };
-        let mut request = request.header(ACCEPT, question.accept).header(USER_AGENT, NAME);
+        let mut request = request.header(ACCEPT, question.accept).header(USER_AGENT, CLIENT);
         // Whoever is redirected to sees no credentials, unless it is the same scheme, host and port.
         if let Some(authorization) = &question.authorization
             && same_origin(url, &question.url)
@@ -180,9 +178,7 @@ fn redirect(question: &Question<'_>, from: &Url, response: &Response) -> Result<
     }
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let next = location.and_then(|text| from.join(text).ok()).ok_or_else(|| refuse("to nowhere"))?;
-    let secure =
-        next.scheme() == "https" || next.scheme() == "http" && is_loopback(&next) && is_loopback(from);
-    if !secure {
+    if !may_follow(from, &next) {
         return Err(refuse("to where no secure connection is").into());
     }
     if !next.username().is_empty() || next.password().is_some() {

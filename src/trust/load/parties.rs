@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::document::{KeylessEntry, PersonEntry, PersonIdentity, SignerEntry, Uses};
 use super::super::uses::{Keyless, Owner};
-use super::super::{Identity, Pattern, Person, Signer, Use};
+use super::super::{Identity, NO_ISSUER, Pattern, Person, Signer, Use};
 use super::{Loaded, Loader};
 use crate::release::name::{self, MAX_NAME, MAX_TEXT};
 use crate::time::Timestamp;
@@ -18,7 +18,7 @@ impl Loader<'_, '_> {
 
     fn signer(&mut self, entry: &SignerEntry, names: &mut BTreeSet<String>) -> Loaded<Signer> {
         let name = self.unique(&entry.name, names)?;
-        let uses = self.uses(&entry.r#use, entry.key.is_some())?;
+        let uses = self.uses(entry)?;
         let identity = self.signer_identity(entry, &uses)?;
         let (valid_from, valid_until) = self.validity(entry)?;
         Ok(Signer {
@@ -34,12 +34,13 @@ impl Loader<'_, '_> {
         })
     }
 
-    fn uses(&self, at: &Spanned<Uses>, is_key: bool) -> Loaded<Vec<Use>> {
+    fn uses(&self, entry: &SignerEntry) -> Loaded<Vec<Use>> {
+        let at = &entry.r#use;
         let mut uses: Vec<_> = at.value.0.iter().map(|word| self.use_of(at, word)).collect::<Loaded<_>>()?;
         uses.sort();
         match uses.as_slice() {
             [_] => Ok(uses),
-            [Use::Artifact, Use::Attestation] if !is_key => Ok(uses),
+            [Use::Artifact, Use::Attestation] if entry.key.is_none() => Ok(uses),
             [Use::Artifact, Use::Attestation] => self.refuse(at, "a key has one use"),
             _ => self.refuse(at, "a signer has one use, or as a keyless identity `[artifact, attestation]`"),
         }
@@ -71,6 +72,11 @@ impl Loader<'_, '_> {
             }
             (None, Some(identity)) => match &entry.root {
                 Some(root) => self.refuse(root, "the root of an identity stands in `identity`"),
+                None if identity.issuer.value == NO_ISSUER && !is_narrow(entry, uses) => self.refuse(
+                    &identity.issuer,
+                    "`issuer: none`, of a certificate that names none, is for `use: attestation` with its \
+                     `predicateTypes`",
+                ),
                 None => self.signer_keyless(identity, owner),
             },
             _ => self.refuse(name, format!("signer `{}` needs one of `key` and `identity`", name.value)),
@@ -188,8 +194,11 @@ impl Loader<'_, '_> {
         let root = self.root_name(entry.root.as_ref())?;
         match (&entry.key, &entry.issuer, &entry.subject) {
             (Some(key), None, None) => Ok(Identity::Key { root, key: self.own_key(key, owner)? }),
-            (None, Some(issuer), Some(subject)) => {
-                let issuer = self.exact(issuer)?;
+            (None, Some(at), Some(subject)) => {
+                let issuer = self.exact(at)?;
+                if issuer == NO_ISSUER {
+                    return self.refuse(at, "a person's identity names its issuer");
+                }
                 let exact = Pattern::Exact(self.exact(subject)?);
                 self.own_identity(subject, Keyless { root, issuer, subject: exact }, owner)
             }
@@ -217,4 +226,9 @@ impl Loader<'_, '_> {
         }
         Ok(aliases)
     }
+}
+
+/// Whether a signer does nothing but attest, and what it may attest is listed.
+fn is_narrow(entry: &SignerEntry, uses: &[Use]) -> bool {
+    uses == [Use::Attestation] && entry.predicate_types.is_some()
 }

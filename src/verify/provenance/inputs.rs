@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::evidence::predicate::provenance::{Provenance, V01, V02};
+use crate::evidence::predicate::provenance::{COLLECTION, Provenance, V01, V02};
 
 /// Parameters and dependencies of one provenance, and characters of one of them.
 const MOST: usize = 64;
@@ -24,6 +24,7 @@ pub(super) fn parameters(provenance: &Provenance<'_>) -> BTreeMap<String, String
     let places: &[&str] = match provenance.predicate_type {
         V02 => &["/invocation/parameters"],
         V01 => &["/recipe/arguments/substitutions", "/recipe/arguments"],
+        COLLECTION => &["/parameters"],
         _ => &["/buildDefinition/externalParameters"],
     };
     let mut parameters = BTreeMap::new();

@@ -19,7 +19,7 @@ use crate::verify::set_aside::{Quoted, Why};
 use crate::yaml::{DocumentError, Source};
 
 /// The shipped rules, most special first.
-const DOCUMENTS: [(&str, &str); 10] = [
+const DOCUMENTS: [(&str, &str); 12] = [
     ("laforge.yaml", include_str!("laforge.yaml")),
     ("github-actions.yaml", include_str!("github-actions.yaml")),
     ("slsa-github-generator.yaml", include_str!("slsa-github-generator.yaml")),
@@ -29,6 +29,8 @@ const DOCUMENTS: [(&str, &str); 10] = [
     ("buildkit.yaml", include_str!("buildkit.yaml")),
     ("tekton-chains.yaml", include_str!("tekton-chains.yaml")),
     ("witness.yaml", include_str!("witness.yaml")),
+    ("jenkins.yaml", include_str!("jenkins.yaml")),
+    ("red-hat-pipelines.yaml", include_str!("red-hat-pipelines.yaml")),
     ("generic.yaml", include_str!("generic.yaml")),
 ];
 
@@ -161,7 +163,7 @@ pub(super) struct Origin {
 /// Reads a predicate by the first rule that fits. Without one nothing is named.
 pub(super) fn origin(provenance: &Provenance<'_>) -> Result<Origin, Why> {
     match RULES.iter().find(|rule| rule.fits(provenance)) {
-        Some(rule) => rule.read(provenance.predicate),
+        Some(rule) => rule.read(&provenance.predicate),
         None => Ok(Origin::default()),
     }
 }

@@ -118,7 +118,7 @@ fn npm_holds(case: &Case<'_>) -> Result<(), String> {
                 && match case.path("artifact") {
                     Some(path) => {
                         let bytes = fs::read(path).unwrap();
-                        is_about(statement, &ArtifactDigest::of(&bytes, Algorithms::Sha256AndSha512))
+                        is_about(statement, &ArtifactDigest::of(&bytes, Algorithms::Sha2))
                     }
                     None => {
                         subject.digest.get("sha512").map(String::as_str)
@@ -170,7 +170,7 @@ fn pypi_holds(case: &Case<'_>) -> Result<(), String> {
         let is_ours = match case.path("artifact") {
             Some(path) => {
                 let bytes = fs::read(path).unwrap();
-                is_about(attestation.statement(), &ArtifactDigest::of(&bytes, Algorithms::Sha256AndSha512))
+                is_about(attestation.statement(), &ArtifactDigest::of(&bytes, Algorithms::Sha2))
             }
             None => attestation.statement().subject.iter().any(|subject| {
                 subject.digest.get("sha256").map(String::as_str)

@@ -5,8 +5,9 @@
 
 use crate::release::digest::ClaimedDigest;
 use crate::trust::Pattern;
-use crate::verify::attestations::is_met;
+use crate::verify::attestations::{is_met, is_possible};
 use crate::verify::facts::Says;
+use crate::verify::set_aside::Quoted;
 
 use super::{AttestationsSection, DocumentError, Ending, Kind, Origin, Reading, Spanned, Worst};
 
@@ -23,6 +24,7 @@ pub(super) enum Condition {
     Property(String),
     /// A test run ended at worst so.
     Result(Ending),
+    Purl(Pattern),
 }
 
 /// What a condition is for.
@@ -62,17 +64,21 @@ pub(super) fn read(
             let origin = said.result.as_ref().map_or(of_type, |worst| reading.origin(worst));
             conditions.push((Condition::Result(worst), origin));
         }
-        Some(Kind::Results) | None => {}
+        Some(Kind::Results | Kind::Release) | None => {}
     }
     let mut add =
         |at: &Spanned<String>, condition: Condition| conditions.push((condition, reading.origin(at)));
     if let Some(at) = &said.verifier {
         add(at, Condition::Verifier(Pattern::parse(&at.value)));
     }
+    if let Some(at) = &said.purl {
+        add(at, Condition::Purl(Pattern::parse(&at.value)));
+    }
     if let Some(at) = &said.resource_uri {
         add(at, Condition::ResourceUri(Pattern::parse(&at.value)));
     }
     for at in said.verified_levels.iter().flat_map(|levels| &levels.value) {
+        refuse_unknown_level(at, reading)?;
         add(at, Condition::Level(at.value.clone()));
     }
     if let Some(at) = &said.policy_digest {
@@ -93,6 +99,17 @@ fn digest(at: &Spanned<String>, reading: &Reading<'_>) -> Result<ClaimedDigest, 
     })
 }
 
+/// That a level is one that a passing summary could name. Levels of others' own are taken as they are.
+fn refuse_unknown_level(at: &Spanned<String>, reading: &Reading<'_>) -> Result<(), DocumentError> {
+    if is_possible(&at.value) {
+        return Ok(());
+    }
+    let message = format!("no summary that passes names the level `{}`", at.value.escape_debug());
+    let help = "SLSA's are `SLSA_BUILD_LEVEL_0` to `_3` and `SLSA_SOURCE_LEVEL_0` to `_4`; levels of one's own \
+                begin otherwise";
+    Err(reading.refuse(at, message, help))
+}
+
 /// That each member that is given is one of the predicate's.
 fn refuse_other_kinds(
     said: &AttestationsSection,
@@ -108,6 +125,7 @@ fn refuse_other_kinds(
         ("policyDigest", said.policy_digest.as_ref().map(DocumentPlace::Text), summary),
         ("slsaVersion", said.slsa_version.as_ref().map(DocumentPlace::Text), summary),
         ("properties", said.properties.as_ref().map(DocumentPlace::List), &[Kind::Results]),
+        ("purl", said.purl.as_ref().map(DocumentPlace::Text), &[Kind::Release]),
         ("result", said.result.as_ref().map(DocumentPlace::Result), &[Kind::Tests]),
     ];
     for (name, place, kinds) in given {
@@ -129,8 +147,11 @@ fn refuse_any(
 ) -> Result<(), DocumentError> {
     let verifier = ("verifier", said.verifier.is_some());
     let (what, needed) = match kind {
-        Some(Kind::Summary) => ("summary", [verifier, ("resourceUri", said.resource_uri.is_some())]),
-        Some(Kind::Results) => ("verification result", [verifier, ("properties", said.properties.is_some())]),
+        Some(Kind::Summary) => ("summary", vec![verifier, ("resourceUri", said.resource_uri.is_some())]),
+        Some(Kind::Results) => {
+            ("verification result", vec![verifier, ("properties", said.properties.is_some())])
+        }
+        Some(Kind::Release) => ("release", vec![("purl", said.purl.is_some())]),
         Some(Kind::Tests) | None => return Ok(()),
     };
     match needed.iter().find(|(_, given)| !given) {
@@ -166,7 +187,7 @@ impl Condition {
     /// What it is for: a summary of another verifier, or of another resource, is not the one meant.
     pub(super) fn part(&self) -> Part {
         match self {
-            Self::Verifier(_) | Self::ResourceUri(_) => Part::Which,
+            Self::Verifier(_) | Self::ResourceUri(_) | Self::Purl(_) => Part::Which,
             Self::Passed
             | Self::Level(_)
             | Self::Policy(_)
@@ -210,6 +231,9 @@ impl Condition {
                 format!("property `{property}`"),
                 listed(properties),
             ),
+            (Self::Purl(wanted), Some(Says::Release { purl })) => {
+                (wanted.matches(purl), format!("release `{wanted}`"), quoted(purl))
+            }
             (Self::Result(worst), Some(Says::Tests { result })) => {
                 (result <= worst, format!("result {}", word(*worst)), word(*result))
             }
@@ -228,14 +252,9 @@ fn word(ending: Ending) -> String {
     format!("`{word}`")
 }
 
-/// Out of evidence: control characters escaped, cut when long.
+/// Out of evidence.
 fn quoted(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut shown: String = text.chars().take(LONGEST).flat_map(|c| c.escape_debug()).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    format!("`{shown}`")
+    Quoted::new(text).to_string()
 }
 
 /// The first few of a list.

@@ -1,9 +1,8 @@
-//! Evidence of images in their registries, beside what lies in folders.
+//! Evidence of images in their registries.
 //!
-//! In: a resolved release. Out: everything attached to the digest of each of its images that came from
-//! a registry, and to each platform's, wherever tools put it: what refers to it (referrers, or the tag
-//! that stands in for the list) and cosign's tags `sha256-….sig` and `sha256-….att`. One intake with
-//! the folders', so that limits hold for all of it.
+//! In: the digests of images that came from a registry, and of each platform. Out: everything attached to
+//! them, wherever tools put it: what refers to it (referrers, or the tag that stands in for the list) and
+//! cosign's tags `sha256-….sig` and `sha256-….att`.
 //!
 //! Spec: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>, `BUNDLE_SPEC.md`.
 //! A tag that is not there is absence; whatever else fails is unreachable. What BuildKit puts beside
@@ -18,12 +17,10 @@ use super::fault::Fault;
 use super::place::Place;
 use super::referrers::{self, Listed};
 use crate::evidence::limits::{DOCUMENT_BYTES, TOTAL_BYTES};
-use crate::evidence::{EvidenceSource, Gathered, OverLimit, Unreadable};
+use crate::evidence::{OverLimit, Unreadable};
 use crate::release::digest::{ClaimedDigest, Digest};
-use crate::release::resolved::{Image, Kept, ResolvedRelease};
+use crate::release::resolved::Image;
 use crate::source::attached::{self, Descriptor, Layer};
-use crate::source::bundle::Bundles;
-use crate::source::directory::EvidenceFolders;
 use crate::source::intake::Intake;
 use crate::workers;
 
@@ -33,77 +30,34 @@ const MAX_SEARCHES: usize = 8;
 /// Manifests with evidence of one digest; its referrers alone may be a few hundred.
 const MAX_MANIFESTS: usize = 1024;
 
-/// Evidence in folders and in registries.
-pub struct RegistryEvidence<'a> {
-    folders: &'a EvidenceFolders,
-    registries: &'a Registries<'a>,
-    bundles: &'a Bundles,
-}
-
-impl<'a> RegistryEvidence<'a> {
-    /// What lies in folders, and what the registries of a release's images have. Offline, a bundle of
-    /// the release stands for the registries of the images that it holds.
-    pub fn beside(
-        folders: &'a EvidenceFolders,
-        registries: &'a Registries<'a>,
-        bundles: &'a Bundles,
-    ) -> Self {
-        Self { folders, registries, bundles }
-    }
-
-    /// Every piece of evidence as it was received, and what it comes to.
-    pub fn pieces(&self, release: &ResolvedRelease) -> (Vec<Vec<u8>>, Gathered) {
-        let intake = self.collect(release);
-        (intake.documents().map(<[u8]>::to_vec).collect(), intake.gathered())
-    }
-
-    fn is_stood_for(&self, release: &ResolvedRelease, digest: &ClaimedDigest) -> bool {
-        self.registries.is_offline() && self.bundles.covers(release.digest(), digest)
-    }
-
-    fn collect(&self, release: &ResolvedRelease) -> Intake {
-        let mut intake = self.folders.intake().clone();
-        let images = || release.artifacts().iter().filter_map(|artifact| Some((artifact, artifact.image()?)));
-        for (_, image) in images() {
-            intake.ignore(image.unsigned);
-        }
-        let remote = images().filter(|(_, image)| image.kept == Kept::Registry);
-        let subjects: Vec<Subject<'_>> = remote
-            .flat_map(|(artifact, image)| Subject::of(artifact.digest(), image))
-            .filter(|subject| !self.is_stood_for(release, &subject.digest))
-            .collect();
-        for found in search_all(self.registries, &subjects) {
-            found.into_intake(&mut intake);
-        }
-        intake
-    }
-}
-
-impl EvidenceSource for RegistryEvidence<'_> {
-    fn gather(&self, release: &ResolvedRelease) -> Gathered {
-        self.collect(release).gathered()
-    }
-}
-
 /// One digest of which evidence is wanted.
-struct Subject<'a> {
+pub(in crate::source) struct Subject<'a> {
     repository: &'a str,
     digest: ClaimedDigest,
 }
 
 impl<'a> Subject<'a> {
+    /// The digest.
+    pub(in crate::source) fn digest(&self) -> &ClaimedDigest {
+        &self.digest
+    }
+
     /// The image, then its platforms.
-    fn of(digest: ClaimedDigest, image: &'a Image) -> Vec<Self> {
+    pub(in crate::source) fn of(digest: ClaimedDigest, image: &'a Image) -> Vec<Self> {
         let leaves = image.leaves.iter().map(|leaf| leaf.digest.digest().claim());
         let repository = image.repository.as_str();
         std::iter::once(digest).chain(leaves).map(|digest| Self { repository, digest }).collect()
     }
 }
 
-/// Looks for the evidence of all, several at a time; what is found comes in their order.
-fn search_all(registries: &Registries<'_>, subjects: &[Subject<'_>]) -> Vec<Found> {
-    let read = AtomicU64::new(0);
-    workers::on_each(subjects, MAX_SEARCHES, |subject| search(registries, subject, &read))
+impl Registries<'_> {
+    /// Looks for the evidence of all, several at a time; what is found comes in their order.
+    pub(in crate::source) fn search(&self, subjects: &[Subject<'_>], intake: &mut Intake) {
+        let read = AtomicU64::new(0);
+        for found in workers::on_each(subjects, MAX_SEARCHES, |subject| search(self, subject, &read)) {
+            found.into_intake(intake);
+        }
+    }
 }
 
 fn search(registries: &Registries<'_>, subject: &Subject<'_>, read: &AtomicU64) -> Found {

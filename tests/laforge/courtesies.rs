@@ -1,0 +1,190 @@
+//! What a newcomer runs into: each mistake says what, where and how to mend it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use crate::example::Example;
+
+const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn bundle(example: &Example, name: &str) -> Value {
+    serde_json::from_str(&example.read(name)).unwrap()
+}
+
+#[test]
+fn what_is_known_by_its_digest_is_signed_as_a_statement() {
+    let example = Example::new();
+    let signed = example.run(&["sign", DIGEST, "--key", "keys/release.key", "-o", "by-digest.sigstore.json"]);
+    assert!(!signed.ends(0).stderr.contains("warning"), "trust names the key");
+    assert_eq!(
+        bundle(&example, "by-digest.sigstore.json")["dsseEnvelope"]["payloadType"],
+        "application/vnd.in-toto+json"
+    );
+    // The artifacts of the release by their bytes, and an image beside them by its digest.
+    let image = format!("registry.example/payments@{DIGEST}");
+    let sign = ["sign", "--release", "release.yaml", "--image", &image, "--key", "keys/release.key"];
+    example.run(&[&sign[..], &["-o", "signed"]].concat()).ends(0);
+    let signed = example.list("signed");
+    assert_eq!(signed.len(), 4, "{signed:?}");
+    let of_image = signed.iter().find(|name| name.contains("registry.example")).unwrap();
+    assert!(bundle(&example, &format!("signed/{of_image}"))["dsseEnvelope"].is_object());
+    let of_file = signed.iter().find(|name| !name.contains("registry.example")).unwrap();
+    assert!(bundle(&example, &format!("signed/{of_file}"))["messageSignature"].is_object());
+    example
+        .run(&["sign", "--key", "keys/release.key"])
+        .ends(2)
+        .says("nothing to sign")
+        .says("name files or digests");
+    example.run(&["sign", "sha256:00", "--key", "keys/release.key"]).ends(2).says("is not a digest");
+}
+
+#[test]
+fn a_statement_is_held_against_the_use_that_its_type_needs() {
+    let example = Example::new();
+    example.write("empty.json", "{}");
+    let attest = |kind: &str, key: &str, to: &str| {
+        let arguments =
+            ["attest", DIGEST, "--predicate", "empty.json", "--type", kind, "--key", key, "-o", to];
+        example.run(&arguments).ends(0).stderr
+    };
+    let cosign = "https://sigstore.dev/cosign/sign/v1";
+    assert!(!attest(cosign, "keys/release.key", "a.json").contains("warning"));
+    assert!(attest(cosign, "keys/ci.key", "b.json").contains("no signer with `use: artifact`"));
+    assert!(!attest("https://scan.example/v1", "keys/ci.key", "c.json").contains("warning"));
+    let summary = attest("https://slsa.dev/verification_summary/v1", "keys/ci.key", "d.json");
+    assert!(summary.contains("no signer with `use: vsa`"), "{summary}");
+}
+
+#[test]
+fn offline_a_bundle_of_another_release_is_said_to_be_one() {
+    let example = Example::new();
+    example.run(&["bundle", "-o", "bundle.tar"]).ends(0);
+    let offline = ["--offline", "--evidence", "evidence", "--evidence", "bundle.tar"];
+    assert!(!example.deploy(&offline).ends_with_data().stderr.contains("the bundles are of"));
+    example.edit("release.yaml", "version: 2.4.0", "version: 2.4.1");
+    example
+        .deploy(&offline)
+        .ends(10)
+        .says("warning: the bundles are of sha256:")
+        .says("make one of this release");
+}
+
+#[test]
+fn an_environment_that_can_name_no_target_is_shown_where_it_stands() {
+    let example = Example::new();
+    assert!(!example.read("laforge.yaml").contains("target:"), "then nothing takes the environment's name");
+    example.edit("release.yaml", "environment: production", "environment: Production");
+    example
+        .deploy(&[])
+        .ends(2)
+        .says("release.yaml:")
+        .says("can't name the rollout's target")
+        .says("name a target");
+    let sets = example.deploy(&["--target", "payments-prod"]);
+    assert_eq!(sets.code, 10, "another environment than was approved: {}", sets.stderr);
+}
+
+#[test]
+fn a_tab_is_shown_where_it_stands() {
+    let example = Example::new();
+    example.edit("release.yaml", "spec:\n  ", "spec:\n\t");
+    let line = example.read("release.yaml").lines().position(|line| line.starts_with('\t')).unwrap() + 1;
+    example.deploy(&[]).ends(2).says(&format!("release.yaml:{line}:1")).says("a tab indents this line");
+}
+
+#[test]
+fn what_can_not_be_inspected_is_refused_at_once() {
+    let example = Example::new();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        example.path("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    example.run(&["inspect", "pipe"]).ends(2).says("it is a pipe or a socket");
+    example.run(&["bundle", "-o", "collected"]).ends(0);
+    example
+        .run(&["inspect", "collected"])
+        .ends(2)
+        .says("is a folder")
+        .says("`bundle.json` lists the evidence");
+}
+
+#[test]
+fn a_bundle_that_is_none_is_told_what_one_is() {
+    let example = Example::new();
+    example.write("none.json", "{}");
+    let arguments = ["verify-bundle", "--bundle", "none.json", "--key", "trust/release.pub", "build.json"];
+    example
+        .run(&arguments)
+        .ends(10)
+        .says("bundle cannot be read")
+        .says("give a Sigstore bundle v0.1 to v0.3");
+}
+
+#[test]
+fn a_secret_key_that_others_may_read_is_warned_of_once() {
+    let example = Example::new();
+    let sign = |to: &str| {
+        let arguments = ["sign", "build.json", "--key", "keys/release.key", "-o", to];
+        example.run(&arguments).ends(0).stderr
+    };
+    assert!(!sign("one.json").contains("others may read"));
+    fs::set_permissions(example.path("keys/release.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let said = sign("two.json");
+    assert_eq!(
+        said.matches("others may read the secret key `keys/release.key` (mode 0644)").count(),
+        1,
+        "{said}"
+    );
+}
+
+#[test]
+fn a_log_that_was_tampered_with_is_named() {
+    let example = Example::new();
+    example.deploy(&[]).ends_with_data();
+    let entries = example.path(".laforge/audit/entries");
+    let file =
+        fs::read_dir(entries).unwrap().map(|entry| entry.unwrap().path()).find(|it| it.is_file()).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    example.deploy(&[]).ends(13).says("it is the log in `.laforge/audit`");
+}
+
+#[test]
+fn policies_that_could_never_pass_are_refused() {
+    let example = Example::new();
+    let policy = |require: &str| {
+        format!(
+            "apiVersion: laforge.dev/v1\nkind: Policy\nmetadata: {{name: x}}\nspec:\n  require:\n    {require}\n"
+        )
+    };
+    for (require, said) in [
+        ("approvals: {atLeast: 3}", "asks for more people than the 2 with a role in trust"),
+        (
+            "approvals: {atLeast: 2, roles: {sre: 2}}",
+            "2 people with the role `sre` are asked for, and trust has 1",
+        ),
+    ] {
+        example.write("p.yaml", &policy(require));
+        example.run(&["policy", "check", "p.yaml"]).ends(2).says(said).says("it could never be met");
+    }
+}
+
+#[test]
+fn the_list_of_a_bundle_is_of_its_schema() {
+    let example = Example::new();
+    example.run(&["bundle", "-o", "collected"]).ends(0);
+    let schema = example.run(&["schema", "bundle"]).ends_with_data().json();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut list = bundle(&example, "collected/bundle.json");
+    assert!(validator.is_valid(&list), "{list}");
+    list["stray"] = 1.into();
+    assert!(!validator.is_valid(&list));
+}
