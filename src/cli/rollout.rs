@@ -2,6 +2,7 @@
 
 mod ask;
 mod history;
+mod reverify;
 mod run;
 mod simulate;
 mod status;

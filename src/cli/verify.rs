@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use clap::Args;
 
+use crate::config::Config;
 use crate::gate;
 use crate::plan::Mode;
-use crate::policy::{Request, Standard};
+use crate::policy::{Decision, Request, Standard};
 use crate::report::human::Recording;
 
 use super::error::NO_DECISION;
@@ -36,34 +37,9 @@ impl Verify {
         let started = Instant::now();
         let reports = Reports::parse(&self.gate.reports)?;
         reports.prepare(session)?;
-        if let Some(flag) = self.gate.refused.first() {
-            return Err(load::not_built_yet(flag));
-        }
         let config = load::config(session)?;
-        let rollout = self.gate.rollout.request(&config)?;
-        let release = load::release_in_reach(&self.gate.release, &config, session)?.ok_or_else(|| {
-            Failure::usage("nothing to verify: no release in reach, and that is never a pass")
-                .hint("name one with `release:` in laforge.yaml or --release")
-        })?;
-        load::check_rollout(&rollout, &release, (&self.gate.release, &config), session)?;
-        let trust = load::trust(&self.gate.evidence, &config, session)?;
-        let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
-        let evidence = load::bundles(&evidence, session);
         // Without a log nothing is known of earlier policy versions: `deploy` compares them.
-        let policies = load::policies(&self.gate.policy, &config, &trust, &BTreeMap::new())?;
-        let now = self.gate.now.as_deref().map(load::instant).transpose()?.unwrap_or_else(|| session.now());
-        let standard = Standard { trust, policies };
-        let request = Request { rollout, mode: Mode::DryRun, caller: caller::of(session) };
-        let progress = Progress::on(session);
-        let sources = Sources::open(evidence, &self.gate.evidence, &standard.trust, &progress, session);
-        sources.tell_strange_bundles(&self.gate.evidence, &release, session);
-        let (images, evidence) = (sources.images(), sources.evidence());
-        let world = gate::World { artifacts: &sources.artifacts, images: &images, evidence: &evidence };
-        let report = gate::judge(release, &request, world, &standard, now)
-            .map_err(|error| Failure::of(Exit::NoDecision, &error))?
-            .into_report();
-        progress.clear();
-        sources.tell_requests(session);
+        let report = decide(&self.gate, &config, Mode::DryRun, &BTreeMap::new(), session)?.into_report();
         let telling = Telling { reports: &reports, started, session };
         let (as_text, as_json) =
             (telling.text(&report, Recording::Nowhere), telling.json(&report, Recording::Nowhere));
@@ -77,4 +53,40 @@ impl Verify {
         }
         Ok(exit_of(report.verdict))
     }
+}
+
+/// The decision on the release in reach, recorded nowhere. `recorded`: the policy versions that a log has seen.
+pub(super) fn decide(
+    gate: &GateFlags,
+    config: &Config,
+    mode: Mode,
+    recorded: &BTreeMap<String, u64>,
+    session: &Session,
+) -> Result<Decision, Failure> {
+    if let Some(flag) = gate.refused.first() {
+        return Err(load::not_built_yet(flag));
+    }
+    let rollout = gate.rollout.request(config)?;
+    let release = load::release_in_reach(&gate.release, config, session)?.ok_or_else(|| {
+        Failure::usage("nothing to verify: no release in reach, and that is never a pass")
+            .hint("name one with `release:` in laforge.yaml or --release")
+    })?;
+    load::check_rollout(&rollout, &release, (&gate.release, config), session)?;
+    let trust = load::trust(&gate.evidence, config, session)?;
+    let evidence = load::evidence_paths(&gate.evidence, config, &trust, session)?;
+    let evidence = load::bundles(&evidence, session);
+    let policies = load::policies(&gate.policy, config, &trust, recorded)?;
+    let now = gate.now.as_deref().map(load::instant).transpose()?.unwrap_or_else(|| session.now());
+    let standard = Standard { trust, policies };
+    let request = Request { rollout, mode, caller: caller::of(session) };
+    let progress = Progress::on(session);
+    let sources = Sources::open(evidence, &gate.evidence, &standard.trust, &progress, session);
+    sources.tell_strange_bundles(&gate.evidence, &release, session);
+    let (images, evidence) = (sources.images(), sources.evidence());
+    let world = gate::World { artifacts: &sources.artifacts, images: &images, evidence: &evidence };
+    let decision = gate::judge(release, &request, world, &standard, now)
+        .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+    progress.clear();
+    sources.tell_requests(session);
+    Ok(decision)
 }

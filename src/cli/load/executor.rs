@@ -100,7 +100,8 @@ fn log_policy(path: &std::path::Path, session: &Session) -> Result<LogPolicy, Fa
 
 /// A plan that isn't taken: the step, the reason, and what mends it.
 fn refused(error: &AcceptError) -> Failure {
-    let failure = Failure::of(Exit::Integrity, error);
+    let failure = Failure::of(Exit::Integrity, error)
+        .because(format!("step {} of a plan's acceptance refused it; nothing was touched", error.step()));
     match error {
         AcceptError::Unanchored | AcceptError::Behind { .. } => failure
             .hint("configure the gate's own log as `audit: log`, or give --log-policy with a witness quorum")

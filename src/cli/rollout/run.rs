@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::audit::{AuditLog, Reader};
-use crate::cli::load::{self, AnchorFlags, LogPlace};
+use crate::cli::load::{self, AnchorFlags, LogPlace, Missing};
 use crate::cli::{Exit, Failure, Session, caller};
 use crate::config::Config;
 use crate::release::digest::Digest;
@@ -21,6 +21,7 @@ use crate::rollout::machine::{Schedule, Stage};
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
 
+use super::reverify::reverify;
 use super::told::Telling;
 use super::tools;
 
@@ -35,6 +36,9 @@ pub(in crate::cli) struct Run {
     /// The log's secret key: file:PATH or env:NAME
     #[arg(long, value_name = "SOURCE", help_heading = "Audit")]
     audit_key: Option<String>,
+    /// Decide again first, under this machine's own release, evidence, trust and policies
+    #[arg(long, help_heading = "Policy")]
+    reverify: bool,
 }
 
 /// What the first line says when no guard began, or it could not go on.
@@ -51,7 +55,7 @@ struct Here<'a> {
 impl Run {
     /// A guard over whatever is not over here.
     pub(super) fn of_open(audit_key: Option<String>) -> Self {
-        Self { plan: None, anchor: AnchorFlags::strict(), audit_key }
+        Self { plan: None, anchor: AnchorFlags::strict(), audit_key, reverify: false }
     }
 
     pub(in crate::cli) fn run(self, session: &Session) -> Result<Exit, Failure> {
@@ -86,6 +90,10 @@ impl Run {
         }
         // Found out before anything is touched: whether the log can take an entry.
         let log = self.log(here)?;
+        if self.reverify {
+            let recorded = log.last_versions(&here.executor.environment);
+            reverify(plan.proven(), here.config, &recorded, here.session)?;
+        }
         let begun = begin(&plan, bytes, &standing, lock, here)?;
         guard(&plan, begun, log, here)
     }
@@ -109,7 +117,7 @@ impl Run {
     fn log(&self, here: &Here<'_>) -> Result<AuditLog, Failure> {
         let place = LogPlace::of(None, self.audit_key.as_ref(), here.config)?;
         let environment = &here.executor.environment;
-        place.open(false, &here.trust, environment, here.session, here.session.now())
+        place.open(Missing::IsRefused, &here.trust, environment, here.session, here.session.now())
     }
 
     /// A plan that ended here and whose end the log lacks: it is appended now, and nothing else is done.

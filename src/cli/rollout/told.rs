@@ -56,7 +56,8 @@ impl<'a> Telling<'a> {
 impl Watcher for Telling<'_> {
     fn told(&mut self, at: Timestamp, told: &Told, event: &Event, look: &Look) {
         use Event::{Breach, MetricsMissing, WindowEnd, WindowVerdict};
-        let judged = matches!(event, Breach { .. } | WindowVerdict { .. } | WindowEnd { .. } | MetricsMissing { .. });
+        let judged =
+            matches!(event, Breach { .. } | WindowVerdict { .. } | WindowEnd { .. } | MetricsMissing { .. });
         let moment = Moment {
             event,
             commands: &told.step.commands,
