@@ -147,7 +147,8 @@ impl Guard<'_> {
 
     fn waits_for(&self) -> String {
         let until = |at: Timestamp| time::to_seconds(at);
-        if !self.book.is_clear() {
+        let raised = matches!(self.stage(), Stage::Migrating { .. } | Stage::WarmingUp { .. } | Stage::Applying { .. });
+        if raised && !self.book.is_clear() {
             return "the audit log, to take the last entry".to_owned();
         }
         match self.stage() {

@@ -134,7 +134,7 @@ fn a_plan_that_was_rolled_back_and_a_journal_that_was_touched_are_refused() {
         let mut guard = site.guard();
         site.wait_for("Observing");
         // A second guard at the same target.
-        site.laforge(&["rollout", "run", "plan.json"]).ends(13).says("is held by process");
+        site.laforge(&["rollout", "run", "plan.json"]).ends(1).says("is held by another guard");
         guard.kill();
         let plan = site.status()["plan"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
         let entries = site.path().join("rollouts/production").join(&plan).join("entries");
