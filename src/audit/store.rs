@@ -107,7 +107,7 @@ impl Folder {
     }
 
     /// The same folder, as the one that names are shown relative to.
-    pub(super) fn as_root(self) -> Self {
+    pub(super) fn into_root(self) -> Self {
         Self { shown: String::new(), ..self }
     }
 

@@ -311,10 +311,10 @@ impl StateMachineTest for Guard {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_guard_with_a_journal_is_the_machine_alone(sequential 1..40 => Guard);
+    fn a_guard_with_a_journal_is_the_machine_alone(sequential 1..32 => Guard);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn in_order() -> Vec<(Notice, Timestamp, Weight)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn dropped_and_reordered_events_never_raise(

@@ -3,7 +3,6 @@
 //! In: a path. Out: a folder that stays open, in which everything is made for its owner alone (0700,
 //! 0600) and durably; no name in it is followed where it is a link. `flock`, not `fcntl`: the lock
 //! belongs to the open file, so two holders in one process exclude each other too.
-#![expect(clippy::disallowed_methods, reason = "the audit store is where chains are kept")]
 
 use std::fs::{self, TryLockError};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -130,7 +129,7 @@ impl Shelf {
 
     /// The folder of one chain, of which its names are shown.
     pub(super) fn into_root(self) -> Folder {
-        self.0.as_root()
+        self.0.into_root()
     }
 }
 
