@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::audit::{AuditLog, Reader};
-use crate::cli::load::{self, AnchorFlags, LogPlace};
+use crate::cli::load::{self, AnchorFlags, LogPlace, Missing};
 use crate::cli::{Exit, Failure, Session, caller};
 use crate::config::Config;
 use crate::release::digest::Digest;
@@ -109,7 +109,7 @@ impl Run {
     fn log(&self, here: &Here<'_>) -> Result<AuditLog, Failure> {
         let place = LogPlace::of(None, self.audit_key.as_ref(), here.config)?;
         let environment = &here.executor.environment;
-        place.open(false, &here.trust, environment, here.session, here.session.now())
+        place.open(Missing::IsRefused, &here.trust, environment, here.session, here.session.now())
     }
 
     /// A plan that ended here and whose end the log lacks: it is appended now, and nothing else is done.
