@@ -133,13 +133,15 @@ pub fn main() -> ExitCode {
     let entered =
         enter(&cli).map_err(|failure| if gates { failure.fatal(error::NO_DECISION) } else { failure });
     let result = entered.and_then(|()| run(cli.verb, &session));
-    match result {
-        Ok(exit) => exit.into(),
+    let exit = match result {
+        Ok(exit) => exit,
         Err(failure) => {
             session.tell(&failure.render(session.paint));
-            failure.exit().into()
+            failure.exit()
         }
-    }
+    };
+    session.tell_courtesies();
+    exit.into()
 }
 
 /// `clap`'s own help and errors; a gate that was called wrongly says first that it didn't decide.
@@ -175,6 +177,7 @@ fn session_of(cli: &Cli) -> Session {
         quiet: cli.quiet,
         verbose: cli.verbose,
         config: cli.config.clone(),
+        courtesies: Default::default(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! One run: where it runs, how it talks, and the only places where it reads and writes.
 #![expect(clippy::disallowed_methods, reason = "the command line reads the world: files, clock, environment")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::KeySource;
 use crate::key::secret::SecretKey;
@@ -33,6 +35,8 @@ pub struct Session {
     pub verbose: bool,
     /// The configuration, where it isn't `laforge.yaml`.
     pub config: Option<PathBuf>,
+    /// What is told at the end: the first line of a failure is the failure's.
+    pub courtesies: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Session {
@@ -159,10 +163,9 @@ impl Session {
         let Ok(meta) = fs::metadata(path) else { return };
         let mode = meta.permissions().mode() & 0o777;
         if meta.is_file() && mode & 0o044 != 0 {
-            self.tell(&format!(
-                "warning: others may read the secret key `{}` (mode {mode:04o}): `chmod 600` it\n",
-                printable(&path.display().to_string())
-            ));
+            let shown = printable(&path.display().to_string());
+            let text = format!("others may read the secret key `{shown}` (mode {mode:04o}): `chmod 600` it");
+            self.courtesies.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
         }
     }
 
@@ -198,6 +201,14 @@ impl Session {
     pub fn tell(&self, text: &str) {
         // Nobody is left to tell that telling failed.
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Says what could wait, each thing once.
+    pub fn tell_courtesies(&self) {
+        let courtesies = std::mem::take(&mut *self.courtesies.lock().unwrap_or_else(PoisonError::into_inner));
+        for text in courtesies {
+            self.tell(&format!("warning: {text}\n"));
+        }
     }
 
     /// Whether nothing is at a path, which is not the same as being unable to look.

@@ -132,6 +132,22 @@ pub(super) const INVITED: &[Attack] = &[
         ]),
     },
     Attack {
+        ids: "bytes read for a signature, a signature beside a file, a certificate without an issuer",
+        what: "a signature over other bytes than the digest that its bundle names; a `.sig` file of another artifact, use or program; a workflow's certificate for GitHub's own",
+        state: Tried(&[
+            "denies-ed25519-message-over-another-file",
+            "denies-ed25519-message-over-digest-alone",
+            "denies-detached-signature-over-another-file",
+            "denies-detached-signature-of-another-name",
+            "denies-detached-signature-by-builder",
+            "denies-detached-signature-of-another-program",
+            "denies-github-release-by-workflow",
+            "denies-github-release-of-another-repository",
+            "denies-raw-payload-by-other-key",
+            "denies-witness-collection-of-another-commit",
+        ]),
+    },
+    Attack {
         ids: "packs, bundles, keys that sign payloads alone",
         what: "what stands around a piece; a byte of an archive; a raw signature as another, and the other way around",
         state: Tried(&[
