@@ -121,8 +121,7 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 8] =
-    ["explain", "waive", "trust", "runtime", "studio", "doctor", "completions", "man"];
+const LATER: [&str; 8] = ["explain", "waive", "trust", "runtime", "studio", "doctor", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {

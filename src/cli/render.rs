@@ -14,7 +14,7 @@ use crate::report::paint::{Tone, printable};
 use crate::rollout::acceptance::{Anchoring, JournalState, OwnLog, OwnLogError, Unanchored};
 use crate::rollout::render::settings::{Slot, StableSlot};
 use crate::rollout::render::{self, Engine, RenderError, RenderSection, Rendered, Settings};
-use crate::rollout::{AcceptError, AcceptedPlan, Acceptance, Envelope, LogPolicy};
+use crate::rollout::{AcceptError, Acceptance, AcceptedPlan, Envelope, LogPolicy};
 
 use super::flags::EvidenceFlags;
 use super::load;
@@ -127,7 +127,7 @@ impl Render {
         let plan = self.acceptance.accept(&self.plan, &section, &config, session)?;
         let rendered =
             render::render(self.engine.engine(), &plan, &settings).map_err(|error| refused(&error))?;
-        let manifests = self.manifests(&plan, &rendered)?;
+        let manifests = self.manifests(&plan, &rendered);
         tell(&plan, &rendered, session);
         match &self.output {
             Some(path) => session.replace(path, manifests.as_bytes())?,
@@ -136,10 +136,9 @@ impl Render {
         Ok(Exit::Holds)
     }
 
-    fn manifests(&self, plan: &AcceptedPlan, rendered: &Rendered) -> Result<String, Failure> {
-        let yaml = rendered.yaml().map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+    fn manifests(&self, plan: &AcceptedPlan, rendered: &Rendered) -> String {
         let digest = plan.proven().digest();
-        Ok(format!("# laforge render {} of the plan {digest}\n{yaml}", self.engine.engine()))
+        format!("# laforge render {} of the plan {digest}\n{}", self.engine.engine(), rendered.yaml())
     }
 }
 
@@ -267,8 +266,9 @@ fn refused(error: &RenderError) -> Failure {
         RenderError::Missing { member: "hostnames", .. } => {
             failure.hint("name them with --hostname, or `render: {hostnames: […]}` in laforge.yaml")
         }
-        RenderError::Missing { member, .. } => failure
-            .hint(format!("name it with --{member}, or `render: {{{member}: …}}` in laforge.yaml")),
+        RenderError::Missing { member, .. } => {
+            failure.hint(format!("name it with --{member}, or `render: {{{member}: …}}` in laforge.yaml"))
+        }
         RenderError::Invalid { member, .. } => {
             failure.hint(format!("it is `render: {{{member}: …}}` in laforge.yaml, or its flag"))
         }
@@ -278,9 +278,8 @@ fn refused(error: &RenderError) -> Failure {
         RenderError::NoImage(_) => {
             failure.hint("`rollout: {deploys: […]}` names an image of the release; `exec` runs files")
         }
-        RenderError::Weights(_) => failure.hint(
-            "render it for gateway-api, argo-rollouts or flagger, or plan with --traffic-steps 100",
-        ),
+        RenderError::Weights(_) => failure
+            .hint("render it for gateway-api, argo-rollouts or flagger, or plan with --traffic-steps 100"),
         RenderError::NoStable(_) => failure
             .hint("`replaces:` in the release names it; without --with-stable what serves is left alone"),
         _ if error.source().is_some() => failure,

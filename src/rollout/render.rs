@@ -16,6 +16,7 @@ mod object;
 mod pod;
 mod query;
 pub mod settings;
+mod yaml;
 
 use std::fmt;
 
@@ -75,16 +76,8 @@ pub struct Rendered {
 
 impl Rendered {
     /// One YAML document per object.
-    ///
-    /// # Errors
-    /// [`RenderError::Yaml`], for a value that YAML can't hold.
-    pub fn yaml(&self) -> Result<String, RenderError> {
-        let mut text = String::new();
-        for object in &self.objects {
-            text.push_str("---\n");
-            text.push_str(&serde_yaml::to_string(object).map_err(RenderError::Yaml)?);
-        }
-        Ok(text)
+    pub fn yaml(&self) -> String {
+        self.objects.iter().map(|object| format!("---\n{}", yaml::document(object))).collect()
     }
 }
 

@@ -61,7 +61,8 @@ fn lossy(course: &Course<'_>) -> Vec<Lossy> {
 /// One look at the window's end, whose range lies inside the step; and one each time a lookback has passed.
 fn analysis(course: &Course<'_>, judged: &Judged) -> Result<Value, RenderError> {
     let prometheus = course.needs("prometheus", course.settings.prometheus.as_ref())?;
-    let provider = |query: &str| json!({"prometheus": {"address": prometheus, "timeout": 10, "query": query}});
+    let provider =
+        |query: &str| json!({"prometheus": {"address": prometheus, "timeout": 10, "query": query}});
     let once = |name: String, query: &str, holds: String| {
         json!({
             "name": name,

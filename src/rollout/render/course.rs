@@ -217,9 +217,11 @@ fn candidate(core: &RecordedCore) -> Result<Image<'_>, RenderError> {
         return Err(RenderError::SeveralImages(core.deploys.clone()));
     };
     let named = |subject: &&Subject| subject.role == Role::Candidate && subject.name == *name;
-    let image = core.subject.iter().find(named).and_then(|subject| {
-        subject.image.as_deref().map(|repository| Image { subject, repository })
-    });
+    let image = core
+        .subject
+        .iter()
+        .find(named)
+        .and_then(|subject| subject.image.as_deref().map(|repository| Image { subject, repository }));
     image.ok_or_else(|| RenderError::NoImage(name.clone()))
 }
 
@@ -233,8 +235,14 @@ fn migration(phase: &Phase) -> Option<Migration<'_>> {
 }
 
 fn warmed_up(phase: &Phase) -> Option<Warmup<'_>> {
-    let Phase::Warmup { http_get, period_seconds, consecutive_successes, probe_latency_max_ms, timeout_seconds, .. } =
-        phase
+    let Phase::Warmup {
+        http_get,
+        period_seconds,
+        consecutive_successes,
+        probe_latency_max_ms,
+        timeout_seconds,
+        ..
+    } = phase
     else {
         return None;
     };

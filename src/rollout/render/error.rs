@@ -67,9 +67,6 @@ pub enum RenderError {
     /// A core that no gate writes.
     #[error("the plan contradicts itself")]
     Unsound(#[source] Unsound),
-    /// A value that YAML can't hold.
-    #[error("the manifests can't be written as YAML")]
-    Yaml(#[source] serde_yaml::Error),
 }
 
 fn percents(steps: &[u64]) -> String {

@@ -81,7 +81,10 @@ fn lossy(course: &Course<'_>, longest: Longest) -> Vec<Lossy> {
     let core = course.core;
     let all = core.objectives.len();
     let also = [
-        (Lossy::Objectives, course.steps.iter().any(|step| !(step.objectives.is_empty() || step.objectives.len() == all))),
+        (
+            Lossy::Objectives,
+            course.steps.iter().any(|step| !(step.objectives.is_empty() || step.objectives.len() == all)),
+        ),
         (Lossy::MigrationFailure, course.migration.is_some()),
         (Lossy::OneInterval, !longest.same),
         (Lossy::FastBurn, core.objectives.iter().any(|objective| objective.fast_burn.is_some())),

@@ -21,8 +21,7 @@ pub(in crate::rollout) const EPOCH: &str = "laforge.dev/epoch";
 pub(super) fn render(course: &Course<'_>) -> Result<Rendered, RenderError> {
     let candidate = course.settings.candidate_slot;
     let stable = candidate.other();
-    let mut objects: Vec<Value> =
-        course.migration.iter().map(|migration| job(course, migration)).collect();
+    let mut objects: Vec<Value> = course.migration.iter().map(|migration| job(course, migration)).collect();
     objects.extend(stable_deployment(course)?);
     objects.push(deployment(course, course.candidate, Some(candidate), first_size(course)));
     let names = [course.part(stable.name()), course.part(candidate.name())];

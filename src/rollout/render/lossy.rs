@@ -99,7 +99,9 @@ impl Lossy {
 
     fn told(self) -> (&'static str, &'static str) {
         match self {
-            Self::Expiry => ("expiry", "the plan's end is an annotation: the engine starts whenever it is applied"),
+            Self::Expiry => {
+                ("expiry", "the plan's end is an annotation: the engine starts whenever it is applied")
+            }
             Self::FirstRollout => {
                 ("first-rollout", "where nothing runs yet, the engine goes to 100 % without a step")
             }
@@ -116,14 +118,23 @@ impl Lossy {
             Self::OneInterval => {
                 ("one-interval", "there is one interval for all steps: the longest settle time and window")
             }
-            Self::Extensions => ("extensions", "an inconclusive window is not extended: it ends the step at once"),
-            Self::Estimates => {
-                ("estimates", "`increase()` extrapolates: counts near the sample floor are off by a few percent")
+            Self::Extensions => {
+                ("extensions", "an inconclusive window is not extended: it ends the step at once")
             }
+            Self::Estimates => (
+                "estimates",
+                "`increase()` extrapolates: counts near the sample floor are off by a few percent",
+            ),
             Self::Freshness => ("freshness", "a scrape that stopped within the window goes unnoticed"),
-            Self::Baseline => ("baseline", "the stable version is not compared: a bad network looks like a breach"),
-            Self::FastBurn => ("fast-burn", "no look at the last minute: a breach is seen at the interval's end"),
-            Self::Objectives => ("objectives", "every objective is judged in each step, whichever the step names"),
+            Self::Baseline => {
+                ("baseline", "the stable version is not compared: a bad network looks like a breach")
+            }
+            Self::FastBurn => {
+                ("fast-burn", "no look at the last minute: a breach is seen at the interval's end")
+            }
+            Self::Objectives => {
+                ("objectives", "every objective is judged in each step, whichever the step names")
+            }
             Self::BreachRollsBack => ("breach-rolls-back", "a breach rolls back at once instead of pausing"),
             Self::NoDataRollsBack => {
                 ("no-data-rolls-back", "too few requests or no data roll back instead of pausing")
@@ -131,16 +142,22 @@ impl Lossy {
             Self::PauseDeadline => {
                 ("pause-deadline", "a pause lasts until somebody ends it: no deadline makes it a rollback")
             }
-            Self::ReadBack => ("read-back", "weights are not read back before the window opens; drift goes unnoticed"),
-            Self::Promotion => {
-                ("promotion", "promotion copies the template to other Pods: what serves is not what was judged")
+            Self::ReadBack => {
+                ("read-back", "weights are not read back before the window opens; drift goes unnoticed")
             }
-            Self::StableFlip => {
-                ("stable-flip", "after the last step the stable Service changes Pods while traffic returns to it")
-            }
+            Self::Promotion => (
+                "promotion",
+                "promotion copies the template to other Pods: what serves is not what was judged",
+            ),
+            Self::StableFlip => (
+                "stable-flip",
+                "after the last step the stable Service changes Pods while traffic returns to it",
+            ),
             Self::Monitor => ("monitor", "100 % is watched for one interval, and not at all after promotion"),
             Self::Unjudged => ("unjudged", "no budget is judged: whoever cuts over has to look"),
-            Self::CutOver => ("cut-over", "nothing moves the traffic: it moves all at once, by the command given"),
+            Self::CutOver => {
+                ("cut-over", "nothing moves the traffic: it moves all at once, by the command given")
+            }
             Self::Config => {
                 ("config", "configuration is named by its digest, neither delivered nor rolled back")
             }

@@ -15,7 +15,11 @@ const MAX_NAME: usize = 40;
 
 /// `render:` of `laforge.yaml`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping with `namespace` and `replicas`")]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a mapping with `namespace` and `replicas`"
+)]
 pub struct RenderSection {
     /// The environment whose plans are rendered; default the executor's.
     pub environment: Option<String>,
@@ -176,8 +180,10 @@ impl Settings {
     }
 }
 
-const LABEL: &str = "lower-case letters, digits and `-`, at most 63, beginning and ending with one of the former";
-const APP: &str = "at most 40 lower-case letters, digits and `-`, beginning with a letter and ending with no `-`";
+const LABEL: &str =
+    "lower-case letters, digits and `-`, at most 63, beginning and ending with one of the former";
+const APP: &str =
+    "at most 40 lower-case letters, digits and `-`, beginning with a letter and ending with no `-`";
 const URL: &str = "an address that begins with `http://` or `https://`";
 
 fn invalid(member: &'static str, value: &str, expected: &'static str) -> RenderError {
