@@ -1,7 +1,7 @@
-//! A control plane of a test's own: etcd, an API server and the controller-manager, on the namespace's loopback.
+//! A control plane of a test's own: etcd and an API server, on the namespace's loopback. No controller runs: what is
+//! judged is what the API server takes.
 //!
-//! Flags and traps: the API server would listen everywhere without `--bind-address`, and without the
-//! controller-manager no namespace has a service account, so every Pod would be refused.
+//! It would listen everywhere without `--bind-address`, and refuses a loopback address without the reconciler flag.
 
 use std::fs;
 use std::io::Write as _;
@@ -49,12 +49,11 @@ impl<'a> ControlPlane<'a> {
         plane.run_api_server();
         plane.write_kubeconfig();
         plane.wait("the API server", |plane| plane.kubectl(&["get", "--raw", "/readyz"]).status.success());
-        plane.run_controllers();
         plane.kubectl_ok(&["create", "namespace", "laforge"]);
         let enforce = "pod-security.kubernetes.io/enforce=restricted";
         plane.kubectl_ok(&["label", "namespace", "laforge", enforce]);
-        let account = ["-n", "laforge", "get", "serviceaccount", "default"];
-        plane.wait("a service account", |plane| plane.kubectl(&account).status.success());
+        // A controller's work; without the account every Pod would be refused.
+        plane.kubectl_ok(&["-n", "laforge", "create", "serviceaccount", "default"]);
         plane
     }
 
@@ -75,20 +74,6 @@ impl<'a> ControlPlane<'a> {
                 &format!("--token-auth-file={tokens}"),
                 "--authorization-mode=RBAC",
                 "--allow-privileged",
-            ],
-        );
-    }
-
-    fn run_controllers(&mut self) {
-        let (kubeconfig, key) = (self.kubeconfig(), self.text("sa.key"));
-        self.run(
-            "kube-controller-manager",
-            &[
-                &format!("--kubeconfig={}", kubeconfig.display()),
-                "--bind-address=127.0.0.1",
-                "--secure-port=0",
-                "--leader-elect=false",
-                &format!("--service-account-private-key-file={key}"),
             ],
         );
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What has to be there.
-const NEEDED: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
+const NEEDED: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 
 /// The folder of built parts.
 pub struct Parts {

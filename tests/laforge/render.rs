@@ -108,9 +108,8 @@ fn a_plan_that_is_not_accepted_comes_out_for_nobody() {
     render(&example, &gateway).ends(13).says("not accepted at step 0 of 8");
     example.write("plan.json", &plan);
     // A trust of another gate pins nothing of this one.
-    let other = Example::new();
-    let trust = other.path("trust.yaml");
-    example.edit("laforge.yaml", "trust: trust.yaml", &format!("trust: {}", trust.display()));
+    example.run(&["init", "other"]).ends(0);
+    example.edit("laforge.yaml", "trust: trust.yaml", "trust: other/trust.yaml");
     render(&example, &gateway).ends(13).says("not accepted at step 3 of 8");
 }
 

@@ -26,6 +26,9 @@ use credentials::CredentialsError;
 use route::{Acceptance, Route};
 use server::{Answer, Server};
 
+/// The annotation that fences commands: a route bears the epoch of the last one.
+pub const EPOCH: &str = "laforge.dev/epoch";
+
 const DRIVER: &str = "gateway-api";
 /// How often a patch is tried again after another writer's edit.
 const TRIES: u32 = 8;

@@ -5,14 +5,13 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::rollout::driver::gateway_api::EPOCH;
+
 use super::course::Course;
 use super::object::annotated;
 use super::pod::{SERVICE_PORT, deployment, job, service};
 use super::settings::StableSlot;
 use super::{Lossy, RenderError, Rendered};
-
-/// The annotation that fences commands: the driver raises it, patches test it.
-pub(in crate::rollout) const EPOCH: &str = "laforge.dev/epoch";
 
 /// The plan for the guard's own driver.
 ///

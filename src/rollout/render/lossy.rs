@@ -89,82 +89,69 @@ impl Lossy {
 
     /// Its id: `lossy[ID]` on stderr, a row in `docs/render.md`.
     pub fn id(self) -> &'static str {
-        self.told().0
+        match self {
+            Self::Expiry => "expiry",
+            Self::FirstRollout => "first-rollout",
+            Self::MigrationOrder => "migration-order",
+            Self::MigrationFailure => "migration-failure",
+            Self::ProbeLatency => "probe-latency",
+            Self::CandidateScale => "candidate-scale",
+            Self::OneInterval => "one-interval",
+            Self::Extensions => "extensions",
+            Self::Estimates => "estimates",
+            Self::Freshness => "freshness",
+            Self::Baseline => "baseline",
+            Self::FastBurn => "fast-burn",
+            Self::Objectives => "objectives",
+            Self::BreachRollsBack => "breach-rolls-back",
+            Self::NoDataRollsBack => "no-data-rolls-back",
+            Self::PauseDeadline => "pause-deadline",
+            Self::ReadBack => "read-back",
+            Self::Promotion => "promotion",
+            Self::StableFlip => "stable-flip",
+            Self::Monitor => "monitor",
+            Self::Unjudged => "unjudged",
+            Self::CutOver => "cut-over",
+            Self::Config => "config",
+            Self::VersionLabel => "version-label",
+            Self::Unrecorded => "unrecorded",
+        }
     }
 
     /// What is lost, in one sentence.
     pub fn message(self) -> &'static str {
-        self.told().1
-    }
-
-    fn told(self) -> (&'static str, &'static str) {
         match self {
-            Self::Expiry => {
-                ("expiry", "the plan's end is an annotation: the engine starts whenever it is applied")
+            Self::Expiry => "the plan's end is an annotation: the engine starts whenever it is applied",
+            Self::FirstRollout => "where nothing runs yet, the engine goes to 100 % without a step",
+            Self::MigrationOrder => "the Job and the candidate are applied at once: wait for the Job first",
+            Self::MigrationFailure => "a failed migration aborts instead of pausing",
+            Self::ProbeLatency => "a probe's timeout is in whole seconds: the latency bound is rounded up",
+            Self::CandidateScale => "the candidate runs at full size in every step, not at the plan's sizes",
+            Self::OneInterval => "there is one interval for all steps: the longest settle time and window",
+            Self::Extensions => "an inconclusive window is not extended: it ends the step at once",
+            Self::Estimates => {
+                "`increase()` extrapolates: counts near the sample floor are off by a few percent"
             }
-            Self::FirstRollout => {
-                ("first-rollout", "where nothing runs yet, the engine goes to 100 % without a step")
+            Self::Freshness => "a scrape that stopped within the window goes unnoticed",
+            Self::Baseline => "the stable version is not compared: a bad network looks like a breach",
+            Self::FastBurn => "no look at the last minute: a breach is seen at the interval's end",
+            Self::Objectives => "every objective is judged in each step, whichever the step names",
+            Self::BreachRollsBack => "a breach rolls back at once instead of pausing",
+            Self::NoDataRollsBack => "too few requests or no data roll back instead of pausing",
+            Self::PauseDeadline => "a pause lasts until somebody ends it: no deadline makes it a rollback",
+            Self::ReadBack => "weights are not read back before the window opens; drift goes unnoticed",
+            Self::Promotion => {
+                "promotion copies the template to other Pods: what serves is not what was judged"
             }
-            Self::MigrationOrder => {
-                ("migration-order", "the Job and the candidate are applied at once: wait for the Job first")
+            Self::StableFlip => {
+                "after the last step the stable Service changes Pods while traffic returns to it"
             }
-            Self::MigrationFailure => ("migration-failure", "a failed migration aborts instead of pausing"),
-            Self::ProbeLatency => {
-                ("probe-latency", "a probe's timeout is in whole seconds: the latency bound is rounded up")
-            }
-            Self::CandidateScale => {
-                ("candidate-scale", "the candidate runs at full size in every step, not at the plan's sizes")
-            }
-            Self::OneInterval => {
-                ("one-interval", "there is one interval for all steps: the longest settle time and window")
-            }
-            Self::Extensions => {
-                ("extensions", "an inconclusive window is not extended: it ends the step at once")
-            }
-            Self::Estimates => (
-                "estimates",
-                "`increase()` extrapolates: counts near the sample floor are off by a few percent",
-            ),
-            Self::Freshness => ("freshness", "a scrape that stopped within the window goes unnoticed"),
-            Self::Baseline => {
-                ("baseline", "the stable version is not compared: a bad network looks like a breach")
-            }
-            Self::FastBurn => {
-                ("fast-burn", "no look at the last minute: a breach is seen at the interval's end")
-            }
-            Self::Objectives => {
-                ("objectives", "every objective is judged in each step, whichever the step names")
-            }
-            Self::BreachRollsBack => ("breach-rolls-back", "a breach rolls back at once instead of pausing"),
-            Self::NoDataRollsBack => {
-                ("no-data-rolls-back", "too few requests or no data roll back instead of pausing")
-            }
-            Self::PauseDeadline => {
-                ("pause-deadline", "a pause lasts until somebody ends it: no deadline makes it a rollback")
-            }
-            Self::ReadBack => {
-                ("read-back", "weights are not read back before the window opens; drift goes unnoticed")
-            }
-            Self::Promotion => (
-                "promotion",
-                "promotion copies the template to other Pods: what serves is not what was judged",
-            ),
-            Self::StableFlip => (
-                "stable-flip",
-                "after the last step the stable Service changes Pods while traffic returns to it",
-            ),
-            Self::Monitor => ("monitor", "100 % is watched for one interval, and not at all after promotion"),
-            Self::Unjudged => ("unjudged", "no budget is judged: whoever cuts over has to look"),
-            Self::CutOver => {
-                ("cut-over", "nothing moves the traffic: it moves all at once, by the command given")
-            }
-            Self::Config => {
-                ("config", "configuration is named by its digest, neither delivered nor rolled back")
-            }
-            Self::VersionLabel => {
-                ("version-label", "the version is no value of a label: it stands in an annotation alone")
-            }
-            Self::Unrecorded => ("unrecorded", "start, pauses and end are not recorded in the audit log"),
+            Self::Monitor => "100 % is watched for one interval, and not at all after promotion",
+            Self::Unjudged => "no budget is judged: whoever cuts over has to look",
+            Self::CutOver => "nothing moves the traffic: it moves all at once, by the command given",
+            Self::Config => "configuration is named by its digest, neither delivered nor rolled back",
+            Self::VersionLabel => "the version is no value of a label: it stands in an annotation alone",
+            Self::Unrecorded => "start, pauses and end are not recorded in the audit log",
         }
     }
 }

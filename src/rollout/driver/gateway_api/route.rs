@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use crate::rollout::driver::Backends;
 use crate::rollout::machine::Weight;
 
-/// The annotation that holds the epoch.
-const EPOCH: &str = "laforge.dev/epoch";
+use super::EPOCH;
+
+/// Where a patch finds the epoch's annotation.
 const EPOCH_POINTER: &str = "/metadata/annotations/laforge.dev~1epoch";
 
 /// What a route says.

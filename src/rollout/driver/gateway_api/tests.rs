@@ -192,7 +192,8 @@ fn does_not_try_for_ever() {
     let mut small = Small::new(edits);
     let error = small.driver.set(Weight::new(20).unwrap(), 1).unwrap_err();
     assert!(matches!(error, DriverError::Conflict { .. }), "{error}");
-    assert_eq!((small.held.lock().unwrap().patches, small.weights()[1]["weight"].clone()), (8, json!(0)));
+    let patches = small.held.lock().unwrap().patches;
+    assert_eq!((patches, &small.weights()[1]["weight"]), (8, &json!(0)));
 }
 
 #[test]
