@@ -43,11 +43,12 @@ impl<'a> ControlPlane<'a> {
         let mut plane = Self { parts, folder: tempfile::tempdir().unwrap(), running: Vec::new() };
         fs::write(plane.path("tokens.csv"), TOKEN).unwrap();
         plane.make_key();
+        plane.make_authority();
         let etcd = ["--unsafe-no-fsync", "--listen-peer-urls", "http://127.0.0.1:0", "--log-level", "error"];
         let data = plane.text("etcd");
         plane.run("etcd", &[&["--data-dir", data.as_str()], &etcd[..]].concat());
         plane.run_api_server();
-        plane.write_kubeconfig();
+        plane.kubeconfig_of("kubeconfig", "token: admintok");
         plane.wait("the API server", |plane| plane.kubectl(&["get", "--raw", "/readyz"]).status.success());
         plane.kubectl_ok(&["create", "namespace", "laforge"]);
         let enforce = "pod-security.kubernetes.io/enforce=restricted";
@@ -59,6 +60,7 @@ impl<'a> ControlPlane<'a> {
 
     fn run_api_server(&mut self) {
         let (certs, key, tokens) = (self.text("certs"), self.text("sa.key"), self.text("tokens.csv"));
+        let clients = self.text("ca.crt");
         self.run(
             "kube-apiserver",
             &[
@@ -72,6 +74,7 @@ impl<'a> ControlPlane<'a> {
                 &format!("--service-account-key-file={key}"),
                 &format!("--service-account-signing-key-file={key}"),
                 &format!("--token-auth-file={tokens}"),
+                &format!("--client-ca-file={clients}"),
                 "--authorization-mode=RBAC",
                 "--allow-privileged",
             ],
@@ -94,9 +97,23 @@ impl<'a> ControlPlane<'a> {
     }
 
     fn make_key(&self) {
-        let key = self.text("sa.key");
-        let made = Command::new("openssl").args(["genrsa", "-out", &key, "2048"]).output().unwrap();
-        assert!(made.status.success(), "{made:?}");
+        self.openssl(&["genrsa", "-out", "sa.key", "2048"]);
+    }
+
+    /// An authority for clients, and an administrator's certificate of it.
+    fn make_authority(&self) {
+        let request = ["req", "-newkey", "rsa:2048", "-nodes", "-subj"];
+        let authority = ["/CN=clients", "-x509", "-days", "2", "-keyout", "ca.key", "-out", "ca.crt"];
+        self.openssl(&[&request[..], &authority].concat());
+        let client = ["/O=system:masters/CN=carla", "-keyout", "client.key", "-out", "client.csr"];
+        self.openssl(&[&request[..], &client].concat());
+        let signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2", "-out", "client.crt"];
+        self.openssl(&[&["x509", "-req", "-in", "client.csr"], &signed[..]].concat());
+    }
+
+    fn openssl(&self, arguments: &[&str]) {
+        let made = Command::new("openssl").args(arguments).current_dir(self.folder.path()).output().unwrap();
+        assert!(made.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&made.stderr));
     }
 
     /// As an administrator; the API server's own certificate is its authority.
@@ -104,11 +121,47 @@ impl<'a> ControlPlane<'a> {
         self.path("kubeconfig")
     }
 
-    fn write_kubeconfig(&self) {
-        let text = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: \
-                    u}}]\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:6443', certificate-authority: \
-                    certs/apiserver.crt}}]\nusers: [{name: u, user: {token: admintok}}]\n";
-        fs::write(self.kubeconfig(), text).unwrap();
+    /// A kubeconfig of another user, as its `user:` says; files that it names lie in the same folder.
+    pub fn kubeconfig_of(&self, name: &str, user: &str) -> PathBuf {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:6443', certificate-authority: \
+             certs/apiserver.crt}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+        );
+        fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+
+    /// As somebody with a client certificate.
+    pub fn by_certificate(&self) -> PathBuf {
+        self.kubeconfig_of("carla", "client-certificate: client.crt, client-key: client.key")
+    }
+
+    /// As a service account that may read and patch one route, and nothing else: what a guard needs.
+    pub fn as_guard(&self, route: &str) -> PathBuf {
+        let named = format!("--resource-name={route}");
+        let role = [
+            "create",
+            "role",
+            "guard",
+            "--verb=get,patch",
+            "--resource=httproutes.gateway.networking.k8s.io",
+        ];
+        let bind = ["create", "rolebinding", "guard", "--role=guard", "--serviceaccount=laforge:default"];
+        self.kubectl_ok(&[&["-n", "laforge"], &role[..], &[&named]].concat());
+        self.kubectl_ok(&[&["-n", "laforge"], &bind[..]].concat());
+        let token = self.kubectl_ok(&["-n", "laforge", "create", "token", "default"]);
+        fs::write(self.path("token"), token).unwrap();
+        let kubeconfig = self.kubeconfig_of("guard", "tokenFile: token");
+        let shown = kubeconfig.to_str().unwrap();
+        // The API server's own authorizer hears of a role a moment later.
+        self.wait("the guard's role", |plane| {
+            let asked = ["-n", "laforge", "get", "httproute", route];
+            let mut command = plane.parts.command("kubectl");
+            command.args(["--kubeconfig", shown]).args(asked).env("HOME", plane.folder.path());
+            command.output().unwrap().status.success()
+        });
+        kubeconfig
     }
 
     fn wait(&self, what: &str, is_ready: impl Fn(&Self) -> bool) {

@@ -1,5 +1,6 @@
 //! The `gateway-api` driver before a real API server: a rollout's weights, beside a writer who edits the same route.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -17,9 +18,9 @@ use super::namespace::within;
 
 const NAME: &str = "laforge-runtime";
 
-fn driver(plane: &ControlPlane<'_>) -> GatewayApi {
+fn driver(kubeconfig: &Path) -> GatewayApi {
     let section = GatewayApiSection {
-        kubeconfig: Some(plane.kubeconfig().to_str().unwrap().to_owned()),
+        kubeconfig: Some(kubeconfig.to_str().unwrap().to_owned()),
         context: None,
         namespace: "laforge".to_owned(),
         http_route: NAME.to_owned(),
@@ -67,7 +68,7 @@ fn walks_a_route_beside_another_writer_and_loses_nothing_of_either() {
         if !route(&plane) {
             return;
         }
-        let mut driver = driver(&plane);
+        let mut driver = driver(&plane.as_guard(NAME));
         let stop = AtomicBool::new(false);
         let edits = AtomicU64::new(0);
         thread::scope(|scope| {
@@ -113,7 +114,7 @@ fn weights(object: &Value) -> [u64; 2] {
 
 /// What must not go through: an older epoch, and a weight that somebody else set is seen, not overwritten unseen.
 fn refuses(plane: &ControlPlane<'_>, mut ours: GatewayApi) {
-    let mut other = driver(plane);
+    let mut other = driver(&plane.by_certificate());
     other.fence(7).unwrap();
     let error = ours.set(weight(100), 2).unwrap_err();
     assert!(matches!(error, DriverError::Fenced { epoch: 2, fence: 7 }), "{error}");
@@ -123,7 +124,7 @@ fn refuses(plane: &ControlPlane<'_>, mut ours: GatewayApi) {
     ])
     .to_string();
     plane.kubectl_ok(&["-n", "laforge", "patch", "httproute", NAME, "--type=json", "-p", &patch]);
-    let mut hasty = driver(plane).accepted_within(Duration::from_millis(1));
+    let mut hasty = driver(&plane.kubeconfig()).accepted_within(Duration::from_millis(1));
     let error = hasty.read().unwrap_err().to_string();
     assert!(error.contains("it has seen generation"), "not accepted yet, so no reading: {error}");
     accept(plane);
@@ -143,17 +144,21 @@ fn two_hundred_races_lose_no_update() {
             return;
         }
         let outcomes = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+        let highest = AtomicU64::new(0);
         // Four guards at once, each with epochs of its own: of those that race, at most one may believe itself done
         // with a weight that another's epoch has fenced.
         thread::scope(|scope| {
             for writer in 0..WRITERS {
-                let (plane, outcomes) = (&plane, Arc::clone(&outcomes));
+                let (plane, outcomes, highest) = (&plane, Arc::clone(&outcomes), &highest);
                 scope.spawn(move || {
-                    let mut driver = driver(plane);
+                    let mut driver = driver(&plane.kubeconfig());
                     for race in 0..RACES / WRITERS {
                         let epoch = race * WRITERS + writer + 1;
                         match driver.set(weight(epoch % 101), epoch) {
-                            Ok(()) => outcomes.0.fetch_add(1, Ordering::Relaxed),
+                            Ok(()) => {
+                                highest.fetch_max(epoch, Ordering::Relaxed);
+                                outcomes.0.fetch_add(1, Ordering::Relaxed)
+                            }
                             Err(DriverError::Fenced { fence, .. }) => {
                                 assert!(fence > epoch, "{fence} does not fence {epoch}");
                                 outcomes.1.fetch_add(1, Ordering::Relaxed)
@@ -168,7 +173,9 @@ fn two_hundred_races_lose_no_update() {
         let object = plane.get("httproute", NAME);
         let epoch: u64 =
             object["metadata"]["annotations"]["laforge.dev/epoch"].as_str().unwrap().parse().unwrap();
-        // The epoch and the weights come of one and the same command, the highest that went through.
+        // The epoch and the weights come of one and the same command, the highest that went through: a lost update
+        // would be a lower one over it.
+        assert_eq!(epoch, highest.load(Ordering::Relaxed));
         assert_eq!(weights(&object), [100 - epoch % 101, epoch % 101], "epoch {epoch}");
         let (done, refused) = (outcomes.0.load(Ordering::Relaxed), outcomes.1.load(Ordering::Relaxed));
         assert_eq!(done + refused, RACES);

@@ -103,7 +103,11 @@ impl fmt::Debug for Access {
 pub fn find(section: &GatewayApiSection) -> Result<Access, CredentialsError> {
     match &section.kubeconfig {
         Some(file) => of_kubeconfig(Path::new(file), section.context.as_deref()),
-        None => of_pod(Path::new(ACCOUNT)),
+        None => {
+            let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+            let address = variable("KUBERNETES_SERVICE_HOST").zip(variable("KUBERNETES_SERVICE_PORT"));
+            of_pod(Path::new(ACCOUNT), address)
+        }
     }
 }
 
@@ -133,11 +137,8 @@ fn of_kubeconfig(file: &Path, context: Option<&str>) -> Result<Access, Credentia
     Ok(Access { server: chosen.server, authority, login })
 }
 
-fn of_pod(account: &Path) -> Result<Access, CredentialsError> {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let (host, port) = variable("KUBERNETES_SERVICE_HOST")
-        .zip(variable("KUBERNETES_SERVICE_PORT"))
-        .ok_or(CredentialsError::Nowhere)?;
+fn of_pod(account: &Path, address: Option<(String, String)>) -> Result<Access, CredentialsError> {
+    let (host, port) = address.ok_or(CredentialsError::Nowhere)?;
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let authority = account.join("ca.crt");
     let authority = fs::read(&authority).map_err(|source| unreadable(&authority, source))?;
@@ -187,5 +188,56 @@ impl Access {
 
     fn no_pem(&self, what: &'static str, reason: &str) -> CredentialsError {
         CredentialsError::Pem { server: self.server.clone(), what, reason: reason.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_comes_as_its_service_account_whose_token_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = || Some(("fd00::1".to_owned(), "443".to_owned()));
+        assert!(matches!(of_pod(folder.path(), None), Err(CredentialsError::Nowhere)));
+        let error = of_pod(folder.path(), address()).unwrap_err().to_string();
+        assert_eq!(error, format!("`{}` can't be read", folder.path().join("ca.crt").display()));
+        fs::write(folder.path().join("ca.crt"), "no PEM").unwrap();
+        let access = of_pod(folder.path(), address()).unwrap();
+        assert_eq!(access.server, "https://[fd00::1]:443");
+        assert!(access.token().is_err(), "no token is an error, never a request without one");
+        for token in ["first", "second"] {
+            fs::write(folder.path().join("token"), format!("{token}\n")).unwrap();
+            assert_eq!(access.token().unwrap().as_deref(), Some(token));
+        }
+        let error = access.authorities().unwrap_err().to_string();
+        assert!(
+            error.starts_with("the certificate authority of `https://[fd00::1]:443` can't be read"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_kubeconfig_names_files_beside_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write(
+            "config",
+            "current-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: \
+             {server: 'https://k', certificate-authority: ca}}]\nusers: [{name: u, user: {client-certificate: crt, \
+             client-key: key}}]\n",
+        );
+        let file = folder.path().join("config");
+        let error = of_kubeconfig(&file, None).unwrap_err().to_string();
+        assert!(error.ends_with("can't be read"), "{error}");
+        for (name, text) in [("ca", "CA"), ("crt", "CRT"), ("key", "KEY")] {
+            write(name, text);
+        }
+        let access = of_kubeconfig(&file, None).unwrap();
+        assert_eq!(access.authority.as_deref(), Some(&b"CA"[..]));
+        assert!(access.login == Login::Certificate(b"CRT\nKEY".to_vec()));
+        assert!(!format!("{access:?}").contains("KEY"));
+        let error = of_kubeconfig(&file, Some("other")).unwrap_err();
+        assert!(matches!(error, CredentialsError::Kubeconfig { .. }), "{error}");
     }
 }
