@@ -13,6 +13,7 @@
 mod admitted;
 mod control_plane;
 mod manifests;
+#[expect(dead_code, reason = "the half of it that is for programs of the machine is of use elsewhere")]
 #[path = "../real_parts/namespace.rs"]
 mod namespace;
 mod parts;

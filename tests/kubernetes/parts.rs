@@ -24,6 +24,10 @@ pub fn found() -> Option<Parts> {
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts/kubernetes/build");
     let output = Command::new(build).arg("--where").output().unwrap();
     let folder = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
+    if !is_installed("openssl") {
+        skip("`openssl` is not installed");
+        return None;
+    }
     match NEEDED.iter().find(|part| !folder.join(part).is_file()) {
         Some(part) => {
             skip(&format!("no control plane, `{part}` is not built (tests/parts/kubernetes/build)"));
@@ -31,6 +35,12 @@ pub fn found() -> Option<Parts> {
         }
         None => Some(Parts { folder }),
     }
+}
+
+/// Whether a program of the machine is there.
+pub fn is_installed(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }
 
 /// Says that a test is skipped, unless the parts are required.

@@ -23,7 +23,7 @@ use crate::rollout::machine::Weight;
 
 use super::{Backends, DriverError, Remaining, Share, Traffic};
 use credentials::CredentialsError;
-use route::{Acceptance, Route};
+use route::{Acceptance, Route, Unreadable};
 use server::{Answer, Server};
 
 /// The annotation that fences commands: a route bears the epoch of the last one.
@@ -32,8 +32,8 @@ pub const EPOCH: &str = "laforge.dev/epoch";
 const DRIVER: &str = "gateway-api";
 /// How often a patch is tried again after another writer's edit.
 const TRIES: u32 = 8;
-/// How long a read waits for the gateway to accept what the API server holds.
-const ACCEPTED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a read waits for the gateway to accept what the API server holds: less than until the next one.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(4);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -66,8 +66,13 @@ impl GatewayApi {
 
     fn route(&self) -> Result<Route, DriverError> {
         let object = self.server.get()?;
-        Route::read(&object, &self.backends)
-            .map_err(|said| self.server.answered("the route's weights", &said.to_string()))
+        Route::read(&object, &self.backends).map_err(|unreadable| match unreadable {
+            // Somebody splits the traffic by rules of their own: the candidate may have all of it.
+            Unreadable::Others(_) | Unreadable::Twice(_) | Unreadable::Unlike(..) => {
+                DriverError::Conflict { place: format!("{}: {unreadable}", self.server.place()) }
+            }
+            said => self.server.answered("the route's weights", &said.to_string()),
+        })
     }
 
     /// Raises the epoch alone (`weight` none), or sets the weights and it.
@@ -146,6 +151,10 @@ impl Traffic for GatewayApi {
     }
 
     fn remaining(&mut self) -> Result<Remaining, DriverError> {
+        let weight = self.read()?.weight();
+        if weight != Weight::ZERO {
+            return Ok(Remaining { weight, connections: 0, in_flight: 0 });
+        }
         Err(DriverError::Unsupported { driver: DRIVER, what: "count what is left at a Service" })
     }
 

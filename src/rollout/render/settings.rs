@@ -172,8 +172,8 @@ impl Settings {
         if let Some(replicas) = self.replicas.filter(|replicas| !(1..=10_000).contains(replicas)) {
             return Err(invalid("replicas", &replicas.to_string(), "1 to 10000"));
         }
-        let resources = self.resources.requests.iter().chain(&self.resources.limits);
-        for (_, quantity) in resources.filter(|(_, quantity)| !is_quantity(quantity)) {
+        let mut quantities = self.resources.requests.values().chain(self.resources.limits.values());
+        if let Some(quantity) = quantities.find(|quantity| !is_quantity(quantity)) {
             return Err(invalid("resources", quantity, "a quantity such as `250m` or `256Mi`"));
         }
         Ok(())

@@ -96,8 +96,8 @@ impl Route {
                 (Some(_), None) => Annotated::Otherwise,
                 (Some(_), Some(_)) => Annotated::WithEpoch,
             },
-            shared: shared(&object["spec"]["rules"], backends)?,
-            acceptance: acceptance(&object["status"]["parents"], generation),
+            shared: shared(object.pointer("/spec/rules"), backends)?,
+            acceptance: acceptance(object.pointer("/status/parents"), generation),
         })
     }
 
@@ -159,9 +159,9 @@ fn epoch_of(annotation: Option<&Value>) -> Result<u64, Unreadable> {
     text.parse().map_err(|_| Unreadable::Member("annotation laforge.dev/epoch"))
 }
 
-fn shared(rules: &Value, backends: &Backends) -> Result<Vec<SharedRule>, Unreadable> {
+fn shared(rules: Option<&Value>, backends: &Backends) -> Result<Vec<SharedRule>, Unreadable> {
     let mut shared: Vec<SharedRule> = Vec::new();
-    for (index, rule) in rules.as_array().into_iter().flatten().enumerate() {
+    for (index, rule) in rules.and_then(Value::as_array).into_iter().flatten().enumerate() {
         if let Some(rule) = shared_rule(index, &rule["backendRefs"], backends)? {
             shared.push(rule);
         }
@@ -200,14 +200,14 @@ fn shared_rule(index: usize, refs: &Value, backends: &Backends) -> Result<Option
 }
 
 /// Every gateway that the route is attached to has to have accepted this generation, every reference with it.
-fn acceptance(parents: &Value, generation: i64) -> Acceptance {
-    let parents = parents.as_array().map(Vec::as_slice).unwrap_or_default();
+fn acceptance(parents: Option<&Value>, generation: i64) -> Acceptance {
+    let parents = parents.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if parents.is_empty() {
         return Acceptance::Waiting("no gateway has said anything".to_owned());
     }
     let mut waiting = None;
     for parent in parents {
-        let gateway = parent["parentRef"]["name"].as_str().unwrap_or("unnamed");
+        let gateway = parent.pointer("/parentRef/name").and_then(Value::as_str).unwrap_or("unnamed");
         match parent_accepts(&parent["conditions"], generation) {
             Acceptance::Accepted => {}
             Acceptance::Waiting(said) => waiting = Some(format!("gateway `{gateway}`: {said}")),

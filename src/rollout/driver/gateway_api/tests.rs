@@ -208,6 +208,24 @@ fn a_weight_that_the_gateway_has_not_accepted_is_no_reading() {
 }
 
 #[test]
+fn a_split_that_somebody_else_made_is_a_conflict() {
+    let mut small = Small::new(Vec::new());
+    let third = json!({"name": "third", "weight": 1});
+    small.held.lock().unwrap().route["spec"]["rules"][0]["backendRefs"].as_array_mut().unwrap().push(third);
+    let error = small.driver.read().unwrap_err();
+    assert!(matches!(error, DriverError::Conflict { .. }), "{error}");
+    assert!(error.to_string().contains("rule 0 sends to another backend, too"), "{error}");
+}
+
+#[test]
+fn traffic_that_is_left_is_told_although_connections_are_not() {
+    let mut small = Small::new(Vec::new());
+    small.driver.set(Weight::new(20).unwrap(), 1).unwrap();
+    let remaining = Remaining { weight: Weight::new(20).unwrap(), connections: 0, in_flight: 0 };
+    assert_eq!(small.driver.remaining().unwrap(), remaining);
+}
+
+#[test]
 fn says_what_it_can_not_and_who_does_not_answer() {
     let mut small = Small::new(Vec::new());
     assert!(matches!(small.driver.remaining().unwrap_err(), DriverError::Unsupported { .. }));
