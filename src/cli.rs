@@ -25,6 +25,7 @@ mod outputs;
 pub mod page;
 mod policy;
 mod progress;
+mod render;
 mod reports;
 mod rollout;
 mod schema;
@@ -111,6 +112,8 @@ enum Verb {
     /// Run, watch and simulate rollouts
     #[command(subcommand)]
     Rollout(rollout::Rollout),
+    /// Print an accepted plan as manifests of Argo Rollouts, Flagger, the Gateway API or Kubernetes
+    Render(render::Render),
     /// Print the JSON Schema of a document kind
     Schema(schema::Schema),
     #[command(external_subcommand)]
@@ -118,8 +121,7 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 9] =
-    ["explain", "waive", "render", "trust", "runtime", "studio", "doctor", "completions", "man"];
+const LATER: [&str; 8] = ["explain", "waive", "trust", "runtime", "studio", "doctor", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -202,6 +204,7 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Policy(verb) => verb.run(session),
         Verb::Audit(verb) => verb.run(session),
         Verb::Rollout(verb) => verb.run(session),
+        Verb::Render(verb) => verb.run(session),
         Verb::Schema(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }

@@ -19,6 +19,7 @@ use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
 use crate::release::document::InlineRelease;
 use crate::rollout::executor::{Executor, ExecutorSection};
+use crate::rollout::render::RenderSection;
 use crate::yaml::{DocumentError, Place, Source, Spanned};
 
 /// The file that is looked for in the folder where the program runs.
@@ -43,6 +44,8 @@ pub struct Config {
     pub audit: Option<ConfiguredLog>,
     /// What runs rollouts on this machine.
     pub executor: Option<Executor>,
+    /// What rendered manifests need and no plan names.
+    pub render: Option<RenderSection>,
     rollout: Option<RolloutSection>,
     source: Source,
 }
@@ -152,6 +155,8 @@ struct Document {
     rollout: Option<RolloutSection>,
     /// What runs rollouts on this machine.
     executor: Option<ExecutorSection>,
+    /// What rendered manifests need and no plan names.
+    render: Option<RenderSection>,
 }
 
 /// A path, or the release itself.
@@ -287,6 +292,7 @@ impl Config {
             policies: policies.collect(),
             audit: document.audit.as_ref().map(|section| reader.log(section)).transpose()?,
             executor: reader.executor(document.executor.as_ref(), document.rollout.as_ref())?,
+            render: document.render,
             rollout: document.rollout,
             source: source.clone(),
         })

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod objective;
 pub mod promotion;
 pub mod refusal;
+pub mod render;
 pub mod simulate;
 pub mod wire;
 

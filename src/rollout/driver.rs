@@ -5,6 +5,7 @@
 //! Spec: `rollout.md` sections 2 (fencing, P1, P13) and 5.
 
 pub mod exec;
+pub mod gateway_api;
 pub mod haproxy;
 pub mod nginx;
 pub mod probe;

@@ -381,4 +381,4 @@ impl AcceptedPlan {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

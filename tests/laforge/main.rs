@@ -19,6 +19,7 @@ mod mutations;
 mod pages;
 mod parsers;
 mod registry;
+mod render;
 mod rooms;
 mod scenarios;
 mod seals;

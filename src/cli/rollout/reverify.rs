@@ -39,7 +39,8 @@ pub(super) fn reverify(
     let report = decision.report();
     if report.verdict != Verdict::Pass {
         let exit = exit_of(report.verdict);
-        let findings = report.findings.iter().map(|finding| format!("{}: {}", finding.rule.as_str(), finding.message));
+        let findings =
+            report.findings.iter().map(|finding| format!("{}: {}", finding.rule.as_str(), finding.message));
         let failure = Failure::new(exit, "the release is not allowed here (--reverify)");
         return Err(findings.fold(failure, Failure::because));
     }

@@ -8,6 +8,8 @@ use chrono::TimeDelta;
 use crate::plan::members::{Objective, Phase};
 use crate::release::digest::ClaimedDigest;
 use crate::rollout::driver::exec::Commands;
+use crate::rollout::driver::gateway_api::GatewayApi;
+use crate::rollout::driver::gateway_api::credentials::CredentialsError;
 use crate::rollout::driver::haproxy::Haproxy;
 use crate::rollout::driver::nginx::Nginx;
 use crate::rollout::driver::probe::Probe;
@@ -34,6 +36,9 @@ pub(super) enum ToolError {
     /// Its driver.
     #[error(transparent)]
     Driver(#[from] DriverError),
+    /// What its driver logs in with.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// Its metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -98,16 +103,14 @@ fn traffic(
     stable: &Slot,
     candidate: &Slot,
     plan: &ClaimedDigest,
-) -> Result<Box<dyn Traffic>, DriverError> {
+) -> Result<Box<dyn Traffic>, ToolError> {
     let backends = Backends { stable: stable.backend.clone(), candidate: candidate.backend.clone() };
     Ok(match &executor.driver {
         Driver::Haproxy(section) => Box::new(Haproxy::new(section, backends, DRIVER_TIMEOUT)?),
         Driver::Nginx(section) => {
             Box::new(Nginx::new(section, backends, &candidate.name, plan.clone(), DRIVER_TIMEOUT)?)
         }
-        Driver::GatewayApi(_) => {
-            return Err(DriverError::Unsupported { driver: "gateway-api", what: "be used yet" });
-        }
+        Driver::GatewayApi(section) => Box::new(GatewayApi::new(section, backends)?),
     })
 }
 

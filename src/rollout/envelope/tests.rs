@@ -18,9 +18,9 @@ const PAGE: &str = include_str!("../../../fixtures/vectors/plan-example.json");
 const ORIGIN: &str = "gitops.example.com/laforge/production";
 
 /// A log that a gate signs, and the plan that one of its entries allows.
-struct World {
+pub(in crate::rollout) struct World {
     key: SecretKey,
-    core: Value,
+    pub(in crate::rollout) core: Value,
     lines: Vec<String>,
     index: usize,
     gates: Vec<Gate>,
@@ -66,7 +66,7 @@ fn decision(seq: usize, core: &Value) -> Value {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(in crate::rollout) fn new() -> Self {
         let core = serde_json::from_str::<Value>(PAGE).unwrap()["value"].take();
         let key = SecretKey::from_ed25519_seed(&[1; 32]).unwrap();
         let mut lines: Vec<String> = (0..9).map(|seq| heartbeat(seq).to_string()).collect();
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    fn envelope(&self) -> Vec<u8> {
+    pub(in crate::rollout) fn envelope(&self) -> Vec<u8> {
         self.envelope_with(self.note())
     }
 
@@ -147,7 +147,7 @@ impl World {
     }
 
     /// The same log deciding another plan, entry and all.
-    fn with_core(mut self, path: &str, value: Value) -> Self {
+    pub(in crate::rollout) fn with_core(mut self, path: &str, value: Value) -> Self {
         *self.core.pointer_mut(path).unwrap() = value;
         self.lines[self.index] = decision(self.index, &self.core).to_string();
         self
@@ -167,7 +167,7 @@ impl World {
         }
     }
 
-    fn accept(&self, envelope: &[u8]) -> Result<AcceptedPlan, AcceptError> {
+    pub(in crate::rollout) fn accept(&self, envelope: &[u8]) -> Result<AcceptedPlan, AcceptError> {
         Envelope::parse(envelope)?.accept(&self.acceptance())
     }
 
