@@ -5,7 +5,6 @@
 //! operators ask. Out: how it ended; on the way commands, entries of the audit log, a [`View`]. One
 //! thread decides; whatever takes time or may hang is a hand's ([`hands`]), and an answer that comes too
 //! late is of an old epoch. Killed at any moment it comes back by T26. Spec: `rollout.md` section 2.
-#![expect(clippy::disallowed_methods, reason = "it wakes by the machine's own clock, not by an argument")]
 
 pub mod asks;
 pub mod assignment;
@@ -38,7 +37,7 @@ pub use view::{Shown, View};
 
 use book::{Book, Written};
 use hands::{Hands, Seen, give};
-use senses::Senses;
+use senses::{Busy, Senses};
 
 /// How often the guard wakes when nothing is seen.
 const TICK: Duration = Duration::from_millis(50);
@@ -195,7 +194,7 @@ impl<'a> Guard<'a> {
             Stage::Expired => End::Expired,
             _ => return None,
         };
-        (self.book.is_clear() && !self.senses.stopping).then_some(end)
+        (self.book.is_clear() && !self.senses.busy.contains(&Busy::Stopping)).then_some(end)
     }
 
     /// Tells the machine something in the present epoch.

@@ -93,7 +93,7 @@ fn no_crash_while_it_is_made_leaves_half_of_a_line() {
                 let copy = tempfile::tempdir().unwrap();
                 disk.lay_out(names, loss, folder.path(), copy.path());
                 match open(copy.path()) {
-                    Ok((_, lines)) => assert_eq!(lines, [first.clone()]),
+                    Ok((_, lines)) => assert_eq!(lines, std::slice::from_ref(&first)),
                     Err(AuditError::Missing(_)) => {
                         Chain::create(shelf(copy.path()), BOUNDS, &first).unwrap();
                     }

@@ -9,7 +9,7 @@ use crate::rollout::machine::{Command, Event, Stage, State, Weight};
 
 use super::book::waits_for_the_log;
 use super::hands::{ProgramOrder, Purpose, TrafficOrder, give, word};
-use super::senses::Drain;
+use super::senses::{Busy, Drain};
 use super::{Guard, GuardError};
 
 /// How often a weight is read while one is awaited.
@@ -58,7 +58,7 @@ impl Guard<'_> {
                 }
             }
             Command::Scale { percent } => {
-                self.senses.scaling = true;
+                self.senses.busy.insert(Busy::Scaling);
                 give(&self.hands.programs, ProgramOrder::Scale { percent, epoch });
             }
             Command::StartCandidate => give(&self.hands.programs, ProgramOrder::Start { epoch }),
@@ -70,7 +70,7 @@ impl Guard<'_> {
                 give(&self.hands.traffic, TrafficOrder::Close);
             }
             Command::StopCandidate => {
-                self.senses.stopping = true;
+                self.senses.busy.insert(Busy::Stopping);
                 give(&self.hands.programs, ProgramOrder::Stop { epoch });
             }
             Command::Alarm { alarm } => {
@@ -89,7 +89,7 @@ impl Guard<'_> {
         }
         if after_seconds > 0 {
             self.senses.later.push((Instant::now() + Duration::from_secs(after_seconds), order));
-        } else if self.senses.scaling && weight > self.journal.state().actual {
+        } else if self.senses.busy.contains(&Busy::Scaling) && weight > self.journal.state().actual {
             self.senses.raise = Some((weight, epoch));
         } else {
             give(&self.hands.traffic, order);
@@ -146,7 +146,7 @@ impl Guard<'_> {
         if let Some(window) = stage.window().filter(|window| window.opens <= now) {
             let every = self.count_every();
             let due = self.senses.counted_at.is_none_or(|counted| instant.duration_since(counted) >= every);
-            if due && !self.senses.counting && self.senses.verdict.is_none() {
+            if due && !self.senses.busy.contains(&Busy::Counting) && self.senses.verdict.is_none() {
                 self.senses.counted_at = Some(instant);
                 self.count(*window, now);
             }
@@ -193,8 +193,8 @@ impl Guard<'_> {
             _ => WATCHED,
         };
         let due = |last: Option<Instant>, every| last.is_none_or(|last| now.duration_since(last) >= every);
-        if stage.is_live() && !self.senses.reading && due(self.senses.read_at, every) {
-            (self.senses.reading, self.senses.read_at) = (true, Some(now));
+        if stage.is_live() && due(self.senses.read_at, every) && self.senses.busy.insert(Busy::Reading) {
+            self.senses.read_at = Some(now);
             give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Watch, epoch });
         }
         let period = Duration::from_secs(self.journal.schedule().warmup.period_seconds);

@@ -26,27 +26,38 @@ pub(super) struct Senses {
     pub(super) begin: Begin,
     /// What runs in stable's slot, as it was read at the beginning.
     pub(super) stable_runs: BTreeSet<ClaimedDigest>,
-    pub(super) reading: bool,
+    /// What was ordered and not answered yet.
+    pub(super) busy: BTreeSet<Busy>,
     pub(super) read_at: Option<Instant>,
     pub(super) unread_since: Option<Instant>,
     /// The epoch of the last command that the driver took.
     pub(super) set_in: Option<u64>,
     /// Commands that wait for their time.
     pub(super) later: Vec<(Instant, TrafficOrder)>,
-    /// The size that the candidate is being brought to, and the raise that waits for it.
-    pub(super) scaling: bool,
+    /// The raise that waits for the candidate's size.
     pub(super) raise: Option<(Weight, u64)>,
     pub(super) migration: Option<Migration>,
     pub(super) probes: Probes,
     pub(super) health: Option<Health>,
-    pub(super) counting: bool,
     pub(super) counted_at: Option<Instant>,
     pub(super) verdict: Option<(u64, Event)>,
     pub(super) look: Look,
     pub(super) resume: Option<Resume>,
     pub(super) drain: Drain,
-    pub(super) stopping: bool,
     troubles: BTreeMap<&'static str, String>,
+}
+
+/// What was ordered and not answered yet: one of each at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Busy {
+    /// A reading of the weight.
+    Reading,
+    /// A count of the window.
+    Counting,
+    /// The candidate's size.
+    Scaling,
+    /// The candidate's end.
+    Stopping,
 }
 
 /// What has to be known before the start.
@@ -171,7 +182,7 @@ impl Guard<'_> {
         epoch: u64,
         result: Result<Weight, DriverError>,
     ) -> Result<(), GuardError> {
-        self.senses.reading = false;
+        self.senses.busy.remove(&Busy::Reading);
         let weight = match result {
             Ok(weight) => weight,
             // What somebody else has written splits the traffic nobody knows how: it may have all.
@@ -320,7 +331,8 @@ impl Guard<'_> {
             }
             Err(DriverError::Unsupported { .. }) => {
                 self.senses.drain.unknown = true;
-                match self.senses.drain.closed {
+                // The weight is read beside it: another one would have led back already.
+                match self.senses.drain.closed && self.senses.unread_since.is_none() {
                     true => self.tell_of(
                         epoch,
                         Event::Drained { weight: Weight::ZERO, connections: 0, in_flight: 0 },
@@ -349,9 +361,11 @@ impl Guard<'_> {
             self.senses.clear_trouble("program");
         }
         match what {
-            Program::Stop => self.senses.stopping = false,
+            Program::Stop => {
+                self.senses.busy.remove(&Busy::Stopping);
+            }
             Program::Scale => {
-                self.senses.scaling = false;
+                self.senses.busy.remove(&Busy::Scaling);
                 let raise = self.senses.raise.take();
                 match (self.stage(), result.is_ok(), raise) {
                     (Stage::WarmingUp { .. }, false, _) if epoch == self.epoch() => {

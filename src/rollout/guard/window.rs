@@ -10,6 +10,7 @@ use crate::rollout::objective::{Instance, Side, Sight, Watched, look};
 use crate::time::{self, Timestamp};
 
 use super::hands::{CountOrder, Counting, Counts, Purpose, Tally, TrafficOrder, give};
+use super::senses::Busy;
 use super::view::{Shown, View};
 use super::{Guard, GuardError};
 
@@ -28,7 +29,7 @@ impl Guard<'_> {
             from: window.opens.checked_sub_signed(before).unwrap_or(window.opens),
             until: now,
         };
-        self.senses.counting = true;
+        self.senses.busy.insert(Busy::Counting);
         give(&self.hands.counts, order);
     }
 
@@ -48,7 +49,7 @@ impl Guard<'_> {
                 self.series_for_resume(if all { Series::Fresh } else { Series::Absent })
             }
             Counting::Window { window, id, passed } => {
-                self.senses.counting = false;
+                self.senses.busy.remove(&Busy::Counting);
                 self.judge(&window, id, passed, &counted)
             }
         }
@@ -147,7 +148,10 @@ impl Guard<'_> {
 
     fn waits_for(&self) -> String {
         let until = |at: Timestamp| time::to_seconds(at);
-        let raised = matches!(self.stage(), Stage::Migrating { .. } | Stage::WarmingUp { .. } | Stage::Applying { .. });
+        let raised = matches!(
+            self.stage(),
+            Stage::Migrating { .. } | Stage::WarmingUp { .. } | Stage::Applying { .. }
+        );
         if raised && !self.book.is_clear() {
             return "the audit log, to take the last entry".to_owned();
         }
