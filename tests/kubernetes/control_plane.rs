@@ -105,10 +105,11 @@ impl<'a> ControlPlane<'a> {
         let request = ["req", "-newkey", "rsa:2048", "-nodes", "-subj"];
         let authority = ["/CN=clients", "-x509", "-days", "2", "-keyout", "ca.key", "-out", "ca.crt"];
         self.openssl(&[&request[..], &authority].concat());
-        let client = ["/O=system:masters/CN=carla", "-keyout", "client.key", "-out", "client.csr"];
-        self.openssl(&[&request[..], &client].concat());
-        let signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2", "-out", "client.crt"];
-        self.openssl(&[&["x509", "-req", "-in", "client.csr"], &signed[..]].concat());
+        // Of version 3, as rustls wants it: `x509 -req` would make one of version 1.
+        let client =
+            ["/O=system:masters/CN=carla", "-x509", "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "2"];
+        let files = ["-keyout", "client.key", "-out", "client.crt"];
+        self.openssl(&[&request[..], &client, &files].concat());
     }
 
     fn openssl(&self, arguments: &[&str]) {

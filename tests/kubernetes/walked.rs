@@ -81,24 +81,35 @@ fn walks_a_route_beside_another_writer_and_loses_nothing_of_either() {
                 while !stop.load(Ordering::Relaxed) {
                     edit_filters(&plane, edits.load(Ordering::Relaxed));
                     edits.fetch_add(1, Ordering::Relaxed);
+                    // Each edit is a generation: the gateway has to catch up between two.
+                    thread::sleep(Duration::from_secs(1));
                 }
             });
+            let _ends = Ends(&stop);
             for (epoch, percent) in [(1, 20), (1, 80), (1, 100), (2, 0)] {
                 driver.fence(epoch).unwrap();
                 driver.set(weight(percent), epoch).unwrap();
                 assert_eq!(driver.read().unwrap().weight(), weight(percent));
             }
-            stop.store(true, Ordering::Relaxed);
         });
         let object = plane.get("httproute", NAME);
         let last = edits.load(Ordering::Relaxed);
-        assert!(last > 3, "the other writer had {last} turns");
+        assert!(last > 1, "the other writer had {last} turns");
         let set = &object["spec"]["rules"][0]["filters"][0]["responseHeaderModifier"]["set"][0]["value"];
         assert_eq!(set, &json!((last - 1).to_string()), "the other writer's last edit");
         assert_eq!(weights(&object), [100, 0]);
         assert_eq!(object["metadata"]["annotations"]["laforge.dev/epoch"], "2");
         refuses(&plane, driver);
     });
+}
+
+/// Ends the other writers, also where the walk fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn edit_filters(plane: &ControlPlane<'_>, turn: u64) {
