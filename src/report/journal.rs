@@ -5,11 +5,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::rollout::journal::{Reading, Record};
+use crate::rollout::journal::{Reading, Record, Seen};
 use crate::rollout::machine::{Outcome, State};
 use crate::time;
 
-use super::paint::{Paint, Tone, printable};
+use super::paint::{Paint, Tone, printable, word};
 
 /// How wide the last column may be.
 const WHY: usize = 48;
@@ -73,8 +73,19 @@ fn why(record: &Record) -> String {
     let operator = record.data.get("operator").and_then(Value::as_object).unwrap_or(&record.data);
     match (said(operator, "actor"), said(operator, "reason")) {
         (Some(actor), Some(reason)) => format!("{actor}: {reason}"),
-        _ => said(&record.data, "objective").unwrap_or_default().to_owned(),
+        _ => record.seen.as_ref().map_or_else(String::new, seen),
     }
+}
+
+/// What was counted, or what went wrong.
+fn seen(seen: &Seen) -> String {
+    let judged = seen.breach.map(|breach| word(&breach)).or(seen.unclear.map(|unclear| word(&unclear)));
+    let counted = seen
+        .candidate
+        .iter()
+        .map(|measured| format!("{} {}/{}", measured.objective, measured.count.bad, measured.count.total));
+    let said: Vec<String> = judged.into_iter().chain(counted).chain(seen.troubles.iter().cloned()).collect();
+    said.join(", ")
 }
 
 fn said<'a>(data: &'a Map<String, Value>, member: &str) -> Option<&'a str> {
@@ -114,6 +125,8 @@ struct LineView<'a> {
     #[serde(skip_serializing_if = "Map::is_empty")]
     data: &'a Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<&'a Seen>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Value>,
     state_after: &'a State,
 }
@@ -141,6 +154,7 @@ fn line(record: &Record) -> LineView<'_> {
         observed_at: time::to_micros(record.observed_at),
         event: &record.event,
         data: &record.data,
+        seen: record.seen.as_ref(),
         outcome: record.outcome.map(outcome),
         state_after: &record.after,
     }

@@ -36,7 +36,7 @@ pub use hands::{Programs, Sides, Tools};
 pub use view::{Shown, View};
 
 use book::{Book, Written};
-use hands::{Hands, Seen, give};
+use hands::{Hands, Sighting, give};
 use senses::{Busy, Senses};
 
 /// How often the guard wakes when nothing is seen.
@@ -88,7 +88,7 @@ pub struct Guard<'a> {
     assignment: Assignment,
     journal: Journal,
     hands: Hands,
-    seen: Receiver<Seen>,
+    seen: Receiver<Sighting>,
     asks: Asks,
     nonces: BTreeSet<String>,
     book: Book,
@@ -208,7 +208,8 @@ impl<'a> Guard<'a> {
         let before = self.journal.state().clone();
         let occurrence = Occurrence { epoch, event };
         self.nonces.extend(nonce.clone());
-        let notice = Notice { occurrence: occurrence.clone(), observed_at: now, nonce };
+        let seen = if nonce.is_none() { self.senses.seen(&occurrence.event) } else { None };
+        let notice = Notice { occurrence: occurrence.clone(), observed_at: now, nonce, seen };
         let told = match self.journal.receive(notice, now) {
             Ok(told) => told,
             Err(error) => return Err(self.give_up(error)),
@@ -239,7 +240,7 @@ impl<'a> Guard<'a> {
         let deadline = Instant::now() + Duration::from_secs(10);
         // The hands end with the guard, so it waits for the answer.
         while let Some(rest) = deadline.checked_duration_since(Instant::now()) {
-            if matches!(self.seen.recv_timeout(rest), Ok(Seen::Set { .. }) | Err(_)) {
+            if matches!(self.seen.recv_timeout(rest), Ok(Sighting::Set { .. }) | Err(_)) {
                 break;
             }
         }

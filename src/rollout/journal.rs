@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 pub use crate::audit::chain::Head;
 pub use anchor::{Anchor, Implied, check_anchors, missing_entries};
 pub use error::{Fault, JournalError};
-pub use event::{Created, Notice, Slots};
+pub use event::{Created, Notice, Seen, Slots};
 pub use place::{Standing, TargetLock, standing};
 pub use reading::{Reading, Record};
 pub use replay::schedule_of;

@@ -91,7 +91,7 @@ pub(crate) fn operator() -> Operator {
 }
 
 pub(crate) fn notice(epoch: u64, event: Event, observed_at: Timestamp) -> Notice {
-    Notice { occurrence: Occurrence { epoch, event }, observed_at, nonce: Some("1".into()) }
+    Notice { occurrence: Occurrence { epoch, event }, observed_at, nonce: Some("1".into()), seen: None }
 }
 
 /// Tells a journal something in its own epoch; gives what is to be done.

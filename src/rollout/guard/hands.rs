@@ -119,7 +119,7 @@ pub(super) struct Counts {
 
 /// Everything that hands see.
 #[derive(Debug)]
-pub(super) enum Seen {
+pub(super) enum Sighting {
     /// A share was read.
     Weight { purpose: Purpose, epoch: u64, result: Result<Weight, DriverError> },
     /// A share was set, or not.
@@ -201,7 +201,7 @@ pub(super) struct Hands {
 
 impl Hands {
     /// Starts them; what they see comes out of the other end.
-    pub(super) fn of(tools: Tools) -> (Self, Receiver<Seen>) {
+    pub(super) fn of(tools: Tools) -> (Self, Receiver<Sighting>) {
         let Tools { traffic, programs, probe, metrics, book } = tools;
         let (tell, seen) = mpsc::channel();
         let fence = Arc::new(AtomicU64::new(0));
@@ -209,10 +209,10 @@ impl Hands {
             traffic: hand(Driving { traffic, fence: Arc::clone(&fence) }, &tell, Driving::take),
             programs: hand(programs, &tell, run),
             probes: hand(probe, &tell, |probe, epoch, tell| {
-                told(tell, Seen::Probe { epoch, result: probe.ask() });
+                told(tell, Sighting::Probe { epoch, result: probe.ask() });
             }),
             counts: hand(metrics, &tell, |metrics, order, tell| told(tell, count(&mut **metrics, order))),
-            entries: hand(book, &tell, |book, due, tell| told(tell, Seen::Recorded(book.record(&due)))),
+            entries: hand(book, &tell, |book, due, tell| told(tell, Sighting::Recorded(book.record(&due)))),
             fence,
         };
         (hands, seen)
@@ -231,7 +231,7 @@ pub(super) fn give<O>(hand: &Sender<O>, order: O) {
     let _ = hand.send(order);
 }
 
-fn told(tell: &Sender<Seen>, seen: Seen) {
+fn told(tell: &Sender<Sighting>, seen: Sighting) {
     // Nobody listens any more: the guard has ended.
     let _ = tell.send(seen);
 }
@@ -239,8 +239,8 @@ fn told(tell: &Sender<Seen>, seen: Seen) {
 /// A thread that takes orders one by one.
 fn hand<T: Send + 'static, O: Send + 'static>(
     mut tool: T,
-    tell: &Sender<Seen>,
-    work: fn(&mut T, O, &Sender<Seen>),
+    tell: &Sender<Sighting>,
+    work: fn(&mut T, O, &Sender<Sighting>),
 ) -> Sender<O> {
     let (orders, taken) = mpsc::channel();
     let tell = tell.clone();
@@ -259,14 +259,14 @@ struct Driving {
 }
 
 impl Driving {
-    fn take(&mut self, order: TrafficOrder, tell: &Sender<Seen>) {
+    fn take(&mut self, order: TrafficOrder, tell: &Sender<Sighting>) {
         match order {
             // Where it can't be written down, the next command fails and says so.
             TrafficOrder::Fence(epoch) => drop(self.traffic.fence(epoch)),
             TrafficOrder::Set { weight, epoch } if epoch >= self.fence.load(Ordering::SeqCst) => {
                 let result = self.traffic.set(weight, epoch);
                 let done = result.is_ok();
-                told(tell, Seen::Set { epoch, result });
+                told(tell, Sighting::Set { epoch, result });
                 if done {
                     self.read(Purpose::Watch, epoch, tell);
                 }
@@ -274,22 +274,22 @@ impl Driving {
             TrafficOrder::Set { .. } => {}
             TrafficOrder::Read { purpose, epoch } => self.read(purpose, epoch, tell),
             TrafficOrder::Remaining { epoch } => {
-                told(tell, Seen::Remaining { epoch, result: self.traffic.remaining() });
+                told(tell, Sighting::Remaining { epoch, result: self.traffic.remaining() });
             }
             // What stays open is seen by the next look at what is left.
             TrafficOrder::Close => drop(self.traffic.close_connections()),
         }
     }
 
-    fn read(&mut self, purpose: Purpose, epoch: u64, tell: &Sender<Seen>) {
+    fn read(&mut self, purpose: Purpose, epoch: u64, tell: &Sender<Sighting>) {
         let result = self.traffic.read().map(|share| share.weight());
-        told(tell, Seen::Weight { purpose, epoch, result });
+        told(tell, Sighting::Weight { purpose, epoch, result });
     }
 }
 
-fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Seen>) {
+fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Sighting>) {
     let (commands, variables) = (&programs.commands, &programs.variables);
-    let ended = |what, epoch, result| told(tell, Seen::Program { what, epoch, result });
+    let ended = |what, epoch, result| told(tell, Sighting::Program { what, epoch, result });
     match order {
         ProgramOrder::Start { epoch } => ended(Program::Start, epoch, commands.start(variables)),
         ProgramOrder::Stop { epoch } => ended(Program::Stop, epoch, commands.stop(variables)),
@@ -298,7 +298,7 @@ fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Seen>) {
         }
         ProgramOrder::Runs { slot, epoch } => {
             let result = programs.running(&slot);
-            told(tell, Seen::Runs { slot, epoch, result });
+            told(tell, Sighting::Runs { slot, epoch, result });
         }
         // The view says it too; somebody who can't be called is no reason to stop.
         ProgramOrder::Alarm(alarm) => drop(commands.alarm(&word(alarm), variables)),
@@ -314,7 +314,7 @@ pub struct Sides {
     pub stable: Option<Counted>,
 }
 
-fn count(metrics: &mut dyn Metrics, order: CountOrder) -> Seen {
+fn count(metrics: &mut dyn Metrics, order: CountOrder) -> Sighting {
     let CountOrder { counting, epoch, sides, objectives, from, until } = order;
     let counts = objectives.iter().map(|objective| Counts {
         objective: objective.id.clone(),
@@ -324,7 +324,7 @@ fn count(metrics: &mut dyn Metrics, order: CountOrder) -> Seen {
             None => Ok(Vec::new()),
         },
     });
-    Seen::Counts(Tally { counting, epoch, from, until, counts: counts.collect() })
+    Sighting::Counts(Tally { counting, epoch, from, until, counts: counts.collect() })
 }
 
 /// The wire word of an alarm.

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use crate::release::digest::ClaimedDigest;
 use crate::rollout::driver::exec::Migration;
 use crate::rollout::driver::{DriverError, Remaining};
+use crate::rollout::journal::Seen;
 use crate::rollout::machine::event::{Runs, Series};
 use crate::rollout::machine::state::Leg;
 use crate::rollout::machine::{Cause, Event, Stage, State, Weight};
 use crate::rollout::objective::Look;
 
 use super::asks::{Ask, Verb};
-use super::hands::{CountOrder, Counting, Program, ProgramOrder, Purpose, Seen, TrafficOrder, give};
+use super::hands::{CountOrder, Counting, Program, ProgramOrder, Purpose, Sighting, TrafficOrder, give};
 use super::{Guard, GuardError};
 
 /// What a guard has seen and not told yet.
@@ -138,6 +139,29 @@ impl Senses {
         self.troubles.remove(about);
     }
 
+    /// Why an event is told: the counts that judged a window, or what could not be read or run.
+    pub(super) fn seen(&self, event: &Event) -> Option<Seen> {
+        let Look { measured, stable, breach, unclear, .. } = &self.look;
+        let counted = Seen {
+            candidate: measured.clone(),
+            stable: stable.clone(),
+            breach: *breach,
+            unclear: *unclear,
+            troubles: Vec::new(),
+        };
+        let seen = match event {
+            Event::WindowVerdict { .. } | Event::WindowEnd { .. } | Event::Breach { .. } => counted,
+            Event::MetricsMissing { .. } => Seen { troubles: self.troubles(), ..counted },
+            Event::MigrationFailed
+            | Event::HealthFailed
+            | Event::LatencyBudgetExceeded
+            | Event::DriverError
+            | Event::Timeout => Seen { troubles: self.troubles(), ..Seen::default() },
+            _ => Seen::default(),
+        };
+        seen.unless_empty()
+    }
+
     pub(super) fn troubles(&self) -> Vec<String> {
         self.troubles.values().cloned().collect()
     }
@@ -157,19 +181,19 @@ impl Guard<'_> {
     }
 
     /// Takes what a hand has seen.
-    pub(super) fn take(&mut self, seen: Seen) -> Result<(), GuardError> {
+    pub(super) fn take(&mut self, seen: Sighting) -> Result<(), GuardError> {
         match seen {
-            Seen::Weight { purpose, epoch, result } => self.weighed(purpose, epoch, result),
-            Seen::Set { epoch, result } => self.set(epoch, result),
-            Seen::Remaining { epoch, result } => self.remaining(epoch, result),
-            Seen::Program { what, epoch, result } => self.ended_program(what, epoch, result),
-            Seen::Runs { slot, epoch, result } => self.running(&slot, epoch, result),
-            Seen::Probe { epoch, result } => {
+            Sighting::Weight { purpose, epoch, result } => self.weighed(purpose, epoch, result),
+            Sighting::Set { epoch, result } => self.set(epoch, result),
+            Sighting::Remaining { epoch, result } => self.remaining(epoch, result),
+            Sighting::Program { what, epoch, result } => self.ended_program(what, epoch, result),
+            Sighting::Runs { slot, epoch, result } => self.running(&slot, epoch, result),
+            Sighting::Probe { epoch, result } => {
                 self.probed(epoch, result.map_err(|error| error.to_string()));
                 Ok(())
             }
-            Seen::Counts(counted) => self.counted(counted),
-            Seen::Recorded(result) => {
+            Sighting::Counts(counted) => self.counted(counted),
+            Sighting::Recorded(result) => {
                 self.recorded(result);
                 Ok(())
             }

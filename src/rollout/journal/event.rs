@@ -10,6 +10,7 @@ use crate::json;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::rollout::machine::event::Source;
 use crate::rollout::machine::{Event, Occurrence};
+use crate::rollout::objective::{Breach, Measured, Unclear};
 use crate::time::Timestamp;
 
 use super::line::{exact, micros, parsed};
@@ -30,6 +31,36 @@ pub struct Notice {
     pub observed_at: Timestamp,
     /// One per request of an operator: a retry has the same.
     pub nonce: Option<String>,
+    /// Why it is told, where that was measured; of an operator's request nothing, so that a retry is the same.
+    pub seen: Option<Seen>,
+}
+
+/// Why an event is told: what was counted, and what went wrong. The machine takes none of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Seen {
+    /// What the candidate counted in the window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidate: Vec<Measured>,
+    /// What stable counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stable: Vec<Measured>,
+    /// How a breach came to light.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breach: Option<Breach>,
+    /// Why a window's end is inconclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclear: Option<Unclear>,
+    /// What could not be read, run or reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<String>,
+}
+
+impl Seen {
+    /// Itself, if it says anything.
+    pub fn unless_empty(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
+    }
 }
 
 /// What line 0 says.
@@ -84,6 +115,8 @@ pub(super) struct EventBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nonce: Option<String>,
     data: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<Seen>,
 }
 
 impl EventBody {
@@ -106,13 +139,14 @@ impl EventBody {
             observed_at: exact(at),
             nonce: None,
             data: members(&data),
+            seen: None,
         };
         Ok(body.named())
     }
 
     /// The body of what was told, and what the machine takes of it.
     pub(super) fn of(plan: &ClaimedDigest, notice: Notice) -> Result<(Self, Occurrence), JournalError> {
-        let Notice { occurrence, observed_at, nonce } = notice;
+        let Notice { occurrence, observed_at, nonce, seen } = notice;
         let source = occurrence.event.source();
         if source == Source::Operator && nonce.is_none() {
             return Err(JournalError::Event(Fault::NoNonce));
@@ -134,6 +168,7 @@ impl EventBody {
             observed_at: exact(observed_at),
             nonce,
             data,
+            seen,
         };
         Ok((body.named(), occurrence))
     }
@@ -208,6 +243,11 @@ impl EventBody {
     /// What was said of it.
     pub(super) fn data(&self) -> &Map<String, Value> {
         &self.data
+    }
+
+    /// Why it was told.
+    pub(super) fn seen(&self) -> Option<&Seen> {
+        self.seen.as_ref()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 use super::error::Stop;
 use super::place::Place;
 use super::replay::{self, Replay, Replaying, Taken};
-use super::{BOUNDS, Created, Implied, JournalError};
+use super::{BOUNDS, Created, Implied, JournalError, Seen};
 
 /// A journal as of one of its lines.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct Record {
     pub event: String,
     /// What was said of it; of line 0 nothing, since that holds the envelope.
     pub data: Map<String, Value>,
+    /// Why it was told, where that was measured.
+    pub seen: Option<Seen>,
     /// What became of it; none for line 0.
     pub outcome: Option<Outcome>,
     /// The state before it.
@@ -131,6 +133,7 @@ impl Record {
             leaf: raw.leaf(),
             received_at: line.received_at,
             observed_at: line.event.observed_at(),
+            seen: line.event.seen().cloned(),
             event: line.event.kind,
             data,
             outcome: step.map(|step| step.outcome),
