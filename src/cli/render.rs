@@ -8,13 +8,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::audit::Reader;
 use crate::config::Config;
+use crate::release::digest::Digest;
 use crate::report::paint::{Tone, printable};
-use crate::rollout::acceptance::{Anchoring, JournalState, OwnLog, OwnLogError, Unanchored};
+use crate::rollout::AcceptedPlan;
+use crate::rollout::acceptance::{Anchoring, JournalState};
 use crate::rollout::render::settings::{Slot, StableSlot};
 use crate::rollout::render::{self, Engine, RenderError, RenderSection, Rendered, Settings};
-use crate::rollout::{AcceptError, Acceptance, AcceptedPlan, Envelope, LogPolicy};
 
 use super::flags::EvidenceFlags;
 use super::load;
@@ -58,12 +58,8 @@ struct AcceptanceFlags {
     /// The trust file whose `gates` pin the log (default: the one that laforge.yaml names)
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
-    /// A C2SP log policy whose witness quorum must have signed the checkpoint
-    #[arg(long, value_name = "FILE")]
-    log_policy: Option<PathBuf>,
-    /// Render although nothing excludes a fork of the log
-    #[arg(long)]
-    accept_unanchored: bool,
+    #[command(flatten)]
+    anchor: load::AnchorFlags,
     /// The environment that is rendered for (default: `render:`, then `executor:`)
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
@@ -192,22 +188,11 @@ impl AcceptanceFlags {
                 .hint("name one with --trust, or `trust:` in laforge.yaml"));
         }
         let trust = load::trust(&flags, config, session)?;
-        let log_policy = self.log_policy(session)?;
-        let own_log = own_log(config)?;
         let bytes = session.read(plan, Exit::Usage)?;
-        let acceptance = Acceptance {
-            gates: &trust.gates,
-            revoked: &trust.revoked,
-            now: session.now(),
-            environment: &environment,
-            target: &target,
-            own_log: own_log.as_ref(),
-            log_policy: log_policy.as_ref(),
-            unanchored: if self.accept_unanchored { Unanchored::Accept } else { Unanchored::Refuse },
-            journal: &|_| JournalState::Absent,
-        };
-        let envelope = Envelope::parse(&bytes).map_err(|error| not_accepted(&error))?;
-        envelope.accept(&acceptance).map_err(|error| not_accepted(&error))
+        let place = load::Whereabouts { environment: &environment, target: &target };
+        // What is rendered is run elsewhere, and nothing is remembered of it here.
+        let journal = |_: &Digest| JournalState::Absent;
+        load::accept_for(place, &bytes, &self.anchor, config, &trust, &journal, (session, session.now()))
     }
 
     /// Where it is rendered for: a plan never says that of itself.
@@ -225,41 +210,9 @@ impl AcceptanceFlags {
         let target = target.unwrap_or_else(|| environment.clone());
         Ok((environment, target))
     }
-
-    fn log_policy(&self, session: &Session) -> Result<Option<LogPolicy>, Failure> {
-        let Some(path) = &self.log_policy else { return Ok(None) };
-        let text = session.read_text(path, Exit::Usage)?;
-        LogPolicy::parse(&text).map(Some).map_err(|error| Failure::of(Exit::Usage, &error))
-    }
 }
 
-/// The configured log, never one that a plan names.
-fn own_log(config: &Config) -> Result<Option<OwnLog>, Failure> {
-    let Some(audit) = &config.audit else { return Ok(None) };
-    let failed = |error| load::audit_failure(&error);
-    let reader = Reader::open(&audit.log.path).map_err(failed)?;
-    OwnLog::read(&reader).map(Some).map_err(|error| match error {
-        OwnLogError::Log(error) => load::audit_failure(&error),
-        error => Failure::of(Exit::Integrity, &error),
-    })
-}
-
-fn not_accepted(error: &AcceptError) -> Failure {
-    let failure = Failure::of(Exit::Integrity, error)
-        .because(format!("the plan is not accepted at step {} of 8", error.step()));
-    match error {
-        AcceptError::Expired { .. } => failure.hint("run `laforge deploy` again: it decides anew"),
-        AcceptError::Unanchored | AcceptError::Behind { .. } => failure.hint(
-            "configure `audit: {log: …}` with an up-to-date copy, name a witness policy with --log-policy, or say \
-             --accept-unanchored",
-        ),
-        AcceptError::Elsewhere { .. } => {
-            failure.hint("--environment and --target say for where it is rendered; another plan is for there")
-        }
-        _ => failure,
-    }
-}
-
+/// What can't be rendered, and what mends it.
 fn refused(error: &RenderError) -> Failure {
     let failure = Failure::of(Exit::Usage, error);
     match error {

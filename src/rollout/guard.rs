@@ -25,7 +25,8 @@ use crate::audit::AuditError;
 use crate::audit::entry::rollout::Rollout;
 use crate::audit::reader::Line;
 use crate::rollout::journal::{Implied, Journal, JournalError, Notice, Told};
-use crate::rollout::machine::{Event, Occurrence, Outcome, Refusal, Stage};
+use crate::rollout::machine::step::Alarm;
+use crate::rollout::machine::{Event, Occurrence, Outcome, Refusal, Stage, Weight};
 use crate::rollout::objective::Look;
 use crate::time::Timestamp;
 
@@ -41,6 +42,8 @@ use senses::{Busy, Senses};
 
 /// How often the guard wakes when nothing is seen.
 const TICK: Duration = Duration::from_millis(50);
+/// How long a last order may take.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(30);
 /// How often it shows where it stands.
 const SHOWN_EVERY: Duration = Duration::from_secs(1);
 
@@ -91,6 +94,8 @@ pub struct Guard<'a> {
     seen: Receiver<Sighting>,
     asks: Asks,
     nonces: BTreeSet<String>,
+    /// The epoch of the last line before this guard.
+    found_epoch: u64,
     book: Book,
     senses: Senses,
     soon: VecDeque<Event>,
@@ -112,7 +117,7 @@ impl<'a> Guard<'a> {
         clock: fn() -> Timestamp,
         watcher: &'a mut dyn Watcher,
     ) -> Self {
-        let nonces = nonces(&journal);
+        let (nonces, found_epoch) = (nonces(&journal), journal.state().epoch);
         let asks = Asks::of(journal.path());
         let (programs, interval) = (tools.programs.clone(), tools.metrics.interval());
         let (hands, seen) = Hands::of(tools);
@@ -123,6 +128,7 @@ impl<'a> Guard<'a> {
             seen,
             asks,
             nonces,
+            found_epoch,
             book: Book::default(),
             senses: Senses::new(),
             soon: VecDeque::new(),
@@ -227,21 +233,30 @@ impl<'a> Guard<'a> {
     }
 
     /// The journal can't be written, so nobody could say later what was done: nobody watches any more, and
-    /// the candidate is better without traffic. A restart reads it as drift.
+    /// the candidate is better without traffic. A restart reads it as drift. Before the start and after the
+    /// end there is nothing to take back.
     fn give_up(&mut self, error: JournalError) -> GuardError {
-        let order =
-            hands::TrafficOrder::Set { weight: crate::rollout::machine::Weight::ZERO, epoch: self.epoch() };
-        give(&self.hands.traffic, order);
-        give(
-            &self.hands.programs,
-            hands::ProgramOrder::Alarm(crate::rollout::machine::step::Alarm::NotLowered),
-        );
+        if !self.stage().is_live() {
+            return GuardError::Journal(error);
+        }
+        // Above whatever is on its way.
+        let epoch = self.epoch() + 1;
+        self.hands.fence(epoch);
+        give(&self.hands.traffic, hands::TrafficOrder::Set { weight: Weight::ZERO, epoch });
+        give(&self.hands.alarms, Alarm::NotLowered);
         self.watcher.trouble("the journal can't be written: the candidate's traffic is ordered to 0");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        // The hands end with the guard, so it waits for the answer.
+        let deadline = Instant::now() + GIVEN_UP_WITHIN;
+        // The hands end with the guard, so it waits for the answer to that order, and no other.
         while let Some(rest) = deadline.checked_duration_since(Instant::now()) {
-            if matches!(self.seen.recv_timeout(rest), Ok(Sighting::Set { .. }) | Err(_)) {
-                break;
+            match self.seen.recv_timeout(rest) {
+                Ok(Sighting::Set { epoch: of, result }) if of == epoch => {
+                    if let Err(error) = result {
+                        self.watcher.trouble(&format!("the candidate's traffic is NOT at 0: {error}"));
+                    }
+                    break;
+                }
+                Ok(_) => {}
+                Err(_) => break,
             }
         }
         GuardError::Journal(error)
@@ -261,21 +276,27 @@ impl<'a> Guard<'a> {
         }
     }
 
-    fn recorded(&mut self, result: Result<(), AuditError>) {
-        let written = self.book.answered(result.is_ok(), Instant::now());
+    fn recorded(&mut self, result: Result<(), AuditError>) -> Result<(), GuardError> {
+        let first = self.book.is_start();
+        let written = self.book.answered(&result, Instant::now());
         let Err(error) = result else {
             self.log_error = None;
             self.senses.clear_trouble("log");
             let released = self.book.release(self.epoch());
             released.into_iter().for_each(|command| self.carry_out(command));
-            return;
+            return Ok(());
         };
+        if first {
+            // Nothing was touched yet, and nothing is.
+            return Err(GuardError::Log(error));
+        }
         let text = format!("the audit log does not take the entry: {error}");
         if written == (Written::Failed { tries: 1 }) {
             self.watcher.trouble(&text);
         }
         self.senses.trouble("log", text);
         self.log_error = Some(error);
+        Ok(())
     }
 
     fn show_at_times(&mut self) {

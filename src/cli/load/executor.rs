@@ -53,7 +53,16 @@ pub(in crate::cli) fn executor_trust(config: &Config, session: &Session) -> Resu
     trust(&flags, config, session)
 }
 
-/// Takes a plan, or says which step refused it.
+/// Where a plan has to be for: a plan never says that of itself.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Whereabouts<'a> {
+    /// The environment.
+    pub(in crate::cli) environment: &'a str,
+    /// The target.
+    pub(in crate::cli) target: &'a str,
+}
+
+/// Takes a plan for the executor that is configured here, or says which step refused it.
 pub(in crate::cli) fn accept(
     bytes: &[u8],
     flags: &AnchorFlags,
@@ -62,16 +71,29 @@ pub(in crate::cli) fn accept(
     journal: &dyn Fn(&Digest) -> JournalState,
     (session, now): (&Session, Timestamp),
 ) -> Result<AcceptedPlan, Failure> {
-    let executor = executor(config)?;
-    let own_log = own_log(config, session)?;
+    let Executor { environment, target, .. } = executor(config)?;
+    accept_for(Whereabouts { environment, target }, bytes, flags, config, trust, journal, (session, now))
+}
+
+/// Takes a plan for a place, or says which step refused it.
+pub(in crate::cli) fn accept_for(
+    Whereabouts { environment, target }: Whereabouts<'_>,
+    bytes: &[u8],
+    flags: &AnchorFlags,
+    config: &Config,
+    trust: &TrustRoot,
+    journal: &dyn Fn(&Digest) -> JournalState,
+    (session, now): (&Session, Timestamp),
+) -> Result<AcceptedPlan, Failure> {
+    let own_log = own_log(config)?;
     let log_policy = flags.log_policy.as_ref().map(|path| log_policy(path, session)).transpose()?;
     let envelope = Envelope::parse(bytes).map_err(|error| refused(&error))?;
     let acceptance = Acceptance {
         gates: &trust.gates,
         revoked: &trust.revoked,
         now,
-        environment: &executor.environment,
-        target: &executor.target,
+        environment,
+        target,
         own_log: own_log.as_ref(),
         log_policy: log_policy.as_ref(),
         unanchored: if flags.accept_unanchored { Unanchored::Accept } else { Unanchored::Refuse },
@@ -81,11 +103,8 @@ pub(in crate::cli) fn accept(
 }
 
 /// The log that this machine is configured with, where there is one.
-fn own_log(config: &Config, session: &Session) -> Result<Option<OwnLog>, Failure> {
+fn own_log(config: &Config) -> Result<Option<OwnLog>, Failure> {
     let Some(audit) = &config.audit else { return Ok(None) };
-    if session.is_absent(&audit.log.path) {
-        return Ok(None);
-    }
     let reader = Reader::open(&audit.log.path).map_err(|error| audit_failure(&error))?;
     OwnLog::read(&reader).map(Some).map_err(|error| match error {
         OwnLogError::Log(error) => audit_failure(&error),
@@ -110,9 +129,8 @@ fn refused(error: &AcceptError) -> Failure {
         AcceptError::UnknownGate { .. } => {
             failure.hint("pin the gate's log under `gates` in trust, behind review")
         }
-        AcceptError::Elsewhere { .. } => {
-            failure.hint("`executor: {environment, target}` in laforge.yaml say what this machine is")
-        }
+        AcceptError::Elsewhere { .. } => failure
+            .hint("`executor:` (or `render:`) in laforge.yaml says what this is: {environment, target}"),
         AcceptError::Ended => failure.hint("a plan is run once: `laforge deploy` gives a new one"),
         _ => failure,
     }

@@ -110,7 +110,7 @@ fn traffic(
         Driver::Nginx(section) => {
             Box::new(Nginx::new(section, backends, &candidate.name, plan.clone(), DRIVER_TIMEOUT)?)
         }
-        Driver::GatewayApi(section) => Box::new(GatewayApi::new(section, backends)?),
+        Driver::GatewayApi(section) => Box::new(GatewayApi::new(section, backends)?.taking_over()),
     })
 }
 

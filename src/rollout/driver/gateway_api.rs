@@ -44,6 +44,9 @@ pub struct GatewayApi {
     backends: Backends,
     /// The highest epoch that was fenced by this process.
     fence: u64,
+    /// What is added to epochs on the route: what it bore when this guard began, since a plan's own begin
+    /// at 1, and another plan's are there already. None until it is read.
+    base: Option<u64>,
     accepted_within: Duration,
 }
 
@@ -55,7 +58,14 @@ impl GatewayApi {
     pub fn new(section: &GatewayApiSection, backends: Backends) -> Result<Self, CredentialsError> {
         let access = credentials::find(section)?;
         let server = Server::new(access, &section.namespace, &section.http_route)?;
-        Ok(Self { server, backends, fence: 0, accepted_within: ACCEPTED_WITHIN })
+        Ok(Self { server, backends, fence: 0, base: Some(0), accepted_within: ACCEPTED_WITHIN })
+    }
+
+    /// The same, with epochs above whatever the route bears now: a guard that begins, or comes back, fences
+    /// off every one before it.
+    #[must_use]
+    pub fn taking_over(self) -> Self {
+        Self { base: None, ..self }
     }
 
     /// The same, waiting so long for the gateway.
@@ -76,8 +86,10 @@ impl GatewayApi {
     }
 
     /// Raises the epoch alone (`weight` none), or sets the weights and it.
-    fn command(&self, weight: Option<Weight>, epoch: u64) -> Result<(), DriverError> {
+    fn command(&mut self, weight: Option<Weight>, epoch: u64) -> Result<(), DriverError> {
         let first = self.route()?;
+        let base = *self.base.get_or_insert(first.epoch);
+        let epoch = base.saturating_add(epoch);
         let mut route = first.clone();
         for _ in 0..TRIES {
             if route.epoch > epoch {

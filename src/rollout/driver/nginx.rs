@@ -15,7 +15,7 @@ mod split;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::exec::Variables;
 use super::exec::program::{Ended, Program};
@@ -25,6 +25,11 @@ use crate::rollout::executor::NginxSection;
 use crate::rollout::machine::Weight;
 use readback::Readback;
 use split::{Spelling, Split};
+
+/// So many answers in a row say the new split before the old workers are taken for gone.
+const SETTLED: u32 = 5;
+/// How long between them: an old worker was seen to answer for 0.1 s.
+const BETWEEN: Duration = Duration::from_millis(40);
 
 /// The traffic that one file of nginx's splits.
 #[derive(Debug)]
@@ -116,6 +121,17 @@ impl Nginx {
         Program::new(arguments, &variables)?.told_by("[emerg]").output(self.timeout)
     }
 
+    /// Waits until old workers answer no more: until then a reading may be of before. Whether it took effect
+    /// is for [`Traffic::read`] to say.
+    fn settle(&self, split: &Split) {
+        let (began, mut same) = (Instant::now(), 0);
+        while same < SETTLED && began.elapsed() < self.timeout {
+            let answered = self.readback.read();
+            same = if answered.is_ok_and(|now| now == *split) { same + 1 } else { 0 };
+            std::thread::sleep(BETWEEN);
+        }
+    }
+
     fn lost(&self, source: std::io::Error) -> DriverError {
         DriverError::Unreachable { place: self.place(), source }
     }
@@ -158,7 +174,9 @@ impl Traffic for Nginx {
             epoch,
             plan: Some(self.plan.clone()),
         };
-        self.load(&split.file(&self.spelling))
+        self.load(&split.file(&self.spelling))?;
+        self.settle(&split);
+        Ok(())
     }
 
     fn remaining(&mut self) -> Result<Remaining, DriverError> {

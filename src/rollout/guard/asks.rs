@@ -13,7 +13,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::json;
-use crate::rollout::machine::Operator;
+use crate::rollout::machine::event::Series;
+use crate::rollout::machine::{Cause, Event, Operator, Stage};
+
+use super::hands::{CountOrder, Counting, Purpose, TrafficOrder, give};
+use super::senses::Resume;
+use super::{Guard, GuardError};
 
 /// More than a name and a reason have.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -71,7 +76,7 @@ impl Asks {
         fs::rename(&partial, &whole)
     }
 
-    /// The requests that are there, oldest name first, and those that are none, which are put aside.
+    /// The requests that are there, oldest first; those that are none are put aside.
     pub(super) fn waiting(&self) -> Vec<Ask> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let named = |entry: io::Result<fs::DirEntry>| {
@@ -79,7 +84,8 @@ impl Asks {
             (path.extension().is_some_and(|it| it == "json") && path.is_file()).then_some(path)
         };
         let mut files: Vec<PathBuf> = entries.filter_map(named).take(MOST_FILES).collect();
-        files.sort();
+        let written = |file: &PathBuf| fs::metadata(file).and_then(|meta| meta.modified()).ok();
+        files.sort_by_cached_key(|file| (written(file), file.clone()));
         files.iter().filter_map(|file| self.read(file)).collect()
     }
 
@@ -107,6 +113,79 @@ impl Asks {
     }
 }
 
+impl Guard<'_> {
+    /// Takes what operators ask. What is to be read first is read first.
+    pub(super) fn take_asks(&mut self) -> Result<(), GuardError> {
+        // A restart reads before it commands, unless nothing can be read.
+        let too_early = !self.senses.begun && self.senses.unread_since.is_none();
+        if too_early || !self.asks_due() {
+            return Ok(());
+        }
+        for ask in self.asks.waiting() {
+            if self.nonces.contains(&ask.nonce) {
+                self.asks.taken(&ask);
+                continue;
+            }
+            let operator = ask.operator.clone();
+            let event = match (ask.verb, self.stage()) {
+                (Verb::Pause, _) => Event::Pause(operator),
+                (Verb::Rollback, Stage::Planned) => Event::Cancel(operator),
+                (Verb::Rollback, _) => Event::Rollback(operator),
+                // One at a time; what holds or lowers never waits for one.
+                (Verb::Resume, Stage::Paused { .. }) if self.senses.resume.is_some() => continue,
+                (Verb::Resume, Stage::Paused { .. }) => {
+                    self.ask_to_go_on(ask);
+                    continue;
+                }
+                (Verb::Resume, _) => Event::Resume { operator, readback: None, series: Series::Absent },
+            };
+            self.tell_of(ask.epoch, event, Some(ask.nonce.clone()))?;
+            self.asks.taken(&ask);
+        }
+        Ok(())
+    }
+
+    fn ask_to_go_on(&mut self, ask: Ask) {
+        let Some(pause) = self.stage().pause().copied() else { return };
+        let epoch = self.epoch();
+        give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Resume, epoch });
+        let missing = pause.cause == Cause::Missing;
+        if missing {
+            let rung = self.journal.schedule().rung(self.journal.state().passed);
+            let objectives = self.assignment.objectives(rung.budgets.iter().map(|budget| budget.id.as_str()));
+            let (from, until) = (pause.since, (self.clock)());
+            let sides = self.assignment.sides(&self.senses.stable_runs);
+            let order = CountOrder { counting: Counting::Resume, epoch, sides, objectives, from, until };
+            give(&self.hands.counts, order);
+        }
+        self.senses.resume = Some(Resume { ask, weight: None, series: (!missing).then_some(Series::Absent) });
+    }
+
+    /// Whether the series are there again.
+    pub(super) fn series_for_resume(&mut self, series: Series) -> Result<(), GuardError> {
+        if let Some(resume) = &mut self.senses.resume {
+            resume.series = Some(series);
+        }
+        self.go_on()
+    }
+
+    /// T17: once the weight and the series are read.
+    pub(super) fn go_on(&mut self) -> Result<(), GuardError> {
+        let Some(Resume { weight: Some(readback), series: Some(series), .. }) = &self.senses.resume else {
+            return Ok(());
+        };
+        let (readback, series) = (*readback, *series);
+        let Some(Resume { ask, .. }) = self.senses.resume.take() else { return Ok(()) };
+        let event = Event::Resume { operator: ask.operator.clone(), readback, series };
+        // A pause that this guard found is the one that was seen, although its restart has raised the epoch.
+        let found = ask.epoch == self.found_epoch && self.epoch() == self.found_epoch + 1;
+        let epoch = if found { self.epoch() } else { ask.epoch };
+        self.tell_of(epoch, event, Some(ask.nonce.clone()))?;
+        self.asks.taken(&ask);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +202,7 @@ mod tests {
         assert_eq!(asks.waiting(), []);
         asks.leave(&ask("b")).unwrap();
         asks.leave(&ask("a")).unwrap();
-        assert_eq!(asks.waiting(), [ask("a"), ask("b")]);
+        assert_eq!(asks.waiting(), [ask("b"), ask("a")], "oldest first");
         asks.taken(&ask("a"));
         assert_eq!(asks.waiting(), [ask("b")]);
     }

@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::audit::entry::rollout::Rollout;
+use crate::audit::entry::rollout::{Milestone, Rollout};
 use crate::audit::{AuditError, AuditLog};
 use crate::policy::Caller;
 use crate::rollout::journal::Implied;
-use crate::rollout::machine::{Command, Weight};
+use crate::rollout::machine::{Command, Entry, Weight};
 use crate::time::Timestamp;
 
 /// How long after a failure the log is asked again.
@@ -88,9 +88,9 @@ impl Book {
     }
 
     /// What the log answered.
-    pub(super) fn answered(&mut self, recorded: bool, now: Instant) -> Written {
+    pub(super) fn answered(&mut self, result: &Result<(), AuditError>, now: Instant) -> Written {
         self.asked = None;
-        if recorded {
+        if result.is_ok() {
             self.due.pop_front();
             (self.again_at, self.tries) = (None, 0);
             return Written::Recorded;
@@ -98,6 +98,11 @@ impl Book {
         self.again_at = Some(now + AGAIN);
         self.tries += 1;
         Written::Failed { tries: self.tries }
+    }
+
+    /// Whether the entry that is due is the start of all.
+    pub(super) fn is_start(&self) -> bool {
+        self.due.front().is_some_and(|due| due.implied.milestone == Milestone::Started)
     }
 
     /// Whether nothing is owed.
@@ -126,15 +131,15 @@ impl Book {
 }
 
 /// Whether a command has to wait for the log: it touches something, or raises the candidate above what it
-/// has.
-pub(super) fn waits_for_the_log(command: &Command, actual: Weight) -> bool {
+/// has. A fence waits with what it is for: beside a start or a resume it is the first thing that touches.
+pub(super) fn waits_for_the_log(command: &Command, entry: Option<Entry>, actual: Weight) -> bool {
     match command {
         Command::RunMigration | Command::SkipMigration | Command::Scale { .. } | Command::StartCandidate => {
             true
         }
         Command::SetWeight { weight, .. } => *weight > actual,
-        Command::Fence { .. }
-        | Command::KillMigration
+        Command::Fence { .. } => matches!(entry, Some(Entry::Started | Entry::Resumed)),
+        Command::KillMigration
         | Command::CloseConnections
         | Command::StopCandidate
         | Command::Alarm { .. } => false,

@@ -1,7 +1,7 @@
 //! The guard's hands: what takes time or may hang, each in a thread of its own.
 //!
 //! In: orders, each with the epoch in which it was given. Out: what was seen, with the same epoch. A
-//! hand decides nothing and repeats nothing; it drops an order of a fenced epoch. Spec: `rollout.md`
+//! hand decides nothing and repeats nothing; that at the traffic drops a weight of a fenced epoch. Spec: `rollout.md`
 //! section 2 ("drivers drop an older one").
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,8 +66,6 @@ pub(super) enum ProgramOrder {
     Scale { percent: u64, epoch: u64 },
     /// See what runs in a slot.
     Runs { slot: String, epoch: u64 },
-    /// Wake somebody.
-    Alarm(Alarm),
 }
 
 /// What is counted for.
@@ -196,6 +194,7 @@ pub(super) struct Hands {
     pub(super) probes: Sender<u64>,
     pub(super) counts: Sender<CountOrder>,
     pub(super) entries: Sender<Due>,
+    pub(super) alarms: Sender<Alarm>,
     fence: Arc<AtomicU64>,
 }
 
@@ -207,6 +206,11 @@ impl Hands {
         let fence = Arc::new(AtomicU64::new(0));
         let hands = Self {
             traffic: hand(Driving { traffic, fence: Arc::clone(&fence) }, &tell, Driving::take),
+            // Nobody waits for a start or a size to be woken. The view says it too; somebody who can't be
+            // called is no reason to stop.
+            alarms: hand(programs.clone(), &tell, |programs, alarm, _| {
+                drop(programs.commands.alarm(&word(alarm), &programs.variables));
+            }),
             programs: hand(programs, &tell, run),
             probes: hand(probe, &tell, |probe, epoch, tell| {
                 told(tell, Sighting::Probe { epoch, result: probe.ask() });
@@ -218,9 +222,14 @@ impl Hands {
         (hands, seen)
     }
 
-    /// From now on no hand begins what an older epoch ordered, not even what is queued already.
-    pub(super) fn fence(&self, epoch: u64) {
+    /// From now on no weight that an older epoch ordered is set, not even one that is queued already.
+    pub(super) fn drop_older(&self, epoch: u64) {
         self.fence.fetch_max(epoch, Ordering::SeqCst);
+    }
+
+    /// The same for every guard of this target: the driver is told, too.
+    pub(super) fn fence(&self, epoch: u64) {
+        self.drop_older(epoch);
         give(&self.traffic, TrafficOrder::Fence(epoch));
     }
 }
@@ -300,8 +309,6 @@ fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Sighting>) {
             let result = programs.running(&slot);
             told(tell, Sighting::Runs { slot, epoch, result });
         }
-        // The view says it too; somebody who can't be called is no reason to stop.
-        ProgramOrder::Alarm(alarm) => drop(commands.alarm(&word(alarm), variables)),
     }
 }
 

@@ -29,7 +29,7 @@ impl Guard<'_> {
         let epoch = told.step.next.epoch;
         if epoch != before.epoch {
             // Before anything else: whatever is queued for an older epoch is dropped from now on.
-            self.hands.fence(epoch);
+            self.hands.drop_older(epoch);
         }
         if told.step.entry.is_some()
             && let Some(implied) = self.journal.implied().last().cloned()
@@ -37,8 +37,8 @@ impl Guard<'_> {
             self.owe(implied);
         }
         for command in &told.step.commands {
-            let waits = waits_for_the_log(command, told.step.next.actual) && !self.book.is_clear();
-            match waits {
+            let waits = waits_for_the_log(command, told.step.entry, told.step.next.actual);
+            match waits && !self.book.is_clear() {
                 true => self.book.hold(epoch, *command),
                 false => self.carry_out(*command),
             }
@@ -58,7 +58,7 @@ impl Guard<'_> {
                 }
             }
             Command::Scale { percent } => {
-                self.senses.busy.insert(Busy::Scaling);
+                self.senses.scaling = Some(epoch);
                 give(&self.hands.programs, ProgramOrder::Scale { percent, epoch });
             }
             Command::StartCandidate => give(&self.hands.programs, ProgramOrder::Start { epoch }),
@@ -75,7 +75,7 @@ impl Guard<'_> {
             }
             Command::Alarm { alarm } => {
                 self.watcher.trouble(&format!("alarm: {}", word(alarm)));
-                give(&self.hands.programs, ProgramOrder::Alarm(alarm));
+                give(&self.hands.alarms, alarm);
             }
         }
     }
@@ -89,7 +89,7 @@ impl Guard<'_> {
         }
         if after_seconds > 0 {
             self.senses.later.push((Instant::now() + Duration::from_secs(after_seconds), order));
-        } else if self.senses.busy.contains(&Busy::Scaling) && weight > self.journal.state().actual {
+        } else if self.senses.scaling.is_some() && weight > self.journal.state().actual {
             self.senses.raise = Some((weight, epoch));
         } else {
             give(&self.hands.traffic, order);
@@ -127,10 +127,10 @@ impl Guard<'_> {
         let due: Vec<(Instant, TrafficOrder)> = due;
         due.into_iter().for_each(|(_, order)| give(&self.hands.traffic, order));
         self.poll_migration();
-        if !self.senses.begun {
+        let stage = self.stage().clone();
+        if matches!(stage, Stage::Planned) {
             return Ok(());
         }
-        let stage = self.stage().clone();
         if stage.deadline().is_some_and(|deadline| deadline <= now) {
             let event = match stage {
                 Stage::Paused { .. } => Event::PauseDeadline,
@@ -139,8 +139,11 @@ impl Guard<'_> {
             return self.tell(event);
         }
         if self.is_unread_for_too_long(&stage, instant) {
-            self.senses.unread_since = None;
+            self.senses.unread_since = Some(instant);
             return self.tell(Event::DriverError);
+        }
+        if !self.senses.begun {
+            return Ok(());
         }
         self.look_again(&stage, instant);
         if let Some(window) = stage.window().filter(|window| window.opens <= now) {
@@ -154,11 +157,12 @@ impl Guard<'_> {
         Ok(())
     }
 
-    /// A weight that nobody can read can't be held.
+    /// A weight that nobody can read can't be held, nor a pause above it. (A command has its own deadline,
+    /// but for that of a guard before.)
     fn is_unread_for_too_long(&self, stage: &Stage, now: Instant) -> bool {
         let limit = Duration::from_secs(self.journal.schedule().deadlines.confirm_seconds);
-        stage.window().is_some()
-            && self.senses.unread_since.is_some_and(|since| now.duration_since(since) >= limit)
+        let held = stage.window().is_some() || matches!(stage, Stage::Paused { .. } | Stage::Applying { .. });
+        held && self.senses.unread_since.is_some_and(|since| now.duration_since(since) >= limit)
     }
 
     /// Counts twice a scrape: a breach is seen soon after it can be.

@@ -12,11 +12,11 @@ use crate::rollout::driver::{DriverError, Remaining};
 use crate::rollout::journal::Seen;
 use crate::rollout::machine::event::{Runs, Series};
 use crate::rollout::machine::state::Leg;
-use crate::rollout::machine::{Cause, Event, Stage, State, Weight};
+use crate::rollout::machine::{Event, Stage, State, Weight};
 use crate::rollout::objective::Look;
 
-use super::asks::{Ask, Verb};
-use super::hands::{CountOrder, Counting, Program, ProgramOrder, Purpose, Sighting, TrafficOrder, give};
+use super::asks::Ask;
+use super::hands::{Program, ProgramOrder, Purpose, Sighting, TrafficOrder, give};
 use super::{Guard, GuardError};
 
 /// What a guard has seen and not told yet.
@@ -35,6 +35,8 @@ pub(super) struct Senses {
     pub(super) set_in: Option<u64>,
     /// Commands that wait for their time.
     pub(super) later: Vec<(Instant, TrafficOrder)>,
+    /// The epoch in which the candidate's size was last ordered and not reached yet.
+    pub(super) scaling: Option<u64>,
     /// The raise that waits for the candidate's size.
     pub(super) raise: Option<(Weight, u64)>,
     pub(super) migration: Option<Migration>,
@@ -55,8 +57,6 @@ pub(super) enum Busy {
     Reading,
     /// A count of the window.
     Counting,
-    /// The candidate's size.
-    Scaling,
     /// The candidate's end.
     Stopping,
 }
@@ -92,8 +92,8 @@ pub(super) struct Health {
 #[derive(Debug)]
 pub(super) struct Resume {
     pub(super) ask: Ask,
-    weight: Option<Option<Weight>>,
-    series: Option<Series>,
+    pub(super) weight: Option<Option<Weight>>,
+    pub(super) series: Option<Series>,
 }
 
 /// What is known of a drain.
@@ -101,9 +101,7 @@ pub(super) struct Resume {
 pub(super) struct Drain {
     pub(super) asked: bool,
     pub(super) asked_at: Option<Instant>,
-    /// The driver can't say what is left: the time that draining may take has to pass.
-    unknown: bool,
-    /// That time has passed.
+    /// The time that draining may take has passed.
     pub(super) closed: bool,
 }
 
@@ -193,10 +191,7 @@ impl Guard<'_> {
                 Ok(())
             }
             Sighting::Counts(counted) => self.counted(counted),
-            Sighting::Recorded(result) => {
-                self.recorded(result);
-                Ok(())
-            }
+            Sighting::Recorded(result) => self.recorded(result),
         }
     }
 
@@ -209,8 +204,9 @@ impl Guard<'_> {
         self.senses.busy.remove(&Busy::Reading);
         let weight = match result {
             Ok(weight) => weight,
-            // What somebody else has written splits the traffic nobody knows how: it may have all.
-            Err(DriverError::Conflict { .. }) if self.senses.begun => Weight::FULL,
+            Err(error @ DriverError::Conflict { .. }) if !matches!(self.stage(), Stage::Planned) => {
+                return self.split_by_another(purpose, epoch, &error);
+            }
             Err(error) => return self.unread(purpose, &error),
         };
         self.senses.unread_since = None;
@@ -220,6 +216,8 @@ impl Guard<'_> {
                 self.senses.begin.weight = Some(weight);
                 return self.begin();
             }
+            // Of an epoch that is past it says nothing of now.
+            Purpose::Health | Purpose::Verdict if epoch != self.epoch() => return Ok(()),
             Purpose::Health => {
                 if let Some(health) = &mut self.senses.health {
                     health.weight = Some(weight);
@@ -240,6 +238,38 @@ impl Guard<'_> {
             Purpose::Watch => {}
         }
         self.watch(epoch, weight)
+    }
+
+    /// What somebody else has written splits the traffic nobody knows how: no weight can be told that might
+    /// be taken for the commanded one. Where one is held, it can't be; elsewhere it is not what it should be.
+    fn split_by_another(
+        &mut self,
+        purpose: Purpose,
+        epoch: u64,
+        error: &DriverError,
+    ) -> Result<(), GuardError> {
+        let target = self.journal.state().target;
+        let weight = if target == Weight::FULL { Weight::ALMOST_FULL } else { Weight::FULL };
+        let text = error.to_string();
+        if !self.senses.troubles().contains(&text) {
+            self.watcher.trouble(&text);
+        }
+        self.senses.trouble("traffic", text);
+        (self.senses.verdict, self.senses.health) = (None, None);
+        if let (Purpose::Resume, Some(resume)) = (purpose, &mut self.senses.resume) {
+            resume.weight = Some(None);
+            return self.go_on();
+        }
+        match self.stage() {
+            _ if !self.senses.begun => {
+                self.senses.begun = true;
+                self.tell(Event::Replay { readback: weight })
+            }
+            Stage::Applying { .. } | Stage::Observing { .. } | Stage::Monitoring { .. } => {
+                self.tell_of(epoch, Event::DriverError, None)
+            }
+            _ => self.tell_of(epoch, Event::Drift { weight }, None),
+        }
     }
 
     fn unread(&mut self, purpose: Purpose, error: &DriverError) -> Result<(), GuardError> {
@@ -354,7 +384,6 @@ impl Guard<'_> {
                 }
             }
             Err(DriverError::Unsupported { .. }) => {
-                self.senses.drain.unknown = true;
                 // The weight is read beside it: another one would have led back already.
                 match self.senses.drain.closed && self.senses.unread_since.is_none() {
                     true => self.tell_of(
@@ -389,7 +418,11 @@ impl Guard<'_> {
                 self.senses.busy.remove(&Busy::Stopping);
             }
             Program::Scale => {
-                self.senses.busy.remove(&Busy::Scaling);
+                // Of an older epoch: the newer one's is under way.
+                if self.senses.scaling != Some(epoch) {
+                    return Ok(());
+                }
+                self.senses.scaling = None;
                 let raise = self.senses.raise.take();
                 match (self.stage(), result.is_ok(), raise) {
                     (Stage::WarmingUp { .. }, false, _) if epoch == self.epoch() => {
@@ -492,70 +525,6 @@ impl Guard<'_> {
             (*epoch, *successes, *slowest_ms, *runs, *readback);
         self.senses.health = None;
         self.tell_of(epoch, Event::HealthReport { successes, slowest_ms, runs, readback }, None)
-    }
-
-    /// Takes what operators ask. What is to be read first is read first.
-    pub(super) fn take_asks(&mut self) -> Result<(), GuardError> {
-        if self.senses.resume.is_some() || !self.asks_due() {
-            return Ok(());
-        }
-        for ask in self.asks.waiting() {
-            if self.nonces.contains(&ask.nonce) {
-                self.asks.taken(&ask);
-                continue;
-            }
-            let operator = ask.operator.clone();
-            let event = match (ask.verb, self.stage()) {
-                (Verb::Pause, _) => Event::Pause(operator),
-                (Verb::Rollback, Stage::Planned) => Event::Cancel(operator),
-                (Verb::Rollback, _) => Event::Rollback(operator),
-                (Verb::Resume, Stage::Paused { .. }) => {
-                    self.ask_to_go_on(ask);
-                    return Ok(());
-                }
-                (Verb::Resume, _) => Event::Resume { operator, readback: None, series: Series::Absent },
-            };
-            self.tell_of(ask.epoch, event, Some(ask.nonce.clone()))?;
-            self.asks.taken(&ask);
-        }
-        Ok(())
-    }
-
-    fn ask_to_go_on(&mut self, ask: Ask) {
-        let Some(pause) = self.stage().pause().copied() else { return };
-        let epoch = self.epoch();
-        give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Resume, epoch });
-        let missing = pause.cause == Cause::Missing;
-        if missing {
-            let rung = self.journal.schedule().rung(self.journal.state().passed);
-            let objectives = self.assignment.objectives(rung.budgets.iter().map(|budget| budget.id.as_str()));
-            let (from, until) = (pause.since, (self.clock)());
-            let sides = self.assignment.sides(&self.senses.stable_runs);
-            let order = CountOrder { counting: Counting::Resume, epoch, sides, objectives, from, until };
-            give(&self.hands.counts, order);
-        }
-        self.senses.resume = Some(Resume { ask, weight: None, series: (!missing).then_some(Series::Absent) });
-    }
-
-    /// Whether the series are there again.
-    pub(super) fn series_for_resume(&mut self, series: Series) -> Result<(), GuardError> {
-        if let Some(resume) = &mut self.senses.resume {
-            resume.series = Some(series);
-        }
-        self.go_on()
-    }
-
-    /// T17: once the weight and the series are read.
-    fn go_on(&mut self) -> Result<(), GuardError> {
-        let Some(Resume { weight: Some(readback), series: Some(series), .. }) = &self.senses.resume else {
-            return Ok(());
-        };
-        let (readback, series) = (*readback, *series);
-        let Some(Resume { ask, .. }) = self.senses.resume.take() else { return Ok(()) };
-        let event = Event::Resume { operator: ask.operator.clone(), readback, series };
-        self.tell_of(ask.epoch, event, Some(ask.nonce.clone()))?;
-        self.asks.taken(&ask);
-        Ok(())
     }
 }
 

@@ -19,6 +19,8 @@ impl Weight {
     pub const ZERO: Self = Self(0);
     /// All of it.
     pub const FULL: Self = Self(100);
+    /// All but a trace.
+    pub const ALMOST_FULL: Self = Self(99);
 
     /// A weight, if it is one: 0 to 100.
     pub fn new(percent: u64) -> Option<Self> {
