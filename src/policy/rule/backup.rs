@@ -64,14 +64,8 @@ impl RestoreTest {
             Some(names) => {
                 names.value.iter().map(|name| signer(name, TEST_RESULT, reading)).collect::<Result<_, _>>()?
             }
-            None => testers(reading),
+            None => testers(section, reading)?,
         };
-        if from.is_empty() {
-            let message = format!("trust names no signer that may sign `{TEST_RESULT}`");
-            let help =
-                "add the one of the restore test under `signers` in the trust file, with `use: attestation`";
-            return Err(reading.refuse(section, message, help));
-        }
         let origin = reading.origin(&said.restore_tested_within);
         Ok(Self { test: Attestations::of_tests(from, within, origin.clone()), within, origin })
     }
@@ -130,15 +124,25 @@ impl RestoreTest {
     }
 }
 
-/// Everybody in trust who may sign test results.
-fn testers(reading: &Reading<'_>) -> BTreeSet<String> {
+/// Everybody in trust who may sign test results: somebody.
+fn testers(
+    section: &Spanned<BackupSection>,
+    reading: &Reading<'_>,
+) -> Result<BTreeSet<String>, DocumentError> {
     let needed = use_for(TEST_RESULT);
     let may = reading
         .trust
         .signers
         .iter()
         .filter(|signer| signer.uses.contains(&needed) && signer.may_sign(TEST_RESULT));
-    may.map(|signer| signer.name.clone()).collect()
+    let testers: BTreeSet<String> = may.map(|signer| signer.name.clone()).collect();
+    if testers.is_empty() {
+        let message = format!("trust names no signer that may sign `{TEST_RESULT}`");
+        let help =
+            "add the one of the restore test under `signers` in the trust file, with `use: attestation`";
+        return Err(reading.refuse(section, message, help));
+    }
+    Ok(testers)
 }
 
 #[cfg(test)]
@@ -147,8 +151,10 @@ mod tests {
     use crate::plan::members::MigrationClass;
     use crate::policy::rule::proposal::{Migration, Proposal};
     use crate::policy::samples::{
-        artifact, at, attestation, facts, hours, loaded, now, outcome_of, proposal, refused, said,
+        artifact, at, attestation, facts, file, hours, loaded, now, outcome_of, policy, proposal, refused,
+        said, trust_of,
     };
+    use crate::policy::set::PolicySet;
     use crate::verify::facts::{AttestationFact, Ending, Facts, Says};
 
     use super::*;
@@ -256,5 +262,13 @@ mod tests {
         ] {
             assert_eq!(refused(&format!("{{rollout: {{backup: {section}}}}}")), reason, "{section}");
         }
+        let nobody = trust_of(
+            "apiVersion: laforge.dev/v1\nkind: Trust\nsigners: [{name: release, use: artifact, key: a.pub}]\n",
+        );
+        let anybody = file("test.yaml", &policy("{rollout: {backup: {restoreTestedWithin: 7d}}}"));
+        assert_eq!(
+            PolicySet::load(vec![anybody], &nobody).unwrap_err().to_string(),
+            format!("policies/test.yaml:4:26: trust names no signer that may sign `{TEST_RESULT}`")
+        );
     }
 }
