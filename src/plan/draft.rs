@@ -277,12 +277,15 @@ fn resolved(role: Role, artifact: &ResolvedArtifact, version: Option<&str>) -> S
     }
 }
 
-/// What an executor may run: as configured, else all images, else all artifacts, by name.
+/// What an executor may run: as configured, else all images, else all artifacts, by name; but never the
+/// backup of the migration by default, which is there to be restored.
 fn deploys(subjects: &[Subject], request: &RolloutRequest) -> Vec<String> {
     if let Some(names) = &request.deploys {
         return names.iter().map(|name| name.value.clone()).collect();
     }
-    let candidates = || subjects.iter().filter(|subject| subject.role == Role::Candidate);
+    let backup = request.migration.backup.as_deref();
+    let runs = |subject: &&Subject| subject.role == Role::Candidate && Some(subject.name.as_str()) != backup;
+    let candidates = || subjects.iter().filter(runs);
     let any_image = candidates().any(|subject| subject.image.is_some());
     let deployed = candidates().filter(|subject| subject.image.is_some() || !any_image);
     deployed.map(|subject| subject.name.clone()).collect()
@@ -404,6 +407,24 @@ mod tests {
             Digest::of_bytes(&canonical).to_string(),
             "sha256:0f6a1e7de935d345f0e680c136f51f185888424d2fae1132a9ab0b107211cfa2"
         );
+    }
+
+    #[test]
+    fn deploys_no_backup_unless_told_to() {
+        let deployed = |section: &str, subjects: &[Subject]| {
+            let source = Source::new("laforge.yaml", &format!("rollout: {section}\n"));
+            let document: Document = source.read().unwrap();
+            let read = RolloutRequest::of(Some((&document.rollout, &source)), &RolloutFlags::default());
+            deploys(subjects, &read.unwrap())
+        };
+        let named = |name| subject(Role::Candidate, name, Some("2.4.0"), '1');
+        let image = Subject { image: Some("registry.example/web".into()), ..named("web") };
+        let contract = "{migration: {command: [m], class: contract, backup: nightly}}";
+        assert_eq!(deployed(contract, &[named("api"), named("nightly")]), ["api"]);
+        assert_eq!(deployed(contract, &[named("api"), named("nightly"), image]), ["web"]);
+        assert_eq!(deployed("{}", &[named("api"), named("nightly")]), ["api", "nightly"]);
+        let told = "{deploys: [nightly], migration: {command: [m], class: contract, backup: nightly}}";
+        assert_eq!(deployed(told, &[named("api"), named("nightly")]), ["nightly"]);
     }
 
     #[test]

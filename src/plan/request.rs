@@ -110,6 +110,12 @@ impl RolloutRequest {
                 return Err(name.refuse(problem));
             }
         }
+        if let Some(backup) = self.migration.backup.as_ref().filter(|_| self.deploys.is_none())
+            && release.artifacts.iter().all(|artifact| artifact.name == *backup)
+        {
+            let problem = Problem::OnlyBackup { name: backup.clone() };
+            return Err(Origin::Default("deploys").refuse(problem));
+        }
         Ok(())
     }
 

@@ -47,7 +47,13 @@ pub fn decide(
     let summary = ReleaseSummary::of(release);
     let judgement = {
         let proposal = Proposal::of(&draft);
-        let scope = Scope { facts: verified.facts.get(), proposal: &proposal, release: &summary, now };
+        let scope = Scope {
+            facts: verified.facts.get(),
+            proposal: &proposal,
+            release: &summary,
+            now,
+            set_apart: None,
+        };
         let outcome = before_rules(release, &verified, &draft, request, &scope);
         judgement::judge(&standard.policies, &scope, outcome, verified.unreachable.len())
     };

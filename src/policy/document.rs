@@ -203,12 +203,10 @@ impl PolicyDocument {
 
     fn refuse_unbuilt(&self, source: &Source) -> Result<(), DocumentError> {
         let spec = &self.spec.value;
-        let backup = spec.rollout.as_ref().and_then(|rollout| rollout.value.backup.as_ref());
         let parts = [
             ("spec.rules", spec.rules.as_ref()),
             ("spec.waivers", spec.waivers.as_ref()),
             ("spec.breakGlass", spec.break_glass.as_ref()),
-            ("spec.rollout.backup", backup),
         ];
         let used = parts.into_iter().find_map(|(name, part)| Some((name, part?)));
         used.map_or(Ok(()), |(name, part)| {

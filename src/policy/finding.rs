@@ -80,6 +80,8 @@ pub enum RuleId {
     RolloutBudget,
     /// A migration class that the policy does not allow, or one without what it demands.
     RolloutMigration,
+    /// A migration's backup without a restore test that passed in time.
+    RolloutBackup,
     /// More evidence than is taken.
     EvidenceLimit,
     /// A source of evidence that could not be reached.
@@ -123,6 +125,7 @@ impl RuleId {
             Self::RolloutFirstStep => "rollout-first-step",
             Self::RolloutBudget => "rollout-budget",
             Self::RolloutMigration => "rollout-migration",
+            Self::RolloutBackup => "rollout-backup",
             Self::EvidenceLimit => "evidence-limit",
             Self::EvidenceUnreachable => "evidence-unreachable",
         }
@@ -163,6 +166,7 @@ impl RuleId {
         Self::RolloutFirstStep,
         Self::RolloutBudget,
         Self::RolloutMigration,
+        Self::RolloutBackup,
         Self::EvidenceLimit,
         Self::EvidenceUnreachable,
     ];

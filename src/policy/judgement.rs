@@ -43,8 +43,11 @@ pub(super) fn judge(
     floor::deny_contract(scope, &mut outcome);
     floor::deny_unread(&by_digest(policies, scope), scope, &mut outcome);
     deny_vacuous(policies, scope, &mut outcome);
-    for rule in rules(policies, scope) {
-        rule.evaluate(scope, &mut outcome);
+    let environment = scope.release.environment.as_str();
+    for set in policies.sets() {
+        let rules = || set.selected(environment).flat_map(|policy| &policy.rules);
+        let scope = scope.of_set(rules());
+        rules().for_each(|rule| rule.evaluate(&scope, &mut outcome));
     }
     let mut counted = CountedApprovals::new();
     for approval in outcome.counted {
@@ -67,8 +70,12 @@ fn rules<'a>(policies: &'a PolicySets, scope: &Scope<'a>) -> impl Iterator<Item 
 fn by_digest(policies: &PolicySets, scope: &Scope<'_>) -> Vec<ByDigest> {
     let environment = &scope.release.environment;
     let said = |set: &super::PolicySet| {
-        set.selected(environment)
-            .fold(ByDigest::default(), |said, policy| said.and(policy.by_digest.as_ref()))
+        let policies = || set.selected(environment);
+        let tests_backup = policies().flat_map(|policy| &policy.rules).any(Rule::tests_backup);
+        match policies().fold(ByDigest::default(), |said, policy| said.and(policy.by_digest.as_ref())) {
+            ByDigest::Silent if tests_backup => ByDigest::OfBackup,
+            said => said,
+        }
     };
     policies.configured().iter().map(said).collect()
 }

@@ -9,6 +9,7 @@
 
 pub mod approvals;
 pub mod attestations;
+pub mod backup;
 pub mod correlate;
 pub mod floor;
 pub mod freeze;
@@ -68,6 +69,11 @@ impl Rule {
         }
     }
 
+    /// Whether it judges a migration's backup by its restore test.
+    pub fn tests_backup(&self) -> bool {
+        matches!(self, Self::Rollout(rule) if rule.tests_backup())
+    }
+
     /// Whether it asks for evidence. Where no rule does, nothing was verified, and nothing passes.
     pub fn asks_for_evidence(&self) -> bool {
         match self {
@@ -88,9 +94,18 @@ pub struct Scope<'a> {
     pub release: &'a ReleaseSummary,
     /// When it is judged.
     pub now: Timestamp,
+    /// The artifact that a restore test is asked of, in place of what is asked of each artifact.
+    pub set_apart: Option<&'a str>,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    /// What the rules of a set look at: the backup that a set judges by its restore test stands beside what
+    /// that set asks of each artifact. No set does that for another one.
+    pub(super) fn of_set(self, mut rules: impl Iterator<Item = &'a Rule>) -> Self {
+        let set_apart = self.proposal.backup_apart().filter(|_| rules.any(Rule::tests_backup));
+        Self { set_apart, ..self }
+    }
+
     /// The release as findings name it.
     pub(super) fn release_name(&self) -> String {
         format!("{} {}", self.release.name, self.release.version)
@@ -223,9 +238,12 @@ pub enum Each {
 
 impl Each {
     /// The artifacts that it names. None is a deny: a requirement over nothing holds for nothing.
-    pub(super) fn select(self, facts: &Facts) -> Vec<&ArtifactFacts> {
+    pub(super) fn select<'a>(self, scope: &Scope<'a>) -> Vec<&'a ArtifactFacts> {
         let manifests = self == Self::Manifests;
-        facts.artifacts.iter().filter(|artifact| (artifact.name == RESERVED_NAME) == manifests).collect()
+        let of_this = |artifact: &&ArtifactFacts| {
+            (artifact.name == RESERVED_NAME) == manifests && scope.set_apart != Some(artifact.name.as_str())
+        };
+        scope.facts.artifacts.iter().filter(of_this).collect()
     }
 
     /// The deny of a requirement that found nothing to hold for.

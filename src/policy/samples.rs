@@ -261,7 +261,7 @@ pub(super) fn outcome(set: &PolicySet, facts: &Facts) -> Outcome {
 
 pub(super) fn outcome_of(set: &PolicySet, facts: &Facts, proposal: &Proposal, now: Timestamp) -> Outcome {
     let release = release();
-    let scope = Scope { facts, proposal, release: &release, now };
+    let scope = Scope { facts, proposal, release: &release, now, set_apart: None };
     let mut outcome = Outcome::default();
     set.selected("production").flat_map(|policy| &policy.rules).for_each(|rule: &Rule| {
         rule.evaluate(&scope, &mut outcome);

@@ -22,6 +22,7 @@ use super::subjects::{Named, Wanted};
 use crate::evidence::attestation::SignedBy;
 pub(crate) use crate::evidence::predicate::approval::TYPE as APPROVAL;
 use crate::evidence::predicate::release::{self, Published};
+pub(crate) use crate::evidence::predicate::test_result::TYPE as TEST_RESULT;
 use crate::evidence::predicate::test_result::{self, TestResult};
 use crate::evidence::predicate::vsa::{self, Resource, VerificationResult, VerificationSummary};
 pub(crate) use crate::evidence::predicate::vsa::{is_met, is_possible};
@@ -163,7 +164,10 @@ fn read(predicate_type: &str, predicate: &Value) -> Result<(Option<Says>, Option
             Ok((Some(summarised(summary)?), created))
         }
         Some(Kind::Results) => results(predicate_type, predicate),
-        Some(Kind::Tests) => Ok((Some(Says::Tests { result: TestResult::read(predicate)?.ending() }), None)),
+        Some(Kind::Tests) => {
+            let tests = TestResult::read(predicate)?;
+            Ok((Some(Says::Tests { result: tests.ending() }), tests.laforge_finished_on))
+        }
         Some(Kind::Release) => published(predicate_type, predicate),
         None if use_for(predicate_type) == Use::Vsa => Err(Why::NotRead { got: Quoted::new(predicate_type) }),
         None => Ok((None, created(predicate_type, predicate))),

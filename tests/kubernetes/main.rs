@@ -1,6 +1,7 @@
 //! What `render` prints, beside those who have to take it: the engines' own schemas, and a real API server.
 //!
-//! The manifests are those of `tests/kubernetes/manifests/`, which the renderers' own tests make. Schemas need the
+//! The manifests are those of `tests/kubernetes/manifests/`, which the renderers' own tests make, and those of
+//! `deploy/k8s/`. Schemas need the
 //! shared corpus ([`schemas`]); the control plane ([`control_plane`]) is built by `tests/parts/kubernetes/build` and
 //! runs in a namespace of each test's own. Without them a test says so in one line and ends, and fails where
 //! `LAFORGE_REQUIRE_CORPUS` or `LAFORGE_REQUIRE_PARTS` is set.
@@ -11,6 +12,7 @@
 #![expect(unreachable_pub, reason = "modules of one test binary")]
 
 mod admitted;
+mod backup;
 mod control_plane;
 mod manifests;
 #[expect(dead_code, reason = "the half of it that is for programs of the machine is of use elsewhere")]

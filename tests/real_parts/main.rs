@@ -1,5 +1,6 @@
 //! Real parts beside laforge: a whole private Sigstore instance signs, laforge and cosign judge; haproxy, nginx and
-//! Prometheus do what a rollout tells them, before a small service of ours ([`service`]).
+//! Prometheus do what a rollout tells them, before a small service of ours ([`service`]); PostgreSQL is backed up and
+//! restored as a contracting migration needs it.
 //!
 //! Each test runs in a network and process namespace of its own ([`namespace`]), with nothing but its loopback:
 //! servers may bind what they like, nothing reaches the network, and nothing outlives the test. The parts are
@@ -21,6 +22,7 @@ mod issuer;
 mod namespace;
 mod nginx;
 mod parts;
+mod postgres;
 mod prometheus;
 mod repository;
 mod rollout;

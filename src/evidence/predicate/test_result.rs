@@ -2,12 +2,14 @@
 //!
 //! Spec: <https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md>. In: the
 //! predicate of an authenticated statement. Out: [`TestResult`]; members that it doesn't know are
-//! kept out of the way. Not checked here: which tests were run, and with which configuration.
+//! kept out of the way. The format has no place for when the run ended, so that is read from a member of our
+//! own, as its parsing rules let producers add them. Not checked here: which tests were run, and with which configuration.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{PredicateError, read};
+use crate::time::Timestamp;
 
 /// `https://in-toto.io/attestation/test-result/v0.1`.
 pub const TYPE: &str = "https://in-toto.io/attestation/test-result/v0.1";
@@ -21,6 +23,9 @@ pub struct TestResult {
     /// Tests that failed, by name.
     #[serde(default)]
     pub failed_tests: Option<Vec<String>>,
+    /// When the run ended, by its own word; a member of ours, absent in what others write.
+    #[serde(default, rename = "laforge_finishedOn", deserialize_with = "super::optional_instant")]
+    pub laforge_finished_on: Option<Timestamp>,
 }
 
 /// The result of a run.
@@ -80,6 +85,7 @@ mod tests {
             json!({"result": "passed"}),
             json!({"result": true}),
             json!({"result": "PASSED", "failedTests": "unit"}),
+            json!({"result": "PASSED", "laforge_finishedOn": "yesterday"}),
             json!([]),
         ] {
             assert!(TestResult::read(&wrong).is_err(), "{wrong}");

@@ -222,6 +222,23 @@ fn what_is_deployed_is_an_artifact_of_the_release() {
 }
 
 #[test]
+fn a_release_of_nothing_but_the_backup_deploys_nothing() {
+    let request = read("{migration: {backup: api}}", &RolloutFlags::default()).unwrap();
+    let mut release = release("production");
+    request.check(&release).unwrap();
+    release.artifacts.truncate(1);
+    let error = request.check(&release).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "`rollout.deploys`: the release has no artifact but the backup `api`, and a backup is not deployed"
+    );
+    read("{migration: {backup: api}, deploys: [api]}", &RolloutFlags::default())
+        .unwrap()
+        .check(&release)
+        .unwrap();
+}
+
+#[test]
 fn an_environment_that_is_no_target_needs_one_by_name() {
     let request = RolloutRequest::of(None, &RolloutFlags::default()).unwrap();
     request.check(&release("production")).unwrap();

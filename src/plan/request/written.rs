@@ -161,6 +161,12 @@ pub enum Problem {
         /// The release.
         release: String,
     },
+    /// A release of nothing but the backup that its migration relies on.
+    #[error("the release has no artifact but the backup `{name}`, and a backup is not deployed")]
+    OnlyBackup {
+        /// The artifact.
+        name: String,
+    },
     /// A name twice in `deploys`.
     #[error("`{name}` is named twice")]
     Twice {

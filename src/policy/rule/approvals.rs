@@ -648,7 +648,8 @@ mod tests {
         let release = crate::policy::samples::release();
         let judged = |facts: &Facts| {
             let mut outcome = Outcome::default();
-            let scope = Scope { facts, proposal: &proposal(), release: &release, now: now() };
+            let scope =
+                Scope { facts, proposal: &proposal(), release: &release, now: now(), set_apart: None };
             Rule::Approvals(Approvals::flag()).evaluate(&scope, &mut outcome);
             rules(&outcome)
         };
@@ -689,7 +690,7 @@ mod tests {
             let expected = people.len() >= rule.at_least && fillable(&slots, &people);
             let (facts, release) = (given(people.clone()), crate::policy::samples::release());
             let mut outcome = Outcome::default();
-            rule.evaluate(&Scope { facts: &facts, proposal: &proposal(), release: &release, now: now() }, &mut outcome);
+            rule.evaluate(&Scope { facts: &facts, proposal: &proposal(), release: &release, now: now(), set_apart: None }, &mut outcome);
             prop_assert_eq!(outcome.findings.is_empty(), expected);
         }
     }

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::plan::LimitedBy;
-use crate::verify::attestations::{Kind, is_bound_elsewhere, use_for};
+use crate::verify::attestations::{Kind, TEST_RESULT, is_bound_elsewhere, use_for};
 use crate::verify::facts::{ArtifactFacts, AttestationFact, Ending};
 use crate::yaml::{DocumentError, Spanned};
 
@@ -143,26 +143,46 @@ impl Attestations {
         })
     }
 
+    /// Test results of which the latest of each signer has to have passed, and one be there: what a rule of
+    /// another kind asks of one artifact, by [`judge_one`](Self::judge_one).
+    pub(super) fn of_tests(from: BTreeSet<String>, max_age: Duration, origin: Origin) -> Self {
+        Self {
+            predicate_type: TEST_RESULT.to_owned(),
+            each: Each::Artifact,
+            at_least: 1,
+            from,
+            max_age: Some(max_age),
+            latest: true,
+            conditions: vec![(Condition::Result(Ending::Passed), origin.clone())],
+            origin,
+        }
+    }
+
+    /// Denies an artifact of which an attestation fails, or that too few signers attest.
+    pub(super) fn judge_one(&self, artifact: &ArtifactFacts, scope: &Scope<'_>, outcome: &mut Outcome) {
+        self.judge(artifact, &self.hear(artifact, scope), outcome);
+    }
+
     /// Denies each artifact of which an attestation fails, or too few signers attest it.
     pub fn evaluate(&self, scope: &Scope<'_>, outcome: &mut Outcome) {
-        let artifacts = self.each.select(scope.facts);
+        let artifacts = self.each.select(scope);
         if artifacts.is_empty() {
             let nothing = self.each.nothing(RuleId::AttestationMissing, scope);
             outcome.deny(Cure::None, Finding { origin: Some(self.origin.clone()), ..nothing });
         }
         for artifact in artifacts {
-            self.judge(artifact, &self.hear(artifact, scope), outcome);
+            self.judge_one(artifact, scope, outcome);
         }
     }
 
     /// What counts towards it, with what it is about: what `correlate` ties together.
     pub(super) fn counted<'a>(&self, scope: &Scope<'a>) -> Vec<(&'a ArtifactFacts, &'a AttestationFact)> {
-        let artifacts = self.each.select(scope.facts).into_iter();
+        let artifacts = self.each.select(scope).into_iter();
         let counting = artifacts.map(|artifact| (artifact, self.hear(artifact, scope).counting));
         counting.flat_map(|(artifact, facts)| facts.into_iter().map(move |fact| (artifact, fact))).collect()
     }
 
-    fn hear<'a>(&self, artifact: &'a ArtifactFacts, scope: &Scope<'a>) -> Hearing<'a> {
+    fn hear<'a>(&self, artifact: &'a ArtifactFacts, scope: &Scope<'_>) -> Hearing<'a> {
         let asked = |fact: &&AttestationFact| {
             fact.predicate_type == self.predicate_type && self.from.contains(&fact.signer)
         };

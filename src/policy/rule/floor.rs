@@ -42,6 +42,8 @@ pub enum ByDigest {
     /// Nothing, which is no.
     #[default]
     Silent,
+    /// Nothing but that a migration's backup has to have been restored, which covers its digest.
+    OfBackup,
     /// One allows it and none denies it.
     Allowed,
     /// One denies it.
@@ -59,19 +61,28 @@ impl ByDigest {
             (before, None) => before,
         }
     }
+
+    fn allows(&self, is_backup: impl FnOnce() -> bool) -> bool {
+        match self {
+            Self::Allowed => true,
+            Self::OfBackup => is_backup(),
+            Self::Silent | Self::Denied(_) => false,
+        }
+    }
 }
 
 /// Denies artifacts and configuration that were never read, unless every set allows it: a set that
 /// is added can only tighten.
 pub fn deny_unread(sets: &[ByDigest], scope: &Scope<'_>, outcome: &mut Outcome) {
-    if !sets.is_empty() && sets.iter().all(|said| *said == ByDigest::Allowed) {
-        return;
-    }
+    let allowed = |name: &str| {
+        let is_backup = || scope.proposal.backup_apart() == Some(name);
+        !sets.is_empty() && sets.iter().all(|said| said.allows(is_backup))
+    };
     let origin = sets.iter().find_map(|said| match said {
         ByDigest::Denied(origin) => Some(origin.clone()),
-        ByDigest::Silent | ByDigest::Allowed => None,
+        ByDigest::Silent | ByDigest::OfBackup | ByDigest::Allowed => None,
     });
-    for (name, digest) in unread(scope) {
+    for (name, digest) in unread(scope).filter(|(name, _)| !allowed(name)) {
         let message = format!("`{name}` is named by {digest} and was never read");
         let help = "give its bytes with `path` or `image`, or allow it by `artifacts: {byDigest: allow}` in each set";
         let finding = denial(RuleId::ArtifactNotRead, name, message, help.to_owned());
@@ -106,7 +117,7 @@ fn contract_lacks(migration: &Migration) -> Vec<(&'static str, &'static str)> {
             "contract in a later plan of its own, whose artifacts all run already (`replaces`)",
         ));
     }
-    if !migration.names_backup {
+    if migration.backup.is_none() {
         lacks.push(("a contracting migration without a backup", "name one under `rollout.migration.backup`"));
     }
     lacks
@@ -142,11 +153,13 @@ pub fn unpinned(container: &Unpinned) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::rule::proposal::{Backup, Standing};
 
     #[test]
     fn asks_of_a_contracting_migration_that_nothing_else_changes_and_a_backup_exists() {
-        let lacks = |class, names_backup, changes_no_version| {
-            contract_lacks(&Migration { class, names_backup, changes_no_version }).len()
+        let lacks = |class, named: bool, changes_no_version| {
+            let backup = Backup { name: "nightly".to_owned(), standing: Standing::Apart };
+            contract_lacks(&Migration { class, backup: named.then_some(backup), changes_no_version }).len()
         };
         assert_eq!(lacks(MigrationClass::Expand, false, false), 0);
         assert_eq!(lacks(MigrationClass::Contract, true, true), 0);

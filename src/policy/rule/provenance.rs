@@ -120,7 +120,7 @@ impl Provenance {
 
     /// Denies each artifact of which no provenance meets every expectation.
     pub fn evaluate(&self, scope: &Scope<'_>, outcome: &mut Outcome) {
-        let artifacts = self.each.select(scope.facts);
+        let artifacts = self.each.select(scope);
         if artifacts.is_empty() {
             let nothing = self.each.nothing(RuleId::ProvenanceMissing, scope);
             outcome.deny(Cure::None, Finding { origin: self.origin.clone(), ..nothing });
@@ -141,7 +141,7 @@ impl Provenance {
     /// The provenances that meet every expectation, with what they are of: what `correlate` ties
     /// together.
     pub(super) fn counted<'a>(&self, scope: &Scope<'a>) -> Vec<(&'a ArtifactFacts, &'a ProvenanceFact)> {
-        let artifacts = self.each.select(scope.facts).into_iter();
+        let artifacts = self.each.select(scope).into_iter();
         let facts =
             artifacts.flat_map(|artifact| artifact.provenances.iter().map(move |fact| (artifact, fact)));
         facts.filter(|(_, fact)| self.first_failure(fact, scope).is_none()).collect()
@@ -527,7 +527,13 @@ mod tests {
             let facts = given(vec![fact]);
             let mut outcome = Outcome::default();
             Provenance::flag().evaluate(
-                &Scope { facts: &facts, proposal: &proposal(), release: &release, now: now() },
+                &Scope {
+                    facts: &facts,
+                    proposal: &proposal(),
+                    release: &release,
+                    now: now(),
+                    set_apart: None,
+                },
                 &mut outcome,
             );
             said(&outcome).first().map(|(rule, _)| *rule)

@@ -1,5 +1,5 @@
-//! `rollout`: bounds of the rollout itself: its strategy, its first step, its lifetime, its error budget
-//! and the migration that comes with it.
+//! `rollout`: bounds of the rollout itself: its strategy, its first step, its lifetime, its error budget,
+//! the migration that comes with it and the backup that this relies on ([`backup`](super::backup)).
 //!
 //! In: a checked section, and the draft as it would be hashed and run. Out: denials, of a finding per
 //! bound, and the end that `maxTtl` puts. Not judged here: whether the draft is well-formed at all, which
@@ -16,6 +16,7 @@ use crate::plan::members::{self, StrategyType};
 use crate::time::duration;
 use crate::yaml::{DocumentError, Spanned};
 
+use super::backup::{BackupSection, RestoreTest};
 use super::{Cure, Outcome, Reading, Scope, denial};
 use crate::policy::finding::{Finding, Origin, RuleId};
 
@@ -48,10 +49,10 @@ pub struct RolloutSection {
     #[serde(default)]
     #[schemars(with = "BTreeSet<MigrationClass>", length(min = 1))]
     pub migration: Option<Spanned<Vec<MigrationClass>>>,
-    /// Not built yet.
+    /// What the backup that a migration relies on has to have been through.
     #[serde(default)]
-    #[schemars(skip)]
-    pub backup: Option<Spanned<serde::de::IgnoredAny>>,
+    #[schemars(with = "BackupSection")]
+    pub backup: Option<Spanned<BackupSection>>,
 }
 
 /// A way to move traffic.
@@ -85,13 +86,15 @@ pub struct RolloutLimits {
     max_error_budget_ppm: Option<(u64, Origin)>,
     max_latency_budget_ms: Option<(u64, Origin)>,
     migration: Option<(Vec<MigrationClass>, Origin)>,
+    backup: Option<RestoreTest>,
 }
 
 impl RolloutLimits {
     /// Checks a section.
     ///
     /// # Errors
-    /// [`DocumentError`] for a duration that is none and a budget of more than 6 places.
+    /// [`DocumentError`] for a duration that is none, a budget of more than 6 places, and a signer of restore
+    /// tests that trust doesn't have.
     pub fn read(section: &RolloutSection, reading: &Reading<'_>) -> Result<Self, DocumentError> {
         let bound = |count: &Spanned<u64>| (count.value, reading.origin(count));
         let budget = |fraction: &Spanned<f64>| Ok((millionths(fraction, reading)?, reading.origin(fraction)));
@@ -102,6 +105,7 @@ impl RolloutLimits {
             max_error_budget_ppm: section.max_error_budget.as_ref().map(budget).transpose()?,
             max_latency_budget_ms: section.max_latency_budget_ms.as_ref().map(bound),
             migration: section.migration.as_ref().map(|list| (list.value.clone(), reading.origin(list))),
+            backup: section.backup.as_ref().map(|section| RestoreTest::read(section, reading)).transpose()?,
         })
     }
 
@@ -127,9 +131,17 @@ impl RolloutLimits {
             outcome,
         );
         self.check_migration(scope, outcome);
+        if let Some(backup) = &self.backup {
+            backup.evaluate(scope, outcome);
+        }
         if let Some(ttl) = self.max_ttl {
             outcome.limit_after(scope.now, ttl, LimitedBy::Policy);
         }
+    }
+
+    /// Whether it judges a migration's backup.
+    pub(super) fn tests_backup(&self) -> bool {
+        self.backup.is_some()
     }
 
     fn check_strategy(&self, scope: &Scope<'_>, outcome: &mut Outcome) {
@@ -290,7 +302,7 @@ mod tests {
     #[test]
     fn allows_the_migrations_that_it_lists_and_none_at_all() {
         let with = |class| {
-            let migration = Migration { class, names_backup: true, changes_no_version: true };
+            let migration = Migration { class, backup: None, changes_no_version: true };
             Proposal { migration: Some(migration), ..proposal() }
         };
         assert_eq!(judged("{migration: [expand]}", &proposal()), []);
@@ -323,10 +335,6 @@ mod tests {
             ),
             ("{maxTtl: 4}", "policies/test.yaml:4:26: `4` is not a duration"),
             ("{migration: []}", "policies/test.yaml:4:29: an empty list says nothing"),
-            (
-                "{backup: {restoreTestedWithin: 7d}}",
-                "policies/test.yaml:4:26: `spec.rollout.backup` is not built yet",
-            ),
         ] {
             assert_eq!(refused(&format!("{{rollout: {section}}}")), reason, "{section}");
         }

@@ -73,7 +73,7 @@ impl Signatures {
 
     /// Denies each artifact that too few signers signed.
     pub fn evaluate(&self, scope: &Scope<'_>, outcome: &mut Outcome) {
-        let artifacts = self.each.select(scope.facts);
+        let artifacts = self.each.select(scope);
         if artifacts.is_empty() {
             let nothing = self.each.nothing(RuleId::SignatureMissing, scope);
             outcome.deny(Cure::None, Finding { origin: self.origin.clone(), ..nothing });

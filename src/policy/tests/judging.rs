@@ -11,23 +11,30 @@ use crate::plan::draft::Verdict;
 use crate::plan::members::MigrationClass;
 use crate::policy::finding::{Finding, RuleId};
 use crate::policy::judgement::{Judgement, judge};
-use crate::policy::rule::proposal::{Migration, Proposal};
+use crate::policy::rule::proposal::{Backup, Migration, Proposal, Standing};
 use crate::policy::rule::{Outcome, Scope};
 use crate::policy::samples::{
     self, COMMIT, approval, artifact, complete_facts, config, facts, file, hours, loaded, now, party, policy,
     proposal, provenance, rejection, sets, signature, trust,
 };
 use crate::policy::set::{Flags, PolicySet, PolicySets};
-use crate::verify::facts::{ApprovalFact, Facts, Party, TimeKind};
+use crate::verify::facts::{
+    ApprovalFact, ArtifactFacts, AttestationFact, Ending, Facts, Party, Says, TimeKind,
+};
 
 fn judged_with(policies: &PolicySets, facts: &Facts, proposal: &Proposal, unreachable: usize) -> Judgement {
     let release = samples::release();
-    let scope = Scope { facts, proposal, release: &release, now: now() };
+    let scope = Scope { facts, proposal, release: &release, now: now(), set_apart: None };
     judge(policies, &scope, Outcome::default(), unreachable)
 }
 
 fn judged(policies: &PolicySets, facts: &Facts) -> Judgement {
     judged_with(policies, facts, &proposal(), 0)
+}
+
+/// A backup that nothing runs.
+fn backup() -> Option<Backup> {
+    Some(Backup { name: "nightly".to_owned(), standing: Standing::Apart })
 }
 
 fn rules(judgement: &Judgement) -> Vec<&'static str> {
@@ -142,13 +149,59 @@ fn is_inconclusive_only_where_evidence_might_cure_every_deny() {
 fn denies_a_contracting_migration_without_any_policy_on_it() {
     let policies = sets(Vec::new(), all_flags());
     let migration = |class, changes_no_version| Proposal {
-        migration: Some(Migration { class, names_backup: true, changes_no_version }),
+        migration: Some(Migration { class, backup: backup(), changes_no_version }),
         ..proposal()
     };
     let judge = |proposal: &Proposal| rules(&judged_with(&policies, &complete_facts(), proposal, 0));
     assert_eq!(judge(&migration(MigrationClass::Expand, false)), [] as [&str; 0]);
     assert_eq!(judge(&migration(MigrationClass::Contract, false)), ["rollout-migration"]);
     assert_eq!(judge(&migration(MigrationClass::Contract, true)), [] as [&str; 0]);
+}
+
+#[test]
+fn a_set_that_tests_the_backup_asks_nothing_else_of_it_and_other_sets_do() {
+    let mut facts = complete_facts();
+    let dump = ArtifactFacts { read: false, ..artifact("nightly") };
+    let tests = AttestationFact {
+        says: Some(Says::Tests { result: Ending::Passed }),
+        ..samples::attestation("https://in-toto.io/attestation/test-result/v0.1", "restored")
+    };
+    facts.artifacts.push(ArtifactFacts { attestations: vec![tests], ..dump });
+    let of = |class, standing| {
+        let backup = backup().map(|backup| Backup { standing, ..backup });
+        Proposal { migration: Some(Migration { class, backup, changes_no_version: true }), ..proposal() }
+    };
+    let contract = of(MigrationClass::Contract, Standing::Apart);
+    let judge = |policies: &PolicySets, proposal: &Proposal, facts: &Facts| {
+        rules(&judged_with(policies, facts, proposal, 0))
+    };
+    let asked = "require: {signatures: {}, provenance: {}}";
+    let tested = || loaded(&format!("{{{asked}, rollout: {{backup: {{restoreTestedWithin: 7d}}}}}}"));
+    let alone = sets(vec![tested()], Flags::default());
+    assert_eq!(judge(&alone, &contract, &facts), [] as [&str; 0]);
+    // Without its test it is denied, and for nothing else; another artifact is asked for all as ever.
+    let passed = std::mem::take(&mut facts.artifacts[1].attestations);
+    assert_eq!(judge(&alone, &contract, &facts), ["rollout-backup"]);
+    facts.artifacts[1].attestations = passed;
+    let signed = std::mem::take(&mut facts.artifacts[0].signatures);
+    assert_eq!(judge(&alone, &contract, &facts), ["signature-missing"]);
+    facts.artifacts[0].signatures = signed;
+    // What runs is no backup, and nothing is one without a migration.
+    let all = ["artifact-not-read", "provenance-missing", "signature-missing"];
+    let denied = judge(&alone, &of(MigrationClass::Contract, Standing::Runs), &facts);
+    assert!(all.iter().all(|rule| denied.contains(rule)), "{denied:?}");
+    assert_eq!(judge(&alone, &proposal(), &facts), all);
+    // Sets that say nothing of backups ask it for all; flags are such a set.
+    let policy = loaded(&format!("{{{asked}}}"));
+    let denied = judge(&sets(vec![tested(), policy], Flags::default()), &contract, &facts);
+    assert_eq!(denied, all);
+    let flags = Flags { signed: true, ..Flags::default() };
+    assert_eq!(judge(&sets(vec![tested()], flags), &contract, &facts), ["signature-missing"]);
+    // That its digest is enough holds unless a policy says no in as many words.
+    let spec = format!(
+        "{{artifacts: {{byDigest: deny}}, {asked}, rollout: {{backup: {{restoreTestedWithin: 7d}}}}}}"
+    );
+    assert_eq!(judge(&sets(vec![loaded(&spec)], Flags::default()), &contract, &facts), ["artifact-not-read"]);
 }
 
 #[test]
