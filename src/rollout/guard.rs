@@ -10,6 +10,7 @@ pub mod asks;
 pub mod assignment;
 mod book;
 mod hands;
+mod health;
 mod obey;
 mod senses;
 mod view;

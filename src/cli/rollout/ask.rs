@@ -19,7 +19,8 @@ use crate::rollout::guard::{Ask, Asks, Verb};
 use crate::rollout::journal::{self, Reading, Record};
 use crate::rollout::machine::{Operator, Outcome};
 
-use super::run::{Run, failed};
+use super::history::failure as failed;
+use super::run::Run;
 use super::status::is_guarded;
 
 /// How long an answer is waited for.
@@ -66,7 +67,7 @@ impl AskFlags {
         let asks = Asks::of(reading.path());
         asks.leave(&ask)
             .map_err(|error| Failure::io(Exit::NoDecision, "write to", reading.path(), &error))?;
-        if !is_guarded(executor)? {
+        if !is_guarded(reading.path(), session.now()) {
             return self.alone(verb, executor, session);
         }
         let began = Instant::now();

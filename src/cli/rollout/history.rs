@@ -120,12 +120,11 @@ fn only(place: &Place) -> Result<ClaimedDigest, Failure> {
         ))
         .hint("check --target and --state; `laforge rollout run` begins one")),
         many => {
-            let named: Vec<String> = many.iter().map(ToString::to_string).collect();
-            Err(Failure::usage(format!(
+            let failure = Failure::usage(format!(
                 "no rollout is open at target `{}`: name one that has ended",
                 place.target
-            ))
-            .hint(named.join("\n")))
+            ));
+            Err(many.iter().fold(failure, |failure, plan| failure.hint(plan.to_string())))
         }
     }
 }

@@ -4,23 +4,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::audit::{AuditLog, Reader};
+use crate::audit::entry::rollout::Rollout;
+use crate::audit::{AuditLog, LogReference, Reader};
 use crate::cli::load::{self, AnchorFlags, LogPlace, Missing};
 use crate::cli::{Exit, Failure, Session, caller};
 use crate::config::Config;
 use crate::release::digest::Digest;
-use crate::rollout::AcceptedPlan;
 use crate::rollout::acceptance::JournalState;
 use crate::rollout::executor::Executor;
 use crate::rollout::guard::{Assignment, Due, End, Guard, GuardError, LogBook};
 use crate::rollout::journal::{
-    self, Anchor, Created, Implied, Journal, JournalError, Reading, Standing, TargetLock, check_anchors,
-    missing_entries,
+    self, Anchor, Created, Implied, Journal, Reading, Standing, TargetLock, check_anchors, missing_entries,
 };
 use crate::rollout::machine::{Schedule, Stage};
+use crate::rollout::{AcceptedPlan, Envelope};
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
 
+use super::history::failure as failed;
 use super::reverify::reverify;
 use super::told::Telling;
 use super::tools;
@@ -138,9 +139,12 @@ impl Run {
         if missing.is_empty() {
             return Ok(None);
         }
-        let mut book = LogBook { log: self.log(here)?, caller: caller::of(here.session), clock };
+        let log = self.log(here)?;
+        let elsewhere = elsewhere(&log, bytes, here);
+        let mut book = LogBook { log, caller: caller::of(here.session), clock };
         for implied in &missing {
             let members = implied.members(reading.created()).map_err(|error| failed(&error))?;
+            let members = Rollout { audit_entry: elsewhere.clone(), ..members };
             let due = Due { implied: (*implied).clone(), members };
             book.record(&due).map_err(|error| load::audit_failure(&error))?;
         }
@@ -150,6 +154,13 @@ impl Run {
             _ => Exit::Denied,
         }))
     }
+}
+
+/// Where the plan's decision stands, when that is another log than the executor's own.
+fn elsewhere(log: &AuditLog, bytes: &[u8], here: &Here<'_>) -> Option<LogReference> {
+    let trust = &here.trust;
+    let proven = Envelope::parse(bytes).ok()?.verify_proof(&trust.gates, &trust.revoked, None).ok()?;
+    Some(proven.reference().clone()).filter(|reference| reference.log_id != log.log_id())
 }
 
 /// The digest of the plan in an envelope, as far as it is one.
@@ -245,16 +256,8 @@ fn stopped(error: &GuardError) -> Failure {
         GuardError::NotStarted(_) => Failure::of(Exit::Integrity, error)
             .hint("nothing was touched; the same command tries again while the plan is valid"),
         GuardError::Unread(_) => Failure::of(Exit::NoDecision, error).hint("nothing was touched"),
-        GuardError::Log(_) => Failure::of(Exit::NotRecorded, error)
-            .hint("the rollout itself has ended; `laforge rollout run PLAN` appends what the log lacks"),
+        GuardError::Log(_) => Failure::of(Exit::NotRecorded, error).hint(
+            "mend the log, and `laforge rollout run PLAN` again: it appends what the log lacks and goes on",
+        ),
     }
-}
-
-/// A journal that is refused.
-pub(super) fn failed(error: &JournalError) -> Failure {
-    let exit = match error.exit_class() {
-        crate::audit::ExitClass::Unusable => Exit::NoDecision,
-        _ => Exit::Integrity,
-    };
-    Failure::of(exit, error)
 }

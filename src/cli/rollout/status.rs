@@ -1,8 +1,10 @@
 //! `laforge rollout status`: where the rollout at this target stands, once or until something is to be done.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -13,13 +15,16 @@ use crate::report::paint::printable;
 use crate::report::rollout as report;
 use crate::rollout::executor::Executor;
 use crate::rollout::guard::View;
-use crate::rollout::journal::{self, JournalError, Reading, Standing, TargetLock};
+use crate::rollout::journal::{self, Reading, Standing};
 use crate::rollout::machine::{Stage, State};
+use crate::time::Timestamp;
 
-use super::run::failed;
+use super::history::failure as failed;
 
 /// How often `-w` looks.
 const EVERY: Duration = Duration::from_millis(500);
+/// A guard that has not shown itself for so long is none.
+const SHOWN_WITHIN: TimeDelta = TimeDelta::seconds(5);
 
 /// Where the rollout at this target stands; with -w until it ends or pauses.
 #[derive(Debug, Args)]
@@ -58,7 +63,7 @@ impl Status {
         let executor = load::executor(&config)?;
         let mut shown = None;
         loop {
-            let found = self.find(executor)?;
+            let found = self.find(executor, session.now())?;
             let exit = exit_of(&found.state.stage);
             let text = self.text(&found, session);
             if shown.as_ref() != Some(&text) {
@@ -73,10 +78,10 @@ impl Status {
         }
     }
 
-    fn find(&self, executor: &Executor) -> Result<Found, Failure> {
+    fn find(&self, executor: &Executor, now: Timestamp) -> Result<Found, Failure> {
         let standing =
             journal::standing(&executor.state, &executor.target).map_err(|error| failed(&error))?;
-        let plan = self.named(&standing).ok_or_else(|| {
+        let plan = &self.named(&standing, executor).ok_or_else(|| {
             Failure::usage(match &self.plan {
                 Some(plan) => format!("no journal of plan `{plan}` at target `{}`", executor.target),
                 None => format!("nothing was rolled out at target `{}`", executor.target),
@@ -87,15 +92,20 @@ impl Status {
             Reading::open(&executor.state, &executor.target, plan).map_err(|error| failed(&error))?;
         let view = View::read(reading.path()).filter(|view| view.length == reading.head().length);
         let (plan, state) = (plan.to_string(), reading.state().clone());
-        Ok(Found { plan, state, view, guarded: is_guarded(executor)? })
+        Ok(Found { plan, state, view, guarded: is_guarded(reading.path(), now) })
     }
 
-    /// The plan that is meant: the named one, else the one under way, else one that ended.
-    fn named<'a>(&self, standing: &'a Standing) -> Option<&'a ClaimedDigest> {
-        let plans = standing.open.iter().chain(standing.ended.iter().rev());
-        let mut named =
-            plans.filter(|plan| self.plan.as_ref().is_none_or(|named| plan.to_string() == *named));
-        named.next()
+    /// The plan that is meant: the named one, else the one under way, else the one that ended last.
+    fn named(&self, standing: &Standing, executor: &Executor) -> Option<ClaimedDigest> {
+        if let Some(named) = &self.plan {
+            let mut plans = standing.open.iter().chain(&standing.ended);
+            return plans.find(|plan| plan.to_string() == *named).cloned();
+        }
+        let ended_at = |plan: &&ClaimedDigest| {
+            let reading = Reading::open(&executor.state, &executor.target, plan).ok();
+            reading.and_then(|reading| reading.records().last().map(|last| last.received_at))
+        };
+        standing.open.clone().or_else(|| standing.ended.iter().max_by_key(ended_at).cloned())
     }
 
     fn text(&self, found: &Found, session: &Session) -> String {
@@ -135,11 +145,8 @@ fn exit_of(stage: &Stage) -> Option<Exit> {
     }
 }
 
-/// Whether a guard is at work at a target: it holds the target's lock for as long as it lives.
-pub(super) fn is_guarded(executor: &Executor) -> Result<bool, Failure> {
-    match TargetLock::take(&executor.state, &executor.target) {
-        Ok(_) => Ok(false),
-        Err(JournalError::Held { .. }) => Ok(true),
-        Err(error) => Err(failed(&error)),
-    }
+/// Whether a guard is at work: it shows itself once a second. The lock would tell it, too, and whoever
+/// takes it to find out keeps a guard from starting.
+pub(super) fn is_guarded(rollout: &Path, now: Timestamp) -> bool {
+    View::read(rollout).is_some_and(|view| (now - view.at).abs() < SHOWN_WITHIN)
 }

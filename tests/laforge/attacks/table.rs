@@ -37,7 +37,7 @@ use published::PUBLISHED;
 fn names() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = BTreeSet::new();
-    let mut folders: Vec<PathBuf> = vec![root.join("src"), root.join("tests/laforge")];
+    let mut folders: Vec<PathBuf> = ["src", "tests/laforge", "tests/real_parts"].map(|folder| root.join(folder)).into();
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             match path.extension() {

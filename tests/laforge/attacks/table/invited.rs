@@ -52,15 +52,14 @@ pub(super) const INVITED: &[Attack] = &[
     Attack {
         ids: "a copied log",
         what: "a plan from a copy; a log of one's own",
-        state: Partly(
-            &[
-                "an_allow_recorded_in_a_copy_of_the_configured_log",
-                "a_log_of_the_attackers_own_beside_the_pinned_one",
-                "the_gates_log_in_another_place_with_another_key",
-                "remembers_heads_so_that_a_rollback_and_a_fork_are_noticed",
-            ],
-            "executors, and a plan replayed after its rollback, are not built yet",
-        ),
+        state: Tried(&[
+            "an_allow_recorded_in_a_copy_of_the_configured_log",
+            "a_log_of_the_attackers_own_beside_the_pinned_one",
+            "the_gates_log_in_another_place_with_another_key",
+            "remembers_heads_so_that_a_rollback_and_a_fork_are_noticed",
+            "refuses_the_plan_of_a_copied_log",
+            "a_plan_that_was_rolled_back_and_a_journal_that_was_touched_are_refused",
+        ]),
     },
     Attack {
         ids: "`--ttl`, freezes",

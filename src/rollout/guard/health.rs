@@ -1,0 +1,139 @@
+//! The candidate before its traffic: programs that ended, what runs, whether it answers (T5, T6).
+
+use std::collections::BTreeSet;
+
+use crate::release::digest::ClaimedDigest;
+use crate::rollout::driver::DriverError;
+use crate::rollout::machine::{Event, Stage};
+
+use super::hands::{Program, ProgramOrder, Purpose, TrafficOrder, give};
+use super::senses::{Busy, Health, Probes};
+use super::{Guard, GuardError};
+
+impl Guard<'_> {
+    pub(super) fn ended_program(
+        &mut self,
+        what: Program,
+        epoch: u64,
+        result: Result<(), DriverError>,
+    ) -> Result<(), GuardError> {
+        if let Err(error) = &result {
+            self.watcher.trouble(&error.to_string());
+            self.senses.trouble("program", error.to_string());
+        } else {
+            self.senses.clear_trouble("program");
+        }
+        match what {
+            Program::Stop => {
+                self.senses.busy.remove(&Busy::Stopping);
+            }
+            Program::Scale => {
+                // Of an older epoch: the newer one's is under way.
+                if self.senses.scaling != Some(epoch) {
+                    return Ok(());
+                }
+                self.senses.scaling = None;
+                let raise = self.senses.raise.take();
+                match (self.stage(), result.is_ok(), raise) {
+                    (Stage::WarmingUp { .. }, false, _) if epoch == self.epoch() => {
+                        return self.tell(Event::HealthFailed);
+                    }
+                    (Stage::Applying { .. }, false, _) if epoch == self.epoch() => {
+                        return self.tell(Event::DriverError);
+                    }
+                    (_, true, Some((weight, epoch))) => {
+                        give(&self.hands.traffic, TrafficOrder::Set { weight, epoch })
+                    }
+                    _ => {}
+                }
+            }
+            Program::Start if epoch != self.epoch() => {}
+            Program::Start if result.is_err() => return self.tell(Event::HealthFailed),
+            Program::Start => self.senses.probes = Probes { started: true, ..Probes::default() },
+        }
+        Ok(())
+    }
+
+    pub(super) fn running(
+        &mut self,
+        slot: &str,
+        epoch: u64,
+        result: Result<BTreeSet<ClaimedDigest>, DriverError>,
+    ) -> Result<(), GuardError> {
+        let planned = matches!(self.stage(), Stage::Planned);
+        let of_stable = slot == self.assignment.slots.stable;
+        let digests = match result {
+            Ok(digests) => digests,
+            Err(error) if planned && self.assignment.names_stable() => {
+                return Err(GuardError::Unread(error.to_string()));
+            }
+            Err(error) => {
+                self.watcher.trouble(&error.to_string());
+                self.senses.trouble("program", error.to_string());
+                if !of_stable {
+                    self.senses.health = None;
+                }
+                return Ok(());
+            }
+        };
+        if of_stable {
+            if self.assignment.names_stable() {
+                self.senses.begin.runs = Some(self.assignment.runs_stable(&digests));
+            }
+            self.senses.stable_runs = digests;
+            return if planned { self.begin() } else { Ok(()) };
+        }
+        let runs = self.assignment.runs_candidate(&digests);
+        match &mut self.senses.health {
+            Some(health) if health.epoch == epoch => health.runs = Some(runs),
+            _ => return Ok(()),
+        }
+        self.report_health()
+    }
+
+    pub(super) fn probed(&mut self, epoch: u64, result: Result<u64, String>) {
+        let probes = &mut self.senses.probes;
+        probes.asked = false;
+        if epoch != self.journal.state().epoch || !probes.started {
+            return;
+        }
+        match result {
+            Ok(ms) => {
+                (probes.successes, probes.slowest_ms) = (probes.successes + 1, probes.slowest_ms.max(ms));
+                self.senses.clear_trouble("probe");
+            }
+            Err(why) => {
+                (probes.successes, probes.slowest_ms) = (0, 0);
+                self.senses.trouble("probe", format!("the candidate does not answer: {why}"));
+            }
+        }
+        let warmup = self.journal.schedule().warmup;
+        let (successes, slowest_ms) = (self.senses.probes.successes, self.senses.probes.slowest_ms);
+        if successes < warmup.successes || self.senses.health.is_some() {
+            return;
+        }
+        (self.senses.probes.successes, self.senses.probes.slowest_ms) = (0, 0);
+        if slowest_ms > warmup.slowest_ms {
+            self.senses.trouble("probe", format!("the slowest probe took {slowest_ms} ms"));
+            self.soon.push_back(Event::LatencyBudgetExceeded);
+            return;
+        }
+        self.senses.health = Some(Health { epoch, successes, slowest_ms, runs: None, weight: None });
+        let slot = self.assignment.slots.candidate.clone();
+        give(&self.hands.programs, ProgramOrder::Runs { slot, epoch });
+        give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Health, epoch });
+    }
+
+    /// T5, T6: once its digests and the weight are read.
+    pub(super) fn report_health(&mut self) -> Result<(), GuardError> {
+        let Some(Health { epoch, successes, slowest_ms, runs: Some(runs), weight: Some(readback) }) =
+            &self.senses.health
+        else {
+            return Ok(());
+        };
+        let (epoch, successes, slowest_ms, runs, readback) =
+            (*epoch, *successes, *slowest_ms, *runs, *readback);
+        self.senses.health = None;
+        self.tell_of(epoch, Event::HealthReport { successes, slowest_ms, runs, readback }, None)
+    }
+}
