@@ -34,7 +34,7 @@ use super::flags::{EvidenceFlags, PolicyFlags};
 use super::session::Session;
 
 pub(super) use deployed::{check_rollout, release_in_reach};
-pub(super) use executor::{AnchorFlags, accept, executor, executor_trust};
+pub(super) use executor::{AnchorFlags, accept, accept_at, executor, executor_trust};
 pub(super) use log::{LogPlace, Missing, audit_failure, refuse_other_log, seen_folder};
 pub(super) use world::Sources;
 

@@ -28,3 +28,4 @@ mod server;
 mod service;
 mod services;
 mod table;
+mod verdicts;

@@ -63,6 +63,19 @@ pub(in crate::cli) fn accept(
     (session, now): (&Session, Timestamp),
 ) -> Result<AcceptedPlan, Failure> {
     let executor = executor(config)?;
+    let place = (executor.environment.as_str(), executor.target.as_str());
+    accept_at(place, bytes, flags, (config, trust), journal, (session, now))
+}
+
+/// Takes a plan for an environment and a target, or says which step refused it.
+pub(in crate::cli) fn accept_at(
+    (environment, target): (&str, &str),
+    bytes: &[u8],
+    flags: &AnchorFlags,
+    (config, trust): (&Config, &TrustRoot),
+    journal: &dyn Fn(&Digest) -> JournalState,
+    (session, now): (&Session, Timestamp),
+) -> Result<AcceptedPlan, Failure> {
     let own_log = own_log(config, session)?;
     let log_policy = flags.log_policy.as_ref().map(|path| log_policy(path, session)).transpose()?;
     let envelope = Envelope::parse(bytes).map_err(|error| refused(&error))?;
@@ -70,8 +83,8 @@ pub(in crate::cli) fn accept(
         gates: &trust.gates,
         revoked: &trust.revoked,
         now,
-        environment: &executor.environment,
-        target: &executor.target,
+        environment,
+        target,
         own_log: own_log.as_ref(),
         log_policy: log_policy.as_ref(),
         unanchored: if flags.accept_unanchored { Unanchored::Accept } else { Unanchored::Refuse },

@@ -72,7 +72,7 @@ impl Asks {
     }
 
     /// The requests that are there, oldest name first, and those that are none, which are put aside.
-    pub(super) fn waiting(&self) -> Vec<Ask> {
+    pub fn waiting(&self) -> Vec<Ask> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let named = |entry: io::Result<fs::DirEntry>| {
             let path = entry.ok()?.path();

@@ -147,7 +147,10 @@ impl Guard<'_> {
 
     fn waits_for(&self) -> String {
         let until = |at: Timestamp| time::to_seconds(at);
-        let raised = matches!(self.stage(), Stage::Migrating { .. } | Stage::WarmingUp { .. } | Stage::Applying { .. });
+        let raised = matches!(
+            self.stage(),
+            Stage::Migrating { .. } | Stage::WarmingUp { .. } | Stage::Applying { .. }
+        );
         if raised && !self.book.is_clear() {
             return "the audit log, to take the last entry".to_owned();
         }
