@@ -45,6 +45,8 @@ use senses::{Busy, Senses};
 const TICK: Duration = Duration::from_millis(50);
 /// How long a last order may take.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(30);
+/// How long calling somebody may take when the guard has to go.
+const CALLED_WITHIN: Duration = Duration::from_secs(3);
 /// How often it shows where it stands.
 const SHOWN_EVERY: Duration = Duration::from_secs(1);
 
@@ -244,22 +246,23 @@ impl<'a> Guard<'a> {
         let epoch = self.epoch() + 1;
         self.hands.fence(epoch);
         give(&self.hands.traffic, hands::TrafficOrder::Set { weight: Weight::ZERO, epoch });
-        give(&self.hands.alarms, Alarm::NotLowered);
         self.watcher.trouble("the journal can't be written: the candidate's traffic is ordered to 0");
         let deadline = Instant::now() + GIVEN_UP_WITHIN;
         // The hands end with the guard, so it waits for the answer to that order, and no other.
         while let Some(rest) = deadline.checked_duration_since(Instant::now()) {
             match self.seen.recv_timeout(rest) {
-                Ok(Sighting::Set { epoch: of, result }) if of == epoch => {
-                    if let Err(error) = result {
-                        self.watcher.trouble(&format!("the candidate's traffic is NOT at 0: {error}"));
-                    }
-                    break;
+                Ok(Sighting::Set { epoch: of, result: Ok(()) }) if of == epoch => {
+                    return GuardError::Journal(error);
                 }
+                Ok(Sighting::Set { epoch: of, .. }) if of == epoch => break,
                 Ok(_) => {}
                 Err(_) => break,
             }
         }
+        self.watcher.trouble("the candidate's traffic may NOT be at 0: lower it by hand");
+        give(&self.hands.alarms, hands::word(Alarm::NotLowered));
+        // The call ends with the guard, too.
+        std::thread::sleep(CALLED_WITHIN);
         GuardError::Journal(error)
     }
 

@@ -27,7 +27,7 @@ pub use error::{Fault, JournalError};
 pub use event::{Created, Notice, Seen, Slots};
 pub use place::{Standing, TargetLock, standing};
 pub use reading::{Reading, Record};
-pub use replay::schedule_of;
+pub use replay::{schedule_of, unproven_core};
 
 use super::machine::{Occurrence, Outcome, Schedule, State, Step, step};
 use error::Stop;

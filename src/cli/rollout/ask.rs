@@ -20,11 +20,13 @@ use crate::rollout::journal::{self, Reading, Record};
 use crate::rollout::machine::{Operator, Outcome};
 
 use super::history::failure as failed;
-use super::run::Run;
+use super::run;
 use super::status::is_guarded;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much one may say.
+const MOST_REASON: usize = 4096;
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_millis(100);
 
@@ -90,7 +92,13 @@ impl AskFlags {
     }
 
     fn operator(&self, session: &Session) -> Result<Operator, Failure> {
-        let actor = self.actor.clone().or_else(|| session.variable("USER")).unwrap_or_default();
+        let actor = self.actor.clone().or_else(|| session.variable("USER")).ok_or_else(|| {
+            Failure::usage("nobody is named: $USER is not set").hint("name who asks with --actor")
+        })?;
+        if self.reason.len() > MOST_REASON || actor.len() > MOST_REASON {
+            return Err(Failure::usage(format!("a reason has at most {MOST_REASON} bytes"))
+                .hint("name a ticket that says the rest"));
+        }
         Operator::new(&actor, &self.reason).map_err(|error| {
             Failure::of(Exit::Usage, &error).hint("give --reason and --actor; both are journaled")
         })
@@ -102,7 +110,7 @@ impl AskFlags {
             session
                 .say(&printable(&format!("no guard is running at `{}`: this is one now", executor.target)));
             session.say("\n");
-            return Run::of_open(self.audit_key.clone()).run(session);
+            return run::retreat(self.audit_key.clone(), session);
         }
         Err(Failure::new(Exit::Inconclusive, "no guard is running: nobody takes the request now")
             .hint("it stays, and `laforge rollout run` takes it when it goes on"))

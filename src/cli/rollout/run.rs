@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::audit::entry::rollout::Rollout;
-use crate::audit::{AuditLog, LogReference, Reader};
+use crate::audit::entry::rollout::{Milestone, Rollout};
+use crate::audit::reader::RolloutRecord;
+use crate::audit::{AuditLog, Reader};
 use crate::cli::load::{self, AnchorFlags, LogPlace, Missing};
 use crate::cli::{Exit, Failure, Session, caller};
 use crate::config::Config;
-use crate::release::digest::Digest;
+use crate::release::digest::{ClaimedDigest, Digest};
 use crate::rollout::acceptance::JournalState;
 use crate::rollout::executor::Executor;
 use crate::rollout::guard::{Assignment, Due, End, Guard, GuardError, LogBook};
@@ -54,11 +55,6 @@ struct Here<'a> {
 }
 
 impl Run {
-    /// A guard over whatever is not over here.
-    pub(super) fn of_open(audit_key: Option<String>) -> Self {
-        Self { plan: None, anchor: AnchorFlags::strict(), audit_key, reverify: false }
-    }
-
     pub(in crate::cli) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let config = load::config(session)?;
         let executor = load::executor(&config)?;
@@ -77,13 +73,13 @@ impl Run {
         let bytes = self.bytes(&standing, here)?;
         let now = here.session.now();
         let remembered = |plan: &Digest| standing.of(plan);
-        let taken =
-            load::accept(&bytes, &self.anchor, here.config, &here.trust, &remembered, (here.session, now));
-        let plan = match taken {
-            Ok(plan) => plan,
-            // It ended while the log could not be written.
-            Err(refusal) => return self.finish_ended(&bytes, &standing, here)?.ok_or(refusal),
-        };
+        if planned(&bytes).is_some_and(|plan| standing.of(&plan) == JournalState::Ended)
+            && let Some(exit) = self.finish_ended(&bytes, here)?
+        {
+            return Ok(exit);
+        }
+        let plan =
+            load::accept(&bytes, &self.anchor, here.config, &here.trust, &remembered, (here.session, now))?;
         if let Some(open) = standing.open.as_ref().filter(|open| plan.proven().digest() != **open) {
             let message = format!("the rollout of plan {open} is not over at `{}`", here.executor.target);
             return Err(Failure::new(Exit::Integrity, message)
@@ -121,27 +117,31 @@ impl Run {
         place.open(Missing::IsRefused, &here.trust, environment, here.session, here.session.now())
     }
 
-    /// A plan that ended here and whose end the log lacks: it is appended now, and nothing else is done.
-    fn finish_ended(
-        &self,
-        bytes: &[u8],
-        standing: &Standing,
-        here: &Here<'_>,
-    ) -> Result<Option<Exit>, Failure> {
-        let Some(plan) = planned(bytes).filter(|plan| standing.of(plan) == JournalState::Ended) else {
-            return Ok(None);
-        };
-        let executor = here.executor;
-        let reading = Reading::open(&executor.state, &executor.target, &plan.claim())
-            .map_err(|error| failed(&error))?;
+    /// A plan that ended here and whose end the log lacks: it is appended now, and nothing else is done. The
+    /// plan has to be a pinned gate's, and the log to have seen its start: else nobody here ran it.
+    fn finish_ended(&self, bytes: &[u8], here: &Here<'_>) -> Result<Option<Exit>, Failure> {
+        let trust = &here.trust;
+        let proven = Envelope::parse(bytes)
+            .and_then(|envelope| envelope.verify_proof(&trust.gates, &trust.revoked, None))
+            .map_err(|error| Failure::of(Exit::Integrity, &error))?;
+        let (executor, plan) = (here.executor, proven.digest().claim());
+        let reading =
+            Reading::open(&executor.state, &executor.target, &plan).map_err(|error| failed(&error))?;
         let held = held(here)?;
+        check_anchors(reading.leaves(), &Anchor::of(&plan, &held)).map_err(|error| failed(&error))?;
+        let started = |record: &RolloutRecord| {
+            record.milestone == Milestone::Started && record.members.plan.digest == plan
+        };
+        if !held.iter().any(started) {
+            return Ok(None);
+        }
         let missing = missing_entries(reading.implied(), &held);
         if missing.is_empty() {
             return Ok(None);
         }
         let log = self.log(here)?;
-        let elsewhere = elsewhere(&log, bytes, here);
-        let mut book = LogBook { log, caller: caller::of(here.session), clock };
+        let elsewhere = Some(proven.reference().clone()).filter(|reference| reference.log_id != log.log_id());
+        let mut book = LogBook { log: Some(log), caller: caller::of(here.session), clock };
         for implied in &missing {
             let members = implied.members(reading.created()).map_err(|error| failed(&error))?;
             let members = Rollout { audit_entry: elsewhere.clone(), ..members };
@@ -156,24 +156,57 @@ impl Run {
     }
 }
 
-/// Where the plan's decision stands, when that is another log than the executor's own.
-fn elsewhere(log: &AuditLog, bytes: &[u8], here: &Here<'_>) -> Option<LogReference> {
-    let trust = &here.trust;
-    let proven = Envelope::parse(bytes).ok()?.verify_proof(&trust.gates, &trust.revoked, None).ok()?;
-    Some(proven.reference().clone()).filter(|reference| reference.log_id != log.log_id())
-}
-
 /// The digest of the plan in an envelope, as far as it is one.
 fn planned(bytes: &[u8]) -> Option<Digest> {
-    let envelope: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    Some(Digest::of_value(envelope.get("plan")?))
+    Some(planned_value(bytes)).filter(|plan| plan.is_object()).map(|plan| Digest::of_value(&plan))
+}
+
+fn planned_value(bytes: &[u8]) -> serde_json::Value {
+    let envelope: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+    envelope
+        .and_then(|mut envelope| envelope.get_mut("plan").map(serde_json::Value::take))
+        .unwrap_or_default()
 }
 
 /// What the own log holds of rollouts.
-fn held(here: &Here<'_>) -> Result<Vec<crate::audit::reader::RolloutRecord>, Failure> {
+fn held(here: &Here<'_>) -> Result<Vec<RolloutRecord>, Failure> {
     let failure = |error| load::audit_failure(&error);
     let place = LogPlace::of(None, None, here.config)?;
     Reader::open(&place.folder).and_then(|log| log.rollouts()).map_err(failure)
+}
+
+/// Goes back with the rollout that is not over here, and becomes its guard for that. Neither trust nor log
+/// nor the plan's proof is asked: the journal is this executor's own, and lowering waits for nothing.
+pub(super) fn retreat(audit_key: Option<String>, session: &Session) -> Result<Exit, Failure> {
+    let config = load::config(session)?;
+    let executor = load::executor(&config)?;
+    let lock = TargetLock::take(&executor.state, &executor.target).map_err(|error| failed(&error))?;
+    let standing = lock.standing().map_err(|error| failed(&error))?;
+    let open = standing.open.ok_or_else(|| Failure::usage("no rollout is under way"))?;
+    let journal = Journal::open(lock, &open, journal::schedule_of).map_err(|error| failed(&error))?;
+    let core = journal::unproven_core(&journal.created().envelope)
+        .map_err(|fault| Failure::of(Exit::Integrity, &fault))?;
+    let verb = Run { plan: None, anchor: AnchorFlags::strict(), audit_key, reverify: false };
+    let log = load::executor_trust(&config, session).and_then(|trust| {
+        let here = Here { config: &config, executor, trust, session };
+        Ok((verb.log(&here)?, held(&here)?))
+    });
+    let (log, held) = match log {
+        Ok((log, held)) => (Some(log), held),
+        Err(failure) => {
+            session.tell(&failure.render(session.paint));
+            session.tell("warning: the log takes nothing now; the way back does not wait for it\n");
+            (None, Vec::new())
+        }
+    };
+    let missing = missing_entries(journal.implied(), &held).into_iter().cloned().collect();
+    let assignment = Assignment {
+        core,
+        plan: Digest::of_value(&planned_value(&journal.created().envelope)),
+        slots: journal.created().slots.clone(),
+        elsewhere: None,
+    };
+    run_guard(assignment, Begun { journal, missing }, log, executor, session)
 }
 
 /// A journal, and what the log has still to hear of it.
@@ -197,6 +230,7 @@ fn begin(
     let journal = if standing.open.is_some() {
         Journal::open(lock, &digest, journal::schedule_of).map_err(|error| failed(&error))?
     } else {
+        refuse_unfinished(&held, &digest, here.executor)?;
         // A log that remembers a rollout whose journal is gone would be contradicted by a new one.
         check_anchors(&[], &anchors).map_err(|error| failed(&error))?;
         let schedule =
@@ -216,21 +250,63 @@ fn begin(
     Ok(Begun { journal, missing })
 }
 
-/// The guard, until the end.
+/// That the log has seen the end of every other rollout that was started at this target: a journal that is
+/// gone would else make an unfinished candidate the stable version.
+fn refuse_unfinished(
+    held: &[RolloutRecord],
+    plan: &ClaimedDigest,
+    executor: &Executor,
+) -> Result<(), Failure> {
+    let here = |record: &&RolloutRecord| {
+        record.members.target == executor.target && record.members.plan.digest != *plan
+    };
+    let ended = |of: &ClaimedDigest| {
+        held.iter().any(|record| {
+            record.members.plan.digest == *of
+                && matches!(record.milestone, Milestone::Completed | Milestone::RolledBack)
+        })
+    };
+    let started = held.iter().filter(here).map(|record| &record.members.plan.digest);
+    match started.filter(|of| !ended(of)).last() {
+        None => Ok(()),
+        Some(of) => Err(Failure::new(
+            Exit::Integrity,
+            format!(
+                "the log saw the start of plan {of} at `{}` and no end, and its journal is not here",
+                executor.target
+            ),
+        )
+        .hint(format!(
+            "bring the journal back to `{}`, and end that rollout first",
+            executor.state.display()
+        ))),
+    }
+}
+
+/// The guard over an accepted plan, until the end.
 fn guard(plan: &AcceptedPlan, begun: Begun, log: AuditLog, here: &Here<'_>) -> Result<Exit, Failure> {
-    let (proven, session) = (plan.proven(), here.session);
+    let proven = plan.proven();
     let reference = proven.reference();
-    let Begun { journal, missing } = begun;
     let assignment = Assignment {
         core: proven.core().clone(),
         plan: proven.digest(),
-        slots: journal.created().slots.clone(),
+        slots: begun.journal.created().slots.clone(),
         elsewhere: (reference.log_id != log.log_id()).then(|| reference.clone()),
     };
+    run_guard(assignment, begun, Some(log), here.executor, here.session)
+}
+
+fn run_guard(
+    assignment: Assignment,
+    begun: Begun,
+    log: Option<AuditLog>,
+    executor: &Executor,
+    session: &Session,
+) -> Result<Exit, Failure> {
+    let Begun { journal, missing } = begun;
     let book = LogBook { log, caller: caller::of(session), clock };
-    let tools =
-        tools::of(here.executor, &assignment, book).map_err(|error| Failure::of(Exit::Usage, &error))?;
-    let mut telling = Telling::new(session, &assignment);
+    let tools = tools::of(executor, &assignment, book).map_err(|error| Failure::of(Exit::Usage, &error))?;
+    let mut telling = Telling::new(session, &assignment, journal.state().stage.name());
     let mut guard = Guard::new(assignment, journal, tools, clock, &mut telling);
     missing.into_iter().for_each(|implied| guard.owe(implied));
     let end = guard.run();

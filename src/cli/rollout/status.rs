@@ -58,12 +58,14 @@ struct Found {
 }
 
 impl Status {
-    pub(in crate::cli) fn run(self, session: &Session) -> Result<Exit, Failure> {
+    pub(in crate::cli) fn run(mut self, session: &Session) -> Result<Exit, Failure> {
         let config = load::config(session)?;
         let executor = load::executor(&config)?;
         let mut shown = None;
         loop {
             let found = self.find(executor, session.now())?;
+            // The same one for as long as it is watched.
+            self.plan = Some(found.plan.clone());
             let exit = exit_of(&found.state.stage);
             let text = self.text(&found, session);
             if shown.as_ref() != Some(&text) {
@@ -90,7 +92,9 @@ impl Status {
         })?;
         let reading =
             Reading::open(&executor.state, &executor.target, plan).map_err(|error| failed(&error))?;
-        let view = View::read(reading.path()).filter(|view| view.length == reading.head().length);
+        // The journal is right; a view of anything else is none.
+        let same = |view: &View| view.length == reading.head().length && view.state == *reading.state();
+        let view = View::read(reading.path()).filter(same);
         let (plan, state) = (plan.to_string(), reading.state().clone());
         Ok(Found { plan, state, view, guarded: is_guarded(reading.path(), now) })
     }

@@ -1,4 +1,11 @@
 //! What a running guard tells its terminal: a live view where there is one, plain lines elsewhere.
+//!
+//! In: what the guard tells. Out: text on stderr, by a thread of its own: a terminal that is held, or a pipe
+//! that nobody reads, must not hold the guard. What it can't take is left out; the journal has all of it.
+
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -11,45 +18,88 @@ use crate::rollout::machine::Event;
 use crate::rollout::objective::Look;
 use crate::time::Timestamp;
 
+/// How many lines may wait to be written.
+const WAITING: usize = 256;
+/// How long the last ones may take.
+const LAST: Duration = Duration::from_secs(2);
+
 /// Tells what happens as it happens.
 pub(super) struct Telling<'a> {
     session: &'a Session,
-    live: ProgressBar,
-    last: Option<View>,
+    lines: Option<SyncSender<Line>>,
+    written: Receiver<()>,
     before: &'static str,
 }
 
+/// What is to be written.
+enum Line {
+    Text(String),
+    /// Told also where little is to be said.
+    Warning(String),
+    View(Box<View>),
+}
+
 impl<'a> Telling<'a> {
-    /// Says what is run, and draws where there is a terminal.
-    pub(super) fn new(session: &'a Session, assignment: &Assignment) -> Self {
-        let live = if session.draws() { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        live.set_style(
-            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
+    /// Says what is run, and draws where there is a terminal. `before` is the state that it is found in.
+    pub(super) fn new(session: &'a Session, assignment: &Assignment, before: &'static str) -> Self {
+        let (lines, taken) = mpsc::sync_channel(WAITING);
+        let (done, written) = mpsc::channel();
+        let writer = session.clone();
+        thread::spawn(move || {
+            write(&writer, &taken);
+            let _ = done.send(());
+        });
         let release = &assignment.core.release;
-        session.say(&printable(&format!(
-            "rolling out {} {} at {}: `{}` is on trial beside `{}`",
-            release.name,
-            release.version,
-            assignment.core.target,
-            assignment.slots.candidate,
-            assignment.slots.stable
+        let this = Self { session, lines: Some(lines), written, before };
+        this.line(Line::Text(format!(
+            "{}\n",
+            printable(&format!(
+                "rolling out {} {} at {}: `{}` is on trial beside `{}`",
+                release.name,
+                release.version,
+                assignment.core.target,
+                assignment.slots.candidate,
+                assignment.slots.stable
+            ))
         )));
-        session.say("\n");
-        Self { session, live, last: None, before: "Planned" }
+        this
     }
 
-    /// Leaves the last view on the terminal.
-    pub(super) fn end(&self) {
-        self.live.finish_and_clear();
-        if let Some(view) = self.last.as_ref().filter(|_| self.session.draws()) {
-            self.session.say(&report::view(view, self.session.paint));
+    /// Writes what waits, if it can be written.
+    pub(super) fn end(&mut self) {
+        self.lines = None;
+        let _ = self.written.recv_timeout(LAST);
+    }
+
+    fn line(&self, line: Line) {
+        if let Some(lines) = &self.lines {
+            // Full: nobody reads.
+            let _ = lines.try_send(line);
         }
     }
+}
 
-    /// Above the live view, or just there.
-    fn say(&self, text: &str) {
-        self.live.suspend(|| self.session.say(text));
+/// Writes lines as they come, above the view where there is a terminal.
+fn write(session: &Session, lines: &Receiver<Line>) {
+    let live = if session.draws() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+    live.set_style(
+        ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    let mut last = None;
+    for line in lines {
+        match line {
+            Line::Text(text) => live.suspend(|| session.say(&text)),
+            Line::Warning(text) => live.suspend(|| session.tell(&text)),
+            Line::View(view) => {
+                live.set_message(report::view(&view, session.paint));
+                live.tick();
+                last = Some(view);
+            }
+        }
+    }
+    live.finish_and_clear();
+    if let Some(view) = last.filter(|_| session.draws()) {
+        session.say(&report::view(&view, session.paint));
     }
 }
 
@@ -68,19 +118,15 @@ impl Watcher for Telling<'_> {
         let (after, outcome, paint) = (&told.step.next, told.step.outcome, self.session.paint);
         let line = report::line(at, &moment, self.before, after, outcome, paint);
         self.before = after.stage.name();
-        self.say(&line);
+        self.line(Line::Text(line));
     }
 
     fn trouble(&mut self, what: &str) {
-        let paint = self.session.paint;
-        self.live.suspend(|| {
-            self.session.tell(&format!("{}: {}\n", paint.tone(Tone::Warning, "warning"), printable(what)));
-        });
+        let warning = self.session.paint.tone(Tone::Warning, "warning");
+        self.line(Line::Warning(format!("{warning}: {}\n", printable(what))));
     }
 
     fn view(&mut self, view: &View) {
-        self.live.set_message(report::view(view, self.session.paint));
-        self.live.tick();
-        self.last = Some(view.clone());
+        self.line(Line::View(Box::new(view.clone())));
     }
 }

@@ -92,6 +92,8 @@ impl GatewayApi {
         let epoch = base.saturating_add(epoch);
         let mut route = first.clone();
         for _ in 0..TRIES {
+            // An epoch that somebody wrote there must not keep the candidate's traffic: then it stays.
+            let epoch = if weight == Some(Weight::ZERO) { epoch.max(route.epoch) } else { epoch };
             if route.epoch > epoch {
                 return Err(DriverError::Fenced { epoch, fence: route.epoch });
             }

@@ -164,6 +164,8 @@ impl Traffic for Nginx {
         if let Some(Split { plan: Some(plan), epoch: fence, .. }) = written
             && plan == self.plan
             && fence > epoch
+            // An epoch that somebody wrote there must not keep the candidate's traffic.
+            && weight != Weight::ZERO
         {
             return Err(DriverError::Fenced { epoch, fence });
         }

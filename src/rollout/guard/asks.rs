@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "the folder between a guard and its operators")]
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -77,11 +77,11 @@ impl Asks {
     }
 
     /// The requests that are there, oldest first; those that are none are put aside.
-    pub(super) fn waiting(&self) -> Vec<Ask> {
+    pub fn waiting(&self) -> Vec<Ask> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let named = |entry: io::Result<fs::DirEntry>| {
             let path = entry.ok()?.path();
-            (path.extension().is_some_and(|it| it == "json") && path.is_file()).then_some(path)
+            (path.extension().is_some_and(|it| it == "json")).then_some(path)
         };
         let mut files: Vec<PathBuf> = entries.filter_map(named).take(MOST_FILES).collect();
         let written = |file: &PathBuf| fs::metadata(file).and_then(|meta| meta.modified()).ok();
@@ -91,8 +91,7 @@ impl Asks {
 
     /// Reads one. What is no request would be found again for ever, so it is renamed.
     fn read(&self, file: &Path) -> Option<Ask> {
-        let small = fs::metadata(file).is_ok_and(|meta| meta.len() <= MOST_BYTES);
-        let ask = small.then(|| fs::read(file).ok()).flatten();
+        let ask = small_file(file);
         let ask = ask.and_then(|bytes| json::decode::<Ask>(&bytes).ok());
         if let Some(ask) = ask.filter(|ask| self.file(&ask.nonce) == file) {
             return Some(ask);
@@ -111,6 +110,18 @@ impl Asks {
     fn file(&self, nonce: &str) -> PathBuf {
         self.folder.join(format!("{nonce}.json"))
     }
+}
+
+/// A file's bytes, if it is one itself (no link, no pipe, no device) and small: whoever may write to the
+/// folder can neither make the reader wait nor have it read something else.
+pub(super) fn small_file(path: &Path) -> Option<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file =
+        OpenOptions::new().read(true).custom_flags(i32::try_from(flags.bits()).ok()?).open(path).ok()?;
+    let meta = file.metadata().ok().filter(|meta| meta.is_file() && meta.len() <= MOST_BYTES)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).ok()?);
+    file.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 impl Guard<'_> {

@@ -194,7 +194,7 @@ pub(super) struct Hands {
     pub(super) probes: Sender<u64>,
     pub(super) counts: Sender<CountOrder>,
     pub(super) entries: Sender<Due>,
-    pub(super) alarms: Sender<Alarm>,
+    pub(super) alarms: Sender<String>,
     fence: Arc<AtomicU64>,
 }
 
@@ -209,7 +209,7 @@ impl Hands {
             // Nobody waits for a start or a size to be woken. The view says it too; somebody who can't be
             // called is no reason to stop.
             alarms: hand(programs.clone(), &tell, |programs, alarm, _| {
-                drop(programs.commands.alarm(&word(alarm), &programs.variables));
+                drop(programs.commands.alarm(&alarm, &programs.variables));
             }),
             programs: hand(programs, &tell, run),
             probes: hand(probe, &tell, |probe, epoch, tell| {

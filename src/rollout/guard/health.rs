@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::release::digest::ClaimedDigest;
 use crate::rollout::driver::DriverError;
+use crate::rollout::machine::event::Runs;
 use crate::rollout::machine::{Event, Stage};
 
 use super::hands::{Program, ProgramOrder, Purpose, TrafficOrder, give};
@@ -68,8 +69,11 @@ impl Guard<'_> {
                 return Err(GuardError::Unread(error.to_string()));
             }
             Err(error) => {
-                self.watcher.trouble(&error.to_string());
-                self.senses.trouble("program", error.to_string());
+                let text = error.to_string();
+                if !self.senses.troubles().contains(&text) {
+                    self.watcher.trouble(&text);
+                }
+                self.senses.trouble("program", text);
                 if !of_stable {
                     self.senses.health = None;
                 }
@@ -84,6 +88,12 @@ impl Guard<'_> {
             return if planned { self.begin() } else { Ok(()) };
         }
         let runs = self.assignment.runs_candidate(&digests);
+        if runs == Runs::Other {
+            let found: Vec<String> = digests.iter().map(ToString::to_string).collect();
+            let text = format!("`{slot}` runs {}, and the plan deploys something else", found.join(", "));
+            self.watcher.trouble(&text);
+            self.senses.trouble("runs", text);
+        }
         match &mut self.senses.health {
             Some(health) if health.epoch == epoch => health.runs = Some(runs),
             _ => return Ok(()),

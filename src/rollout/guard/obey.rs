@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audit::entry::rollout::Milestone;
 use crate::rollout::driver::exec::Progress;
 use crate::rollout::journal::Told;
 use crate::rollout::machine::state::Leg;
-use crate::rollout::machine::{Command, Event, Stage, State, Weight};
+use crate::rollout::machine::{Cause, Command, Event, Stage, State, Weight};
 
 use super::book::waits_for_the_log;
 use super::hands::{ProgramOrder, Purpose, TrafficOrder, give, word};
@@ -34,6 +35,11 @@ impl Guard<'_> {
         if told.step.entry.is_some()
             && let Some(implied) = self.journal.implied().last().cloned()
         {
+            if let (Milestone::Paused, Some(cause)) = (implied.milestone, implied.cause)
+                && cause != Cause::Operator
+            {
+                give(&self.hands.alarms, format!("paused-{cause}"));
+            }
             self.owe(implied);
         }
         for command in &told.step.commands {
@@ -75,7 +81,7 @@ impl Guard<'_> {
             }
             Command::Alarm { alarm } => {
                 self.watcher.trouble(&format!("alarm: {}", word(alarm)));
-                give(&self.hands.alarms, alarm);
+                give(&self.hands.alarms, word(alarm));
             }
         }
     }
@@ -149,6 +155,15 @@ impl Guard<'_> {
         if let Some(window) = stage.window().filter(|window| window.opens <= now) {
             let every = self.count_every();
             let due = self.senses.counted_at.is_none_or(|counted| instant.duration_since(counted) >= every);
+            let (id, silent) = (self.journal.state().windows, self.schedule_missing());
+            let unanswered =
+                self.senses.counted_at.is_some_and(|asked| instant.duration_since(asked) >= silent);
+            if unanswered && self.senses.busy.contains(&Busy::Counting) {
+                // Metrics that don't answer are missing, however long each question may take.
+                self.senses.trouble("metrics", "the metrics do not answer".to_owned());
+                self.senses.counted_at = Some(instant);
+                return self.tell(Event::MetricsMissing { window: id });
+            }
             if due && !self.senses.busy.contains(&Busy::Counting) && self.senses.verdict.is_none() {
                 self.senses.counted_at = Some(instant);
                 self.count(*window, now);
@@ -163,6 +178,11 @@ impl Guard<'_> {
         let limit = Duration::from_secs(self.journal.schedule().deadlines.confirm_seconds);
         let held = stage.window().is_some() || matches!(stage, Stage::Paused { .. } | Stage::Applying { .. });
         held && self.senses.unread_since.is_some_and(|since| now.duration_since(since) >= limit)
+    }
+
+    /// After how long without an answer the metrics are missing.
+    fn schedule_missing(&self) -> Duration {
+        Duration::from_secs(self.journal.schedule().deadlines.missing_seconds)
     }
 
     /// Counts twice a scrape: a breach is seen soon after it can be.

@@ -151,6 +151,7 @@ impl Senses {
             Event::WindowVerdict { .. } | Event::WindowEnd { .. } | Event::Breach { .. } => counted,
             Event::MetricsMissing { .. } => Seen { troubles: self.troubles(), ..counted },
             Event::MigrationFailed
+            | Event::HealthReport { .. }
             | Event::HealthFailed
             | Event::LatencyBudgetExceeded
             | Event::DriverError

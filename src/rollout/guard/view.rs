@@ -4,8 +4,9 @@
 //! back to decide anything, and where it and the journal differ the journal is right.
 #![expect(clippy::disallowed_methods, reason = "the view is a file")]
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use crate::json;
 use crate::rollout::machine::{State, Weight};
 use crate::rollout::objective::{Breach, Measured, Unclear};
 use crate::time::Timestamp;
+
+use super::asks::small_file;
 
 /// The file in a rollout's folder.
 const FILE: &str = "view.json";
@@ -70,12 +73,18 @@ impl View {
     /// The system's own.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         let partial = folder.join(".view.json");
-        fs::write(&partial, json::canonical(&serde_json::json!(self)))?;
+        // Made anew each time: what somebody laid there, a link or a pipe, is never opened.
+        match fs::remove_file(&partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+        file.write_all(&json::canonical(&serde_json::json!(self)))?;
         fs::rename(&partial, folder.join(FILE))
     }
 
     /// Reads it, where there is one that can be read.
     pub fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()
+        serde_json::from_slice(&small_file(&folder.join(FILE))?).ok()
     }
 }

@@ -97,11 +97,27 @@ impl Guard<'_> {
                 give(&self.hands.traffic, order);
                 Ok(())
             }
+            Some(event @ Event::MetricsMissing { .. }) if current => {
+                let sides = self.assignment.sides(&self.senses.stable_runs);
+                let digest = sides.candidate.digest.unwrap_or_default();
+                let text = format!("a series of {digest} has no sample: {}", self.series_of(passed));
+                self.watcher.trouble(&text);
+                self.senses.trouble("metrics", text);
+                self.tell_of(counted.epoch, event, None)
+            }
             // Late bad news counts, late good news never.
             Some(event @ Event::Breach { .. }) => self.tell_of(counted.epoch, event, None),
             Some(event) if current => self.tell_of(counted.epoch, event, None),
             _ => Ok(()),
         }
+    }
+
+    /// The series of a step's objectives, as the plan has them.
+    fn series_of(&self, passed: usize) -> String {
+        let rung = self.journal.schedule().rung(passed);
+        let objectives = self.assignment.objectives(rung.budgets.iter().map(|budget| budget.id.as_str()));
+        let series: Vec<String> = objectives.into_iter().map(|it| it.ratio_metric.total).collect();
+        series.join(", ")
     }
 
     fn tell_troubles(&mut self, counts: &[Counts]) {
@@ -128,7 +144,10 @@ impl Guard<'_> {
             min_samples: budget.min_samples,
         });
         // A pause shows what it was for.
-        let watched = state.stage.window().is_some() || state.stage.pause().is_some();
+        let watched = !matches!(
+            state.stage,
+            Stage::Planned | Stage::Migrating { .. } | Stage::WarmingUp { .. } | Stage::Applying { .. }
+        );
         let look = &self.senses.look;
         View {
             at: (self.clock)(),

@@ -77,7 +77,7 @@ impl Implied {
     pub fn members(&self, created: &Created) -> Result<Rollout, JournalError> {
         let size = replay::carries(&created.envelope, &created.plan_digest);
         let size = size.map_err(JournalError::Envelope)?;
-        let core = replay::core(&created.envelope).map_err(JournalError::Envelope)?;
+        let core = replay::unproven_core(&created.envelope).map_err(JournalError::Envelope)?;
         Ok(Rollout {
             plan: PlanView { digest: created.plan_digest.clone(), size },
             release: core.release,

@@ -166,12 +166,15 @@ pub(super) fn check_envelope(created: &Created) -> Result<(), JournalError> {
 /// # Errors
 /// [`Fault`] where it is no envelope, or its plan contradicts itself.
 pub fn schedule_of(envelope: &[u8]) -> Result<Schedule, Fault> {
-    let core = core(envelope)?;
+    let core = unproven_core(envelope)?;
     Schedule::of_core(&core).map_err(|error| Fault::Schedule(Box::new(error)))
 }
 
 /// The plan core in an envelope, of which nothing is believed.
-pub(super) fn core(envelope: &[u8]) -> Result<RecordedCore, Fault> {
+///
+/// # Errors
+/// [`Fault`] where it is none.
+pub fn unproven_core(envelope: &[u8]) -> Result<RecordedCore, Fault> {
     let wire: Carrier = json::decode(envelope)?;
     RecordedCore::deserialize(&wire.plan).map_err(Fault::Unknown)
 }

@@ -86,9 +86,13 @@ impl Instance {
         let mut told = ordered.into_iter().skip(base).map(|(_, count)| count);
         let (mut last, mut grown) = (told.next()?, Count::default());
         for next in told {
-            // After a restart the counters begin at 0.
-            let reset = next.total < last.total || next.bad < last.bad;
-            let before = if reset { Count::default() } else { last };
+            // After a restart both counters begin at 0; where the bad ones alone fall, theirs did, and the
+            // total goes on: what was counted before is never counted again.
+            let restarted = next.total < last.total;
+            let before = Count {
+                bad: if restarted || next.bad < last.bad { 0 } else { last.bad },
+                total: if restarted { 0 } else { last.total },
+            };
             grown.bad = grown.bad.saturating_add(next.bad.saturating_sub(before.bad));
             grown.total = grown.total.saturating_add(next.total.saturating_sub(before.total));
             last = next;

@@ -1,7 +1,7 @@
 //! Attacks that this design itself invites.
 
 use super::Attack;
-use super::State::{Later, Partly, Tried};
+use super::State::{Later, Tried};
 
 /// Attacks that this design itself invites.
 pub(super) const INVITED: &[Attack] = &[
