@@ -28,6 +28,7 @@ mod progress;
 mod render;
 mod reports;
 mod rollout;
+mod runtime;
 mod schema;
 mod session;
 mod sign;
@@ -114,6 +115,8 @@ enum Verb {
     Rollout(rollout::Rollout),
     /// Print an accepted plan as manifests of Argo Rollouts, Flagger, the Gateway API or Kubernetes
     Render(render::Render),
+    /// The service that engines ask which shift traffic themselves: Argo Rollouts, Flagger
+    Runtime(runtime::Runtime),
     /// Print the JSON Schema of a document kind
     Schema(schema::Schema),
     #[command(external_subcommand)]
@@ -121,7 +124,7 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 8] = ["explain", "waive", "trust", "runtime", "studio", "doctor", "completions", "man"];
+const LATER: [&str; 7] = ["explain", "waive", "trust", "studio", "doctor", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -205,6 +208,7 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Audit(verb) => verb.run(session),
         Verb::Rollout(verb) => verb.run(session),
         Verb::Render(verb) => verb.run(session),
+        Verb::Runtime(verb) => verb.run(session),
         Verb::Schema(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }

@@ -4,6 +4,8 @@
 //! folder, or a [`DocumentError`] with the place. What no issue has built yet is refused by name:
 //! nothing is parsed and ignored. Not checked here: whether the paths exist.
 
+mod key_source;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -18,9 +20,12 @@ use crate::plan::{RolloutError, RolloutRequest, exact};
 use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
 use crate::release::document::InlineRelease;
+use crate::rollout::executor::runtime::RuntimeSection;
 use crate::rollout::executor::{Executor, ExecutorSection};
 use crate::rollout::render::RenderSection;
 use crate::yaml::{DocumentError, Place, Source, Spanned};
+
+pub use key_source::{KeySource, KeySourceError};
 
 /// The file that is looked for in the folder where the program runs.
 pub const FILE: &str = "laforge.yaml";
@@ -46,6 +51,8 @@ pub struct Config {
     pub executor: Option<Executor>,
     /// What rendered manifests need and no plan names.
     pub render: Option<RenderSection>,
+    /// What the service needs that engines ask.
+    pub runtime: Option<RuntimeSection>,
     rollout: Option<RolloutSection>,
     source: Source,
 }
@@ -92,37 +99,6 @@ pub struct ConfiguredLog {
     pub filesystems: Vec<String>,
 }
 
-/// Where a secret key comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// `env:NAME`: an environment variable that holds a PEM text.
-    Environment(String),
-    /// `file:PATH`: a PEM file.
-    File(PathBuf),
-}
-
-/// A text that names no source of a key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a source of a key: expected `env:NAME` or `file:PATH`")]
-pub struct KeySourceError(String);
-
-impl KeySource {
-    /// Reads `env:NAME` or `file:PATH`; the path is relative to `folder`.
-    ///
-    /// # Errors
-    /// [`KeySourceError`] with the text.
-    pub fn parse(text: &str, folder: &Path) -> Result<Self, KeySourceError> {
-        let name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        match text.split_once(':') {
-            Some(("env", variable)) if !variable.is_empty() && variable.bytes().all(name) => {
-                Ok(Self::Environment(variable.to_owned()))
-            }
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(folder.join(path))),
-            _ => Err(KeySourceError(text.to_owned())),
-        }
-    }
-}
-
 /// The defaults of a repository: release, evidence, trust, policies, log and rollout.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a configuration document")]
@@ -157,6 +133,8 @@ struct Document {
     executor: Option<ExecutorSection>,
     /// What rendered manifests need and no plan names.
     render: Option<RenderSection>,
+    /// What the service needs that engines ask for verdicts.
+    runtime: Option<RuntimeSection>,
 }
 
 /// A path, or the release itself.
@@ -280,6 +258,10 @@ impl Config {
         let reader = Reader { source, folder };
         reader.check_kind(&document)?;
         reader.refuse_unbuilt(&document)?;
+        let target = document.rollout.as_ref().and_then(|rollout| rollout.target.as_ref());
+        let target = target.map(|target| target.value.as_str());
+        let executor = reader.executor(document.executor.as_ref(), target)?;
+        let runtime = document.runtime.map(|section| section.resolved(folder, executor.as_ref(), target));
         let policies = document
             .policies
             .iter()
@@ -291,8 +273,9 @@ impl Config {
             trust: document.trust.as_ref().map(|path| reader.path(path)),
             policies: policies.collect(),
             audit: document.audit.as_ref().map(|section| reader.log(section)).transpose()?,
-            executor: reader.executor(document.executor.as_ref(), document.rollout.as_ref())?,
+            executor,
             render: document.render,
+            runtime,
             rollout: document.rollout,
             source: source.clone(),
         })
@@ -353,9 +336,8 @@ impl Reader<'_> {
     fn executor(
         &self,
         section: Option<&ExecutorSection>,
-        rollout: Option<&RolloutSection>,
+        target: Option<&str>,
     ) -> Result<Option<Executor>, DocumentError> {
-        let target = rollout.and_then(|rollout| rollout.target.as_ref()).map(|target| target.value.as_str());
         section.map(|section| Executor::read(section, target, self.source, self.folder)).transpose()
     }
 

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod release;
 pub mod report;
 pub mod rollout;
+pub mod serve;
 pub mod signing;
 pub mod source;
 pub mod time;

@@ -20,6 +20,7 @@ pub mod promotion;
 pub mod refusal;
 pub mod render;
 pub mod simulate;
+pub mod verdict;
 pub mod wire;
 
 pub use acceptance::Acceptance;

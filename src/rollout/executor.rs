@@ -5,6 +5,8 @@
 //! folder, or the place of what is wrong. Not checked here: whether anything answers. Spec:
 //! `rollout.md` section 3.
 
+pub mod runtime;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

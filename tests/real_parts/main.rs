@@ -30,3 +30,4 @@ mod server;
 mod service;
 mod services;
 mod table;
+mod verdicts;

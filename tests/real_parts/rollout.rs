@@ -4,7 +4,7 @@
 //! lost (none but those that the candidate itself failed).
 
 mod refused;
-mod site;
+pub mod site;
 
 use std::fs;
 use std::time::Duration;

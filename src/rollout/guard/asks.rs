@@ -77,7 +77,7 @@ impl Asks {
     }
 
     /// The requests that are there, oldest first; those that are none are put aside.
-    pub(super) fn waiting(&self) -> Vec<Ask> {
+    pub fn waiting(&self) -> Vec<Ask> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let named = |entry: io::Result<fs::DirEntry>| {
             let path = entry.ok()?.path();
