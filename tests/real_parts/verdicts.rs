@@ -104,15 +104,17 @@ fn verdict(query: &str) -> (String, Value) {
     (found["result"].as_str().unwrap().to_owned(), found)
 }
 
-fn plan(site: &Site) -> Value {
-    serde_json::from_str(&site.wrote("plan.json")).unwrap()
+/// The digest, in hex, that the plan's first of `deploys` has.
+fn digest(site: &Site) -> String {
+    let plan: Value = serde_json::from_str(&site.wrote("plan.json")).unwrap();
+    let subjects = plan["plan"]["subject"].as_array().unwrap();
+    let deployed = subjects.iter().find(|subject| subject["name"] == plan["plan"]["deploys"][0]).unwrap();
+    deployed["digest"]["sha256"].as_str().unwrap().to_owned()
 }
 
 /// The candidate of the plan, scraped twice before anybody asks it for anything.
 fn candidate(site: &Site) -> Service {
-    let plan = plan(site);
-    let digest = plan["plan"]["subject"][0]["digest"]["sha256"].as_str().unwrap().to_owned();
-    let service = Service::start(CANDIDATE, &digest);
+    let service = Service::start(CANDIDATE, &digest(site));
     scraped(&service);
     service
 }
@@ -151,8 +153,7 @@ fn argo_is_told_pass_breach_or_that_nobody_knows() {
             "why": "0 of 300 requests were bad, 20000 ppm may be",
         });
         assert_eq!((result.as_str(), &found["objectives"][0]), ("pass", &first));
-        let subject = &plan(&site)["plan"]["subject"][0];
-        assert_eq!(found["candidate"]["digest"], subject["digest"]["sha256"]);
+        assert_eq!(found["candidate"]["digest"], digest(&site));
         assert!(found["plan"].as_str().unwrap().starts_with("sha256:"));
         assert_eq!(verdict("window=1m&step=0").0, "pass");
         assert_eq!(post("/v1/argo/verdict?window=1m", "", "{}").json()["result"], "pass");

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn starts_while_the_plan_is_in_force_and_nobody_stopped_it() {
-        let start = |now: &str, stopped| at(now, Migrated::NotPlanned, stopped, Known::start);
+        let start = |now: &str, stopped| at(now, Migrated::NotPlanned, stopped, |known| known.start());
         assert_eq!(start(NOON, None), allowed("the plan is in force"));
         assert_eq!(start("2026-11-24T15:59:59Z", None), allowed("the plan is in force"));
         assert_eq!(start("2026-11-24T16:00:00Z", None), held("the plan ended at 2026-11-24T16:00:00Z"));
