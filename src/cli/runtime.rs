@@ -20,7 +20,7 @@ use crate::rollout::metrics::prometheus::Prometheus;
 use crate::serve::{self, Desk, Memory, MemoryError, Source};
 use crate::time::{self, Timestamp};
 
-use super::load::{self, AnchorFlags};
+use super::load::{self, AnchorFlags, Whereabouts};
 use super::{Exit, Failure, Session};
 
 /// Serve verdicts to Argo Rollouts and gates to Flagger, of one plan; the engine shifts the traffic.
@@ -81,12 +81,12 @@ impl Runtime {
 
     fn serve(&self, runtime: Configured, config: &Config, session: &Session) -> Result<Exit, Failure> {
         let trust = load::executor_trust(config, session)?;
-        let place = (runtime.environment.as_str(), runtime.target.as_str());
+        let place = Whereabouts { environment: &runtime.environment, target: &runtime.target };
         let bytes = session.read(&self.plan, Exit::Usage)?;
         // Whether a guard of our own ran it is not asked: it is an engine that runs it here.
         let absent = |_: &Digest| JournalState::Absent;
         let now = session.now();
-        let plan = load::accept_at(place, &bytes, &self.anchor, (config, &trust), &absent, (session, now))?;
+        let plan = load::accept_for(place, &bytes, &self.anchor, config, &trust, &absent, (session, now))?;
         let metrics =
             Prometheus::new(&runtime.prometheus).map_err(|error| Failure::of(Exit::Usage, &error))?;
         let memory = Memory::of(&runtime.state, &runtime.target, &plan.proven().digest());
