@@ -20,7 +20,7 @@ use crate::rollout::metrics::prometheus::Prometheus;
 use crate::serve::{self, Desk, Memory, MemoryError, Source};
 use crate::time::{self, Timestamp};
 
-use super::load::{self, AnchorFlags};
+use super::load::{self, AnchorFlags, Whereabouts};
 use super::{Exit, Failure, Session};
 
 /// Serve verdicts to Argo Rollouts and gates to Flagger, of one plan; the engine shifts the traffic.
@@ -81,7 +81,7 @@ impl Runtime {
 
     fn serve(&self, runtime: Configured, config: &Config, session: &Session) -> Result<Exit, Failure> {
         let trust = load::executor_trust(config, session)?;
-        let place = load::Whereabouts { environment: &runtime.environment, target: &runtime.target };
+        let place = Whereabouts { environment: &runtime.environment, target: &runtime.target };
         let bytes = session.read(&self.plan, Exit::Usage)?;
         // Whether a guard of our own ran it is not asked: it is an engine that runs it here.
         let absent = |_: &Digest| JournalState::Absent;
