@@ -278,3 +278,48 @@ fn a_resume_that_waits_for_metrics_is_in_no_rollbacks_way() {
         let _ = resume.wait();
     });
 }
+
+/// The log says that a rollout began here and not that it ended, and its journal is gone: its candidate, on
+/// trial with all traffic, would be the next plan's stable.
+#[test]
+fn no_plan_begins_while_the_log_knows_of_another_that_is_not_over() {
+    let test = "attacks::no_plan_begins_while_the_log_knows_of_another_that_is_not_over";
+    at(test, "  monitor: {windowSeconds: 60, maxExtensions: 1}", |site| {
+        let load = site.load(Duration::from_secs(45));
+        let mut guard = site.guard();
+        site.wait_for("Monitoring");
+        guard.kill();
+        fs::rename(journal(&site), site.path().join("gone")).unwrap();
+        site.laforge(&["deploy", "--ttl", "3h", "-o", "next.json"]).ends(0);
+        let said = site.laforge(&["rollout", "run", "next.json"]);
+        assert_eq!(said.code, 13, "{}{}", said.stdout, said.stderr);
+        assert_eq!(site.entries(), ["rollout.started"]);
+        drop(load);
+    });
+}
+
+/// A request is a file; a link to one that never ends (`/proc/kmsg` is a regular file of 0 bytes) is none.
+#[test]
+fn a_request_that_is_a_link_stops_no_guard() {
+    at("attacks::a_request_that_is_a_link_stops_no_guard", LONG_WINDOW, |site| {
+        let _guard = site.guard();
+        site.wait_for("Observing");
+        let requests = journal(&site).join("requests");
+        fs::create_dir_all(&requests).unwrap();
+        let link = Command::new("ln").args(["-s", "/proc/kmsg"]).arg(requests.join("aa.json")).status();
+        assert!(link.unwrap().success());
+        sleep(Duration::from_secs(2));
+        goes_back(&site);
+    });
+}
+
+/// The guard takes 64 KiB and no more, and whoever asks is told that the request stays.
+#[test]
+fn a_request_that_is_too_long_is_refused_by_whoever_makes_it() {
+    at("attacks::a_request_that_is_too_long_is_refused_by_whoever_makes_it", LONG_WINDOW, |site| {
+        let _guard = site.guard();
+        site.wait_for("Observing");
+        let said = site.laforge(&["rollout", "pause", "--reason", &"x".repeat(120_000)]);
+        assert_eq!(said.code, 2, "left for the guard, it is put aside and never answered: {}", said.stderr);
+    });
+}
