@@ -86,7 +86,7 @@ executor:
 pub struct Site {
     folder: TempDir,
     pub haproxy: Server,
-    _prometheus: Server,
+    pub prometheus: Server,
     _stable: Child,
 }
 
@@ -127,7 +127,7 @@ impl Site {
             ],
             || ask(9090, "/-/ready").is_ok_and(|answer| answer.status == 200),
         );
-        let site = Self { folder, haproxy, _prometheus: prometheus, _stable: stable };
+        let site = Self { folder, haproxy, prometheus, _stable: stable };
         site.laforge(&["deploy", "-o", "plan.json"]).ends(0);
         site
     }
