@@ -242,3 +242,20 @@ fn what_remains_is_what_a_program_counts_or_unknown() {
         assert_eq!(said(counted("echo no ss >&2; exit 1")), "`sh` ended with 1: no ss");
     });
 }
+
+/// The file's epoch is anybody's who may write it, and one above the guard's own is none that a guard gave:
+/// a raise may stop there, a way back must not.
+#[test]
+fn a_forged_epoch_in_the_file_is_in_no_lowerings_way() {
+    beside(&["nginx"], "nginx::a_forged_epoch_in_the_file_is_in_no_lowerings_way", || {
+        let front = Front::start();
+        let mut driver = front.driver();
+        driver.set(weight(20), 4).unwrap();
+        comes(&mut driver, 20);
+        let forged = front.file().replace("epoch=4", "epoch=9007199254740991");
+        fs::write(front.path("laforge.conf"), forged).unwrap();
+        assert!(matches!(driver.set(weight(80), 5), Err(DriverError::Fenced { .. })));
+        driver.set(weight(0), 5).unwrap();
+        comes(&mut driver, 0);
+    });
+}

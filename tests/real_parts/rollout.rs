@@ -3,6 +3,7 @@
 //! What is asked of each: how it ends, how far the candidate came, what the log says, and which requests were
 //! lost (none but those that the candidate itself failed).
 
+mod attacks;
 mod refused;
 pub mod site;
 

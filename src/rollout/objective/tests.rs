@@ -168,6 +168,24 @@ fn counters_are_subtracted_and_aware_of_restarts() {
     assert_eq!(grown(vec![]), None);
 }
 
+/// A counter of bad ones that falls beside a total that grows is no restart: taken for one, the whole total
+/// of the process's life counts as requests of this window, and any share of errors is diluted away.
+#[test]
+fn a_counter_of_bad_ones_that_falls_alone_adds_no_requests() {
+    let sample = |scrape: i64| {
+        let so_many = u64::try_from(scrape).unwrap();
+        // A million answers in the process's life; 10 a scrape in this window, half of them bad.
+        let (bad, total) = (100 + 5 * so_many, 1_000_000 + 10 * so_many);
+        // Once a series with 60 bad ones, and as many in all, is dropped by the client's library.
+        let dropped = if scrape > 30 { 6 } else { 0 };
+        Sample { at: at(scrape * INTERVAL), bad: Some(bad - dropped), total: Some(total - dropped) }
+    };
+    let candidate = Instance { scraped: Scraped::Up, samples: (0..=60).map(sample).collect() };
+    let grown = candidate.growth(at(0), at(300), Duration::seconds(INTERVAL)).unwrap();
+    assert!(grown.total <= 600, "there were 600 requests: {grown:?}");
+    assert!(!passes(&[candidate]), "half of them were bad");
+}
+
 /// P12: whatever is wrong with the series, it is no pass.
 #[test]
 fn nothing_but_positive_evidence_passes() {
