@@ -34,7 +34,7 @@ pub(super) async fn verdict(State(desk): State<Arc<Desk>>, RawQuery(query): RawQ
     };
     let looked = desk.look(&watch, PATIENCE).await;
     let body = found(&desk, question.step, &looked);
-    let members = json!({"result": &body["result"], "why": &body["why"], "step": question.step});
+    let members = json!({"result": body.get("result"), "why": body.get("why"), "step": question.step});
     tell(looked.span.until, "verdict", members);
     answer(StatusCode::OK, "application/json", body.to_string())
 }

@@ -267,7 +267,7 @@ fn refuse_unfinished(
         })
     };
     let started = held.iter().filter(here).map(|record| &record.members.plan.digest);
-    match started.filter(|of| !ended(of)).last() {
+    match started.rev().find(|of| !ended(of)) {
         None => Ok(()),
         Some(of) => Err(Failure::new(
             Exit::Integrity,
