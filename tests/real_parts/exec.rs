@@ -106,8 +106,10 @@ fn what_a_program_leaves_running_is_left_and_not_waited_for() {
 fn variables_are_those_of_the_rollout_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("variables");
-    let print =
-        format!("env | grep -E '^LAFORGE_([SVDIPA]|REL)' | sort > {}; env | grep -c ^PATH= >> {0}", file.display());
+    let print = format!(
+        "env | grep -E '^LAFORGE_([SVDIPA]|REL)' | sort > {}; env | grep -c ^PATH= >> {0}",
+        file.display()
+    );
     let section =
         CommandsSection { scale: shell(&print), alarm: shell(&print), ..CommandsSection::default() };
     let commands = Commands::new(&section, LONG);

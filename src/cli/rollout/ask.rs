@@ -86,6 +86,10 @@ impl AskFlags {
                     return Err(Failure::new(Exit::Inconclusive, "the guard has not answered yet")
                         .hint("the request stays: it is taken as soon as the guard looks; `rollout status -w` shows it"));
                 }
+                // It was gone already, or goes now.
+                Answer::Waiting if !is_guarded(reading.path(), session.now()) => {
+                    return self.alone(verb, executor, session);
+                }
                 Answer::Waiting => thread::sleep(EVERY),
             }
         }

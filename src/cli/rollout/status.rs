@@ -24,7 +24,7 @@ use super::history::failure as failed;
 /// How often `-w` looks.
 const EVERY: Duration = Duration::from_millis(500);
 /// A guard that has not shown itself for so long is none.
-const SHOWN_WITHIN: TimeDelta = TimeDelta::seconds(5);
+const SHOWN_WITHIN: TimeDelta = TimeDelta::seconds(3);
 
 /// Where the rollout at this target stands; with -w until it ends or pauses.
 #[derive(Debug, Args)]
