@@ -72,11 +72,15 @@ impl At {
 pub(super) fn failure(error: &JournalError) -> Failure {
     let exit = match error.exit_class() {
         ExitClass::Integrity => Exit::Integrity,
+        _ if matches!(error, JournalError::Held { .. }) => Exit::NoDecision,
         _ => Exit::Usage,
     };
     let failure = Failure::of(exit, error);
     match error {
         JournalError::Absent { .. } => failure.hint("`laforge rollout history` without a digest names those that are there"),
+        JournalError::Held { .. } => {
+            failure.hint("`laforge rollout status` shows what it does; `rollout pause` and `rollback` ask it")
+        }
         JournalError::Store { .. } if exit != Exit::Integrity => Failure::of(Exit::NoDecision, error),
         _ if exit == Exit::Integrity => failure.hint(
             "nothing was changed: compare what runs with the last line that holds, and keep the folder as it is",
