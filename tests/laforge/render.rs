@@ -98,19 +98,19 @@ fn a_plan_that_is_not_accepted_comes_out_for_nobody() {
     render(&example, &[&gateway[..], &["--target", "elsewhere"]].concat())
         .ends(13)
         .says("the plan is for target `production`, this executor for `elsewhere`")
-        .says("the plan is not accepted at step 8 of 8");
+        .says("step 8 of a plan's acceptance refused it");
     render(&example, &[&gateway[..], &["--environment", "staging", "--target", "production"]].concat())
         .ends(13)
         .says("the plan is for environment `production`");
     example.write("plan.json", &plan.replacen("\"maxRatioPpm\":20000", "\"maxRatioPpm\":30000", 1));
-    render(&example, &gateway).ends(13).says("not accepted at step 1 of 8");
+    render(&example, &gateway).ends(13).says("step 1 of a plan's acceptance refused it");
     example.write("plan.json", "{}");
-    render(&example, &gateway).ends(13).says("not accepted at step 0 of 8");
+    render(&example, &gateway).ends(13).says("step 0 of a plan's acceptance refused it");
     example.write("plan.json", &plan);
     // A trust of another gate pins nothing of this one.
     example.run(&["init", "other"]).ends(0);
     example.edit("laforge.yaml", "trust: trust.yaml", "trust: other/trust.yaml");
-    render(&example, &gateway).ends(13).says("not accepted at step 3 of 8");
+    render(&example, &gateway).ends(13).says("step 3 of a plan's acceptance refused it");
 }
 
 #[test]
@@ -122,7 +122,11 @@ fn a_fork_has_to_be_excluded_or_openly_accepted() {
         config.lines().filter(|line| !line.starts_with("audit:")).map(|line| format!("{line}\n")).collect();
     example.write("elsewhere.yaml", &without);
     let elsewhere = ["--config", "elsewhere.yaml", "render", "gateway-api", "plan.json"];
-    example.run(&elsewhere).ends(13).says("not accepted at step 6 of 8").says("say --accept-unanchored");
+    example
+        .run(&elsewhere)
+        .ends(13)
+        .says("step 6 of a plan's acceptance refused it")
+        .says("--accept-unanchored takes it all the same");
     let accepted = example.run(&[&elsewhere[..], &["--accept-unanchored"]].concat()).ends_with_data();
     assert!(accepted.stderr.contains("L0: fork not excluded"), "{}", accepted.stderr);
 }

@@ -166,7 +166,7 @@ fn the_command_takes_the_preview_that_deploy_prints_and_nothing_else() {
     let other = run_in(home.path(), &["rollout", "simulate", "other.json"]);
     assert!(other.code == 2 && other.stderr.contains("neither a plan nor the preview"), "{}", other.stderr);
     let later = run_in(home.path(), &["rollout", "run", "plan.json"]);
-    assert!(later.code == 2 && later.stderr.contains("`laforge rollout run` is not built yet"));
+    assert!(later.code == 2 && later.stderr.contains("this machine is no executor"));
 }
 
 #[test]
