@@ -145,7 +145,7 @@ fn a_plan_that_was_rolled_back_and_a_journal_that_was_touched_are_refused() {
         site.laforge(&["rollout", "run"]).ends(13);
         let first = whole.lines().next().unwrap();
         fs::write(&file, format!("{first}\n")).unwrap();
-        site.laforge(&["rollout", "run"]).ends(13).says("shorter");
+        site.laforge(&["rollout", "run"]).ends(13).says("of the audit log has seen");
         site.laforge(&["rollout", "verify-journal"]).ends(13);
         fs::write(&file, &whole).unwrap();
         site.laforge(&["rollout", "rollback", "--reason", "enough"]).ends(10);
