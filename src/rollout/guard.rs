@@ -158,12 +158,29 @@ impl<'a> Guard<'a> {
         }
     }
 
+    /// Goes back, and never on: nothing that could raise is told before, whatever the requests' folder says.
+    ///
+    /// # Errors
+    /// As [`Guard::run`].
+    pub fn go_back(mut self, ask: &Ask) -> Result<End, GuardError> {
+        let operator = ask.operator.clone();
+        let event = match self.stage() {
+            Stage::Planned => Event::Cancel(operator),
+            // On its way already: what is read first is only ever lowered.
+            stage if !stage.is_live() || matches!(stage, Stage::RollingBack { .. }) => return self.run(),
+            _ => Event::Rollback(operator),
+        };
+        self.senses.begun = true;
+        self.tell_of(ask.epoch, event, Some(ask.nonce.clone()))?;
+        self.run()
+    }
+
     /// Runs to the end.
     ///
     /// # Errors
     /// [`GuardError`]: it has stopped before; the journal is open.
     pub fn run(mut self) -> Result<End, GuardError> {
-        if !self.stage().is_terminal() {
+        if !self.stage().is_terminal() && !self.senses.begun {
             self.look_first();
         }
         loop {
@@ -290,7 +307,7 @@ impl<'a> Guard<'a> {
             released.into_iter().for_each(|command| self.carry_out(command));
             return Ok(());
         };
-        if first {
+        if first && matches!(self.stage(), Stage::Migrating { .. }) {
             // Nothing was touched yet, and nothing is.
             return Err(GuardError::Log(error));
         }

@@ -70,7 +70,7 @@ impl AskFlags {
         asks.leave(&ask)
             .map_err(|error| Failure::io(Exit::NoDecision, "write to", reading.path(), &error))?;
         if !is_guarded(reading.path(), session.now()) {
-            return self.alone(verb, executor, session);
+            return self.alone(&ask, executor, session);
         }
         let began = Instant::now();
         loop {
@@ -88,7 +88,7 @@ impl AskFlags {
                 }
                 // It was gone already, or goes now.
                 Answer::Waiting if !is_guarded(reading.path(), session.now()) => {
-                    return self.alone(verb, executor, session);
+                    return self.alone(&ask, executor, session);
                 }
                 Answer::Waiting => thread::sleep(EVERY),
             }
@@ -109,12 +109,12 @@ impl AskFlags {
     }
 
     /// Nobody guards the target. Going back must not wait; the rest would touch nothing by itself.
-    fn alone(&self, verb: Verb, executor: &Executor, session: &Session) -> Result<Exit, Failure> {
-        if verb == Verb::Rollback {
+    fn alone(&self, ask: &Ask, executor: &Executor, session: &Session) -> Result<Exit, Failure> {
+        if ask.verb == Verb::Rollback {
             session
                 .say(&printable(&format!("no guard is running at `{}`: this is one now", executor.target)));
             session.say("\n");
-            return run::retreat(self.audit_key.clone(), session);
+            return run::retreat(ask, self.audit_key.clone(), session);
         }
         Err(Failure::new(Exit::Inconclusive, "no guard is running: nobody takes the request now")
             .hint("it stays, and `laforge rollout run` takes it when it goes on"))

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::rollout::acceptance::JournalState;
 use crate::rollout::executor::Executor;
-use crate::rollout::guard::{Assignment, Due, End, Guard, GuardError, LogBook};
+use crate::rollout::guard::{Ask, Assignment, Due, End, Guard, GuardError, LogBook};
 use crate::rollout::journal::{
     self, Anchor, Created, Implied, Journal, Reading, Standing, TargetLock, check_anchors, missing_entries,
 };
@@ -177,7 +177,7 @@ fn held(here: &Here<'_>) -> Result<Vec<RolloutRecord>, Failure> {
 
 /// Goes back with the rollout that is not over here, and becomes its guard for that. Neither trust nor log
 /// nor the plan's proof is asked: the journal is this executor's own, and lowering waits for nothing.
-pub(super) fn retreat(audit_key: Option<String>, session: &Session) -> Result<Exit, Failure> {
+pub(super) fn retreat(ask: &Ask, audit_key: Option<String>, session: &Session) -> Result<Exit, Failure> {
     let config = load::config(session)?;
     let executor = load::executor(&config)?;
     let lock = TargetLock::take(&executor.state, &executor.target).map_err(|error| failed(&error))?;
@@ -206,7 +206,7 @@ pub(super) fn retreat(audit_key: Option<String>, session: &Session) -> Result<Ex
         slots: journal.created().slots.clone(),
         elsewhere: None,
     };
-    run_guard(assignment, Begun { journal, missing }, log, executor, session)
+    run_guard(assignment, Begun { journal, missing }, log, Some(ask), (executor, session))
 }
 
 /// A journal, and what the log has still to hear of it.
@@ -293,15 +293,16 @@ fn guard(plan: &AcceptedPlan, begun: Begun, log: AuditLog, here: &Here<'_>) -> R
         slots: begun.journal.created().slots.clone(),
         elsewhere: (reference.log_id != log.log_id()).then(|| reference.clone()),
     };
-    run_guard(assignment, begun, Some(log), here.executor, here.session)
+    run_guard(assignment, begun, Some(log), None, (here.executor, here.session))
 }
 
+/// `back`: who asked for the way back, which is then all that is done.
 fn run_guard(
     assignment: Assignment,
     begun: Begun,
     log: Option<AuditLog>,
-    executor: &Executor,
-    session: &Session,
+    back: Option<&Ask>,
+    (executor, session): (&Executor, &Session),
 ) -> Result<Exit, Failure> {
     let Begun { journal, missing } = begun;
     let book = LogBook { log, caller: caller::of(session), clock };
@@ -309,7 +310,10 @@ fn run_guard(
     let mut telling = Telling::new(session, &assignment, journal.state().stage.name());
     let mut guard = Guard::new(assignment, journal, tools, clock, &mut telling);
     missing.into_iter().for_each(|implied| guard.owe(implied));
-    let end = guard.run();
+    let end = match back {
+        Some(ask) => guard.go_back(ask),
+        None => guard.run(),
+    };
     telling.end();
     match end {
         Ok(End::Completed) => Ok(Exit::Holds),
