@@ -17,7 +17,7 @@ use crate::rollout::executor::runtime::{Runtime as Configured, RuntimeError};
 use crate::rollout::guard::{Ask, Verb};
 use crate::rollout::machine::Operator;
 use crate::rollout::metrics::prometheus::Prometheus;
-use crate::serve::{self, Desk, Memory, MemoryError, Source};
+use crate::serve::runtime::{self, Desk, Memory, MemoryError, Source};
 use crate::time::{self, Timestamp};
 
 use super::load::{self, AnchorFlags, Whereabouts};
@@ -101,7 +101,7 @@ impl Runtime {
             plan.proven().digest(),
             time::to_seconds(until)
         ));
-        serve::serve(listener, &Arc::new(desk)).map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+        runtime::serve(listener, &Arc::new(desk)).map_err(|error| Failure::of(Exit::NoDecision, &error))?;
         Ok(Exit::Holds)
     }
 

@@ -13,7 +13,7 @@ use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::problem::Problem;
+use super::super::problem::Problem;
 
 /// Bytes of a body.
 const MOST_BYTES: usize = 64 * 1024;

@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::super::problem::{Problem, answer};
 use super::desk::Desk;
-use super::problem::{Problem, answer};
 
 pub(super) async fn alive() -> Response {
     answer(StatusCode::OK, "text/plain", "alive\n".to_owned())

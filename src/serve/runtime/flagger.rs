@@ -12,12 +12,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
+use super::super::problem::{Problem, answer};
+use super::super::server::excerpt;
 use super::body::{Webhook, webhook};
 use super::desk::Desk;
-use super::excerpt;
 use super::journal::tell;
 use super::memory::MemoryError;
-use super::problem::{Problem, answer};
 use crate::rollout::verdict::gates::{Answer, Shown};
 
 /// How long the metrics may take: rendered webhooks wait 5 s.

@@ -5,7 +5,7 @@
 
 use chrono::Duration;
 
-use super::excerpt;
+use super::super::server::excerpt;
 use crate::rollout::verdict::{WindowError, window};
 
 /// What is asked for.
