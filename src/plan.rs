@@ -4,6 +4,7 @@
 //! completes it to a [`PlanCore`], whose digest names it (`formats.md` section 8, `rollout.md` 3).
 //! [`RecordedCore`] is a core read back: claims, until an envelope around it is accepted.
 
+pub mod cause;
 pub mod draft;
 pub mod exact;
 pub mod members;
@@ -11,7 +12,9 @@ pub mod objectives;
 pub mod phases;
 pub mod recorded;
 pub mod request;
+pub mod selector;
 
+pub use cause::Cause;
 pub use draft::{LimitedBy, Mode, PlanCore, PlanDraft, Validity, Verdict, Verification};
 pub use recorded::RecordedCore;
 pub use request::{RolloutError, RolloutFlags, RolloutRequest, RolloutSection};

@@ -106,6 +106,16 @@ impl Folder {
         self.sub(name)
     }
 
+    /// The same folder, opened once more and locked until that is dropped; none while somebody else has it.
+    pub(super) fn lock(&self) -> Result<Option<Self>, AuditError> {
+        let again = self.sub(".")?;
+        match sys::flock(&again.fd, sys::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(again)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(self.failed("lock", ".")(error)),
+        }
+    }
+
     /// The same folder, as the one that names are shown relative to.
     pub(super) fn into_root(self) -> Self {
         Self { shown: String::new(), ..self }

@@ -188,7 +188,7 @@ impl AcceptanceFlags {
                 .hint("name one with --trust, or `trust:` in laforge.yaml"));
         }
         let trust = load::trust(&flags, config, session)?;
-        let bytes = session.read(plan, Exit::Usage)?;
+        let bytes = session.read_file(plan)?;
         let place = load::Whereabouts { environment: &environment, target: &target };
         // What is rendered is run elsewhere, and nothing is remembered of it here.
         let journal = |_: &Digest| JournalState::Absent;

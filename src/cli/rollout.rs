@@ -4,6 +4,7 @@ mod ask;
 mod history;
 mod reverify;
 mod run;
+mod signals;
 mod simulate;
 mod status;
 mod told;

@@ -82,7 +82,7 @@ impl Runtime {
     fn serve(&self, runtime: Configured, config: &Config, session: &Session) -> Result<Exit, Failure> {
         let trust = load::executor_trust(config, session)?;
         let place = Whereabouts { environment: &runtime.environment, target: &runtime.target };
-        let bytes = session.read(&self.plan, Exit::Usage)?;
+        let bytes = session.read_file(&self.plan)?;
         // Whether a guard of our own ran it is not asked: it is an engine that runs it here.
         let absent = |_: &Digest| JournalState::Absent;
         let now = session.now();
@@ -115,7 +115,7 @@ impl Runtime {
 
     /// Leaves a request beside what the service remembers. The plan needn't be in force any more.
     fn ask(&self, runtime: &Configured, session: &Session) -> Result<Exit, Failure> {
-        let bytes = session.read(&self.plan, Exit::Usage)?;
+        let bytes = session.read_file(&self.plan)?;
         let envelope: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
         let plan = envelope.as_ref().and_then(|envelope| envelope.get("plan")).map(Digest::of_value);
         let plan = plan.ok_or_else(|| {

@@ -235,8 +235,10 @@ impl Session {
 fn refuse_pipe(path: &Path) -> Result<(), Failure> {
     let failure = |error: io::Error| Failure::io(Exit::Usage, "read", path, &error);
     let kind = fs::metadata(path).map_err(failure)?.file_type();
-    match kind.is_fifo() || kind.is_socket() {
-        true => Err(failure(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe or a socket"))),
-        false => Ok(()),
+    let refuse = |what| Err(failure(io::Error::new(io::ErrorKind::InvalidInput, what)));
+    match (kind.is_fifo() || kind.is_socket(), kind.is_char_device() || kind.is_block_device()) {
+        (true, _) => refuse("it is a pipe or a socket"),
+        (_, true) => refuse("it is a device"),
+        (false, false) => Ok(()),
     }
 }

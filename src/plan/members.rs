@@ -7,6 +7,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cause::{self, Cause};
+
 /// `release` of a core.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -293,34 +295,11 @@ pub struct PauseCondition {
     pub id: String,
     /// In which phases, by id.
     pub phases: Vec<String>,
-    /// For which causes.
+    /// For which causes; an operator's pause needs no condition.
+    #[serde(deserialize_with = "cause::planned")]
     pub causes: Vec<Cause>,
     /// What to do about it.
     pub recommend: Recommendation,
-}
-
-/// Why a rollout is paused (an operator's pause needs no condition).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Cause {
-    /// The migration failed.
-    Migration,
-    /// The candidate is not well.
-    Health,
-    /// A budget is spent.
-    Breach,
-    /// A series is absent.
-    Missing,
-    /// Too little was seen.
-    Inconclusive,
-    /// Stable is not well either.
-    Environment,
-    /// Another weight than commanded.
-    Drift,
-    /// A driver did not answer.
-    Driver,
-    /// The plan has ended.
-    Expired,
 }
 
 /// What to do about a pause.

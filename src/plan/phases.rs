@@ -3,8 +3,9 @@
 //! The four phases are always there; without a command the migration is passed at once
 //! (`rollout.md` sections 2 and 3).
 
+use super::Cause;
 use super::members::{
-    BackendRef, Cause, HttpGet, MigrationMode, PauseCondition, Phase, Recommendation, Rollback,
+    BackendRef, HttpGet, MigrationMode, PauseCondition, Phase, Recommendation, Rollback,
     RollbackAction, SchemaFate, Slot, Step, Strategy, StrategyType,
 };
 use super::objectives::{ERROR, LATENCY};

@@ -3,18 +3,21 @@
 //!
 //! In: a [`Journal`], an [`Assignment`] out of an accepted plan, the [`Tools`] of this executor, what
 //! operators ask. Out: how it ended; on the way commands, entries of the audit log, a [`View`]. One
-//! thread decides; whatever takes time or may hang is a hand's ([`hands`]), and an answer that comes too
+//! thread decides; whatever takes time or may hang is a worker's ([`workers`]), and an answer that comes too
 //! late is of an old epoch. Killed at any moment it comes back by T26. Spec: `rollout.md` section 2.
 
 pub mod asks;
 pub mod assignment;
 mod book;
-mod hands;
+mod ending;
+mod execute;
 mod health;
-mod obey;
-mod senses;
+mod pending;
+pub(in crate::rollout) mod reading;
+mod observed;
 mod view;
 mod window;
+mod workers;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -23,7 +26,6 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use crate::audit::AuditError;
-use crate::audit::entry::rollout::Rollout;
 use crate::audit::reader::Line;
 use crate::rollout::journal::{Implied, Journal, JournalError, Notice, Told};
 use crate::rollout::machine::step::Alarm;
@@ -33,13 +35,14 @@ use crate::time::Timestamp;
 
 pub use asks::{Ask, Asks, Verb};
 pub use assignment::Assignment;
-pub use book::{Due, LogBook};
-pub use hands::{Programs, Sides, Tools};
+pub use book::{Due, LogBook, Records};
+pub use ending::{Interrupt, is_stopped};
 pub use view::{Shown, View};
+pub use workers::{Programs, Sides, Tools};
 
 use book::{Book, Written};
-use hands::{Hands, Sighting, give};
-use senses::{Busy, Senses};
+use pending::{Busy, Pending};
+use workers::{Observation, Workers, give};
 
 /// How often the guard wakes when nothing is seen.
 const TICK: Duration = Duration::from_millis(50);
@@ -77,6 +80,16 @@ pub enum GuardError {
     /// The log never took an entry.
     #[error("the audit log does not take the rollout's entries")]
     Log(#[source] AuditError),
+    /// Somebody asked the guard itself to end: the weights stay as they are, and nobody watches them.
+    #[error("the guard was ended in the state `{stage}`, with the candidate at {actual} % of the traffic ({target} % commanded)")]
+    Interrupted {
+        /// The state.
+        stage: &'static str,
+        /// The candidate's share as it was last read.
+        actual: Weight,
+        /// The share that was last commanded.
+        target: Weight,
+    },
 }
 
 /// Who is told what happens.
@@ -93,19 +106,20 @@ pub trait Watcher {
 pub struct Guard<'a> {
     assignment: Assignment,
     journal: Journal,
-    hands: Hands,
-    seen: Receiver<Sighting>,
+    workers: Workers,
+    seen: Receiver<Observation>,
     asks: Asks,
     nonces: BTreeSet<String>,
     /// The epoch of the last line before this guard.
     found_epoch: u64,
     book: Book,
-    senses: Senses,
+    pending: Pending,
     soon: VecDeque<Event>,
     log_error: Option<AuditError>,
     programs: Programs,
     interval: TimeDelta,
     clock: fn() -> Timestamp,
+    interrupt: Interrupt,
     watcher: &'a mut dyn Watcher,
     shown_at: Option<Instant>,
     asked_at: Option<Instant>,
@@ -123,36 +137,39 @@ impl<'a> Guard<'a> {
         let (nonces, found_epoch) = (nonces(&journal), journal.state().epoch);
         let asks = Asks::of(journal.path());
         let (programs, interval) = (tools.programs.clone(), tools.metrics.interval());
-        let (hands, seen) = Hands::of(tools);
+        let (workers, seen) = Workers::of(tools);
         Self {
             assignment,
             journal,
-            hands,
+            workers,
             seen,
             asks,
             nonces,
             found_epoch,
             book: Book::default(),
-            senses: Senses::new(),
+            pending: Pending::new(),
             soon: VecDeque::new(),
             log_error: None,
             programs,
             interval,
             clock,
+            interrupt: Interrupt::default(),
             watcher,
             shown_at: None,
             asked_at: None,
         }
     }
 
+    /// What ends this guard, from another thread.
+    pub fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
     /// Owes the log an entry: one that follows now, or one that it lacks since a guard was killed between
     /// line and entry.
     pub fn owe(&mut self, implied: Implied) {
-        match implied.members(self.journal.created()) {
-            Ok(members) => {
-                let members = Rollout { audit_entry: self.assignment.elsewhere.clone(), ..members };
-                self.book.owe(Due { implied, members });
-            }
+        match Due::of(implied, self.journal.created(), self.assignment.elsewhere.as_ref()) {
+            Ok(due) => self.book.owe(due),
             // The envelope was checked when the journal was opened.
             Err(error) => self.watcher.trouble(&error.to_string()),
         }
@@ -170,7 +187,7 @@ impl<'a> Guard<'a> {
             stage if !stage.is_live() || matches!(stage, Stage::RollingBack { .. }) => return self.run(),
             _ => Event::Rollback(operator),
         };
-        self.senses.begun = true;
+        self.pending.begun = true;
         self.tell_of(ask.epoch, event, Some(ask.nonce.clone()))?;
         self.run()
     }
@@ -180,8 +197,11 @@ impl<'a> Guard<'a> {
     /// # Errors
     /// [`GuardError`]: it has stopped before; the journal is open.
     pub fn run(mut self) -> Result<End, GuardError> {
-        if !self.stage().is_terminal() && !self.senses.begun {
-            self.look_first();
+        match self.stage() {
+            // Its candidate may still run, if a guard was killed before it had stopped it.
+            Stage::RolledBack => self.stop_again(),
+            stage if stage.is_terminal() || self.pending.begun => {}
+            _ => self.look_first(),
         }
         loop {
             self.write_entries()?;
@@ -189,10 +209,11 @@ impl<'a> Guard<'a> {
                 self.show(Instant::now());
                 return Ok(end);
             }
+            self.end_if_asked()?;
             match self.seen.recv_timeout(TICK) {
                 Ok(seen) => self.take(seen)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                // Every hand is gone, which none does by itself.
+                // Every worker is gone, which none does by itself.
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
             }
             self.take_asks()?;
@@ -220,7 +241,7 @@ impl<'a> Guard<'a> {
             Stage::Expired => End::Expired,
             _ => return None,
         };
-        (self.book.is_clear() && !self.senses.busy.contains(&Busy::Stopping)).then_some(end)
+        (self.book.is_clear() && !self.pending.busy.contains(&Busy::Stopping)).then_some(end)
     }
 
     /// Tells the machine something in the present epoch.
@@ -234,20 +255,20 @@ impl<'a> Guard<'a> {
         let before = self.journal.state().clone();
         let occurrence = Occurrence { epoch, event };
         self.nonces.extend(nonce.clone());
-        let seen = if nonce.is_none() { self.senses.seen(&occurrence.event) } else { None };
+        let seen = if nonce.is_none() { self.pending.seen(&occurrence.event) } else { None };
         let notice = Notice { occurrence: occurrence.clone(), observed_at: now, nonce, seen };
         let told = match self.journal.receive(notice, now) {
             Ok(told) => told,
             Err(error) => return Err(self.give_up(error)),
         };
-        self.watcher.told(now, &told, &occurrence.event, &self.senses.look);
+        self.watcher.told(now, &told, &occurrence.event, &self.pending.look);
         if let (Event::Start { .. }, Outcome::Refused(why)) = (&occurrence.event, told.step.outcome) {
             return Err(GuardError::NotStarted(why));
         }
         if before.stage.name() != told.step.next.stage.name() || before.epoch != told.step.next.epoch {
-            self.senses.turned(&told.step.next);
+            self.pending.turned(&told.step.next);
         }
-        self.obey(&before, &told);
+        self.execute(&before, &told);
         self.show(Instant::now());
         Ok(())
     }
@@ -261,32 +282,32 @@ impl<'a> Guard<'a> {
         }
         // Above whatever is on its way.
         let epoch = self.epoch() + 1;
-        self.hands.fence(epoch);
-        give(&self.hands.traffic, hands::TrafficOrder::Set { weight: Weight::ZERO, epoch });
+        self.workers.fence(epoch);
+        give(&self.workers.traffic, workers::TrafficOrder::Set { weight: Weight::ZERO, epoch });
         self.watcher.trouble("the journal can't be written: the candidate's traffic is ordered to 0");
         let deadline = Instant::now() + GIVEN_UP_WITHIN;
-        // The hands end with the guard, so it waits for the answer to that order, and no other.
+        // The workers end with the guard, so it waits for the answer to that order, and no other.
         while let Some(rest) = deadline.checked_duration_since(Instant::now()) {
             match self.seen.recv_timeout(rest) {
-                Ok(Sighting::Set { epoch: of, result: Ok(()) }) if of == epoch => {
+                Ok(Observation::Set { epoch: of, result: Ok(()) }) if of == epoch => {
                     return GuardError::Journal(error);
                 }
-                Ok(Sighting::Set { epoch: of, .. }) if of == epoch => break,
+                Ok(Observation::Set { epoch: of, .. }) if of == epoch => break,
                 Ok(_) => {}
                 Err(_) => break,
             }
         }
         self.watcher.trouble("the candidate's traffic may NOT be at 0: lower it by hand");
-        give(&self.hands.alarms, hands::word(Alarm::NotLowered));
+        give(&self.workers.alarms, workers::word(Alarm::NotLowered));
         // The call ends with the guard, too.
         std::thread::sleep(CALLED_WITHIN);
         GuardError::Journal(error)
     }
 
-    /// Hands the next entry to the log. After the end it is asked for a minute and no longer.
+    /// Workers the next entry to the log. After the end it is asked for a minute and no longer.
     fn write_entries(&mut self) -> Result<(), GuardError> {
         if let Some(due) = self.book.next(Instant::now()) {
-            give(&self.hands.entries, due);
+            give(&self.workers.entries, due);
         }
         match (self.log_error.take(), self.stage().is_terminal() && self.book.is_hopeless()) {
             (Some(error), true) => Err(GuardError::Log(error)),
@@ -302,7 +323,7 @@ impl<'a> Guard<'a> {
         let written = self.book.answered(&result, Instant::now());
         let Err(error) = result else {
             self.log_error = None;
-            self.senses.clear_trouble("log");
+            self.pending.clear_trouble("log");
             let released = self.book.release(self.epoch());
             released.into_iter().for_each(|command| self.carry_out(command));
             return Ok(());
@@ -315,7 +336,7 @@ impl<'a> Guard<'a> {
         if written == (Written::Failed { tries: 1 }) {
             self.watcher.trouble(&text);
         }
-        self.senses.trouble("log", text);
+        self.pending.trouble("log", text);
         self.log_error = Some(error);
         Ok(())
     }

@@ -8,7 +8,6 @@
 //! Bad news counts however late it comes; good news counts only with the current epoch and window.
 //! Not checked here: who an operator is, and that an event is about this plan (the journal's).
 
-pub mod cause;
 pub mod event;
 pub mod history;
 mod paused;
@@ -21,13 +20,15 @@ pub mod step;
 mod turn;
 mod watch;
 
-pub use cause::Cause;
 pub use event::{Event, Occurrence, Operator};
 pub use history::History;
 pub use row::Row;
 pub use schedule::{Rung, Schedule};
 pub use state::{Pause, Phase, Retreat, Stage, State, Weight, Window};
-pub use step::{Command, Entry, Ignored, Outcome, Refusal, Step};
+pub use step::{Command, Ignored, Outcome, Refusal, Step};
+
+pub use crate::audit::entry::rollout::Milestone;
+pub use crate::plan::Cause;
 
 use crate::time::Timestamp;
 

@@ -15,7 +15,7 @@ mod world;
 use serde::Serialize;
 
 use crate::rollout::machine::event::Source;
-use crate::rollout::machine::{Cause, Command, Entry, Event, Outcome, State, Weight};
+use crate::rollout::machine::{Cause, Command, Milestone, Event, Outcome, State, Weight};
 use crate::rollout::objective::{Breach, Count, Measured, Unclear};
 use crate::time::Timestamp;
 
@@ -23,6 +23,7 @@ pub use planned::{NoPlan, Planned};
 pub use scenario::Scenario;
 
 use guard::{Guard, Told};
+use scenario::Change;
 use world::{World, seconds};
 
 /// A simulation that has not ended by then never does.
@@ -68,7 +69,7 @@ pub struct TraceRow {
     pub outcome: String,
     /// The audit log's entry.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub entry: Option<Entry>,
+    pub entry: Option<Milestone>,
     /// What was done.
     pub commands: Vec<Command>,
     /// What the candidate counted.
@@ -119,7 +120,7 @@ pub fn simulate(planned: &Planned, scenario: &Scenario) -> Simulation {
         },
     };
     let mut changes = scenario.changes.iter().peekable();
-    while !run.is_over(changes.peek().is_none()) {
+    while !run.is_over(changes.peek().map(|(_, change)| change)) {
         while let Some((_, change)) = changes.next_if(|(at, _)| planned.start + *at <= run.world.now) {
             run.world.happen(change);
             if let Some(event) = run.guard.asked(change, &run.world) {
@@ -146,10 +147,10 @@ impl Run<'_> {
         u64::try_from((self.world.now - self.start).num_seconds()).unwrap_or(0)
     }
 
-    /// Whether nothing can happen any more.
-    fn is_over(&self, quiet: bool) -> bool {
+    /// Whether nothing can happen any more; `next` is what the script still has.
+    fn is_over(&self, next: Option<&Change>) -> bool {
         let stage = &self.guard.history.state().stage;
-        let stuck = stage.pause().is_some_and(|pause| pause.deadline.is_none()) && quiet;
+        let stuck = stage.pause().is_some_and(|pause| pause.deadline.is_none()) && next.is_none();
         // A step after the pause, so that what is on its way arrives.
         let settled = stuck && stage.pause().is_some_and(|pause| self.world.now > pause.since + seconds(120));
         stage.is_terminal() || settled || self.elapsed() > HORIZON_SECONDS

@@ -4,6 +4,7 @@
 //! lost (none but those that the candidate itself failed).
 
 mod attacks;
+mod latency;
 mod refused;
 pub mod site;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use super::namespace::beside;
 use super::parts::tell;
-use site::{Guard, Site, until};
+use site::{Front, Guard, Site, until};
 
 /// Longer than any of these rollouts takes.
 const LONG: Duration = Duration::from_secs(45);
@@ -24,48 +25,97 @@ fn site(test: &str, rollout: &str, body: impl FnOnce(Site)) {
 #[test]
 fn a_good_candidate_gets_20_then_80_then_all_and_no_request_is_lost() {
     site("a_good_candidate_gets_20_then_80_then_all_and_no_request_is_lost", "", |site| {
+        completes(&site);
+    });
+}
+
+/// A good candidate: 20, 80, 100, and no request lost.
+fn completes(site: &Site) {
+    let load = site.load(LONG);
+    site.guard().ends(0);
+    assert_eq!(site.laforge(&["rollout", "status", "-w"]).code, 0);
+    let status = site.status();
+    assert_eq!((&status["state"]["stage"]["name"], site.highest()), (&"Completed".into(), 100));
+    assert_eq!(site.causes(), Vec::<String>::new());
+    assert_eq!(site.entries(), ["rollout.started", "rollout.completed"]);
+    let commanded: Vec<u64> =
+        site.history().iter().filter_map(|line| line["stateAfter"]["target"].as_u64()).collect();
+    let mut steps = commanded;
+    steps.dedup();
+    assert_eq!(steps, [0, 20, 80, 100]);
+    let load = load.join().unwrap();
+    tell(&format!("a good candidate: {} requests, {} lost\n", load.sent, load.lost()));
+    assert_eq!(load.lost(), 0, "{:?} {:?}", load.answers, load.failures);
+    site.laforge(&["rollout", "verify-journal"]).ends(0);
+    site.laforge(&["audit", "verify"]).ends(0);
+}
+
+/// nginx splits by chance: what a fifth of the load gives in eight seconds is enough nearly always.
+fn behind_nginx(test: &str, body: impl FnOnce(Site)) {
+    let rollout = "  windowSeconds: 8\n  monitor: {windowSeconds: 8, maxExtensions: 1}";
+    beside(&["nginx", "prometheus"], &format!("rollout::{test}"), || body(Site::behind(Front::Nginx, rollout)));
+}
+
+#[test]
+fn behind_nginx_a_good_candidate_gets_20_then_80_then_all_and_no_request_is_lost() {
+    let test = "behind_nginx_a_good_candidate_gets_20_then_80_then_all_and_no_request_is_lost";
+    behind_nginx(test, |site| completes(&site));
+}
+
+#[test]
+fn behind_nginx_a_candidate_with_5_percent_errors_pauses_at_20_and_rolls_back() {
+    let test = "behind_nginx_a_candidate_with_5_percent_errors_pauses_at_20_and_rolls_back";
+    behind_nginx(test, |site| stopped_at_20(&site, "errors=0.05", "breach"));
+}
+
+#[test]
+fn a_guard_that_is_asked_to_end_says_what_it_leaves() {
+    site("a_guard_that_is_asked_to_end_says_what_it_leaves", "", |site| {
         let load = site.load(LONG);
+        let mut guard = site.guard();
+        site.wait_for("Observing");
+        guard.terminate();
+        guard.ends(1);
+        let said = guard.said();
+        for words in [
+            "the rollout does not go on",
+            "ended in the state `Observing`, with the candidate at 20 % of the traffic (20 % commanded)",
+            "the weights are left as they are",
+            "`laforge rollout run` goes on",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
         site.guard().ends(0);
-        let status = site.status();
-        assert_eq!((&status["state"]["stage"]["name"], site.highest()), (&"Completed".into(), 100));
-        assert_eq!(site.causes(), Vec::<String>::new());
-        assert_eq!(site.entries(), ["rollout.started", "rollout.completed"]);
-        let commanded: Vec<u64> =
-            site.history().iter().filter_map(|line| line["stateAfter"]["target"].as_u64()).collect();
-        let mut steps = commanded;
-        steps.dedup();
-        assert_eq!(steps, [0, 20, 80, 100]);
-        let load = load.join().unwrap();
-        tell(&format!("a good candidate: {} requests, {} lost\n", load.sent, load.lost()));
-        assert_eq!(load.lost(), 0, "{:?} {:?}", load.answers, load.failures);
-        site.laforge(&["rollout", "verify-journal"]).ends(0);
-        site.laforge(&["audit", "verify"]).ends(0);
+        assert_eq!(load.join().unwrap().lost(), 0);
     });
 }
 
 /// A bad candidate: pauses at 20 for a cause, rolls back by itself, and loses nothing but its own failures.
 fn stops_at_20(test: &str, how: &str, cause: &str) {
-    site(test, "", |site| {
-        let load = site.load(LONG);
-        let mut guard = site.guard();
-        site.candidate(how);
-        site.wait_for("Paused");
-        let failed = site.served().1;
-        guard.ends(10);
-        assert_eq!((site.causes(), site.highest()), (vec![cause.to_owned()], 20), "{}", guard.said());
-        assert_eq!(
-            site.entries(),
-            ["rollout.started", "rollout.paused", "rollout.rolling_back", "rollout.rolled_back"]
-        );
-        until("the candidate is stopped", || super::service::ask(site::CANDIDATE, "/").is_err());
-        let load = load.join().unwrap();
-        tell(&format!("{how}: {} requests, {} lost, {failed} failed by the pause\n", load.sent, load.lost()));
-        assert_eq!(load.failures, Vec::<String>::new());
-        // Those that the candidate answered with 500, and no others.
-        let other: u64 =
-            load.answers.iter().filter(|(code, _)| ![200, 500].contains(*code)).map(|it| *it.1).sum();
-        assert_eq!(other, 0, "{:?}", load.answers);
-    });
+    site(test, "", |site| stopped_at_20(&site, how, cause));
+}
+
+fn stopped_at_20(site: &Site, how: &str, cause: &str) {
+    let load = site.load(LONG);
+    let mut guard = site.guard();
+    site.candidate(how);
+    site.wait_for("Paused");
+    let failed = site.served().1;
+    guard.ends(10);
+    assert_eq!(site.laforge(&["rollout", "status", "-w"]).code, 10);
+    assert_eq!((site.causes(), site.highest()), (vec![cause.to_owned()], 20), "{}", guard.said());
+    assert_eq!(
+        site.entries(),
+        ["rollout.started", "rollout.paused", "rollout.rolling_back", "rollout.rolled_back"]
+    );
+    until("the candidate is stopped", || super::service::ask(site::CANDIDATE, "/").is_err());
+    let load = load.join().unwrap();
+    tell(&format!("{how}: {} requests, {} lost, {failed} failed by the pause\n", load.sent, load.lost()));
+    assert_eq!(load.failures, Vec::<String>::new());
+    // Those that the candidate answered with 500, and no others.
+    let other: u64 =
+        load.answers.iter().filter(|(code, _)| ![200, 500].contains(*code)).map(|it| *it.1).sum();
+    assert_eq!(other, 0, "{:?}", load.answers);
 }
 
 #[test]

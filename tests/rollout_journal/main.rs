@@ -2,7 +2,7 @@
 //!
 //! `guard` walks random histories with restarts, crashes and repeats; `bytes` tears and flips what is
 //! on the disk; `ways` has one test for each way to be refused; `samples` drops and reorders events,
-//! and `verbs` runs the program.
+//! `verbs` runs the program, and `exits` pins what it ends with.
 
 #![expect(clippy::disallowed_methods, reason = "tests read the world")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
@@ -11,6 +11,7 @@
 mod bytes;
 mod desk;
 mod driver;
+mod exits;
 mod guard;
 mod samples;
 mod verbs;

@@ -37,6 +37,17 @@ fn refuses_a_second_guard_and_names_the_first() {
 }
 
 #[test]
+fn refuses_a_second_guard_also_where_somebody_has_removed_the_lock() {
+    let desk = Desk::new();
+    let journal = desk.create();
+    fs::remove_file(desk.state().join(TARGET).join("lock")).unwrap();
+    let refused = TargetLock::take(&desk.state(), TARGET);
+    assert!(matches!(&refused, Err(JournalError::Held { target, .. }) if target == TARGET), "{refused:?}");
+    drop(journal);
+    assert_eq!(desk.lock().target(), TARGET);
+}
+
+#[test]
 fn a_guard_that_is_gone_holds_nothing() {
     let desk = Desk::new();
     drop(desk.create());

@@ -10,6 +10,7 @@
 //! one rule around the real step, and has to be caught by the property that the page names for it.
 
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "tests read their own sources")]
 
 mod course;
 mod fault;
@@ -32,6 +33,55 @@ use world::Rollout;
 /// The playbook's steps.
 const WEIGHTS: [u64; 3] = [20, 80, 100];
 
+/// The properties that no model of states can have, and the test that has each: of the journal, of samples, of a
+/// real Prometheus, of a real haproxy, of plans.
+const ELSEWHERE: [(&str, &str, &str, &str); 5] = [
+    (
+        "P10",
+        "replay gives the state, and a cut journal is refused below an anchor",
+        "tests/rollout_journal/guard.rs",
+        "a_guard_with_a_journal_is_the_machine_alone",
+    ),
+    (
+        "P11",
+        "samples that are dropped or reordered never raise a weight",
+        "tests/rollout_journal/samples.rs",
+        "dropped_and_reordered_events_never_raise",
+    ),
+    (
+        "P12",
+        "without whole and fresh numbers nothing passes",
+        "tests/real_parts/prometheus.rs",
+        "nothing_passes_without_whole_and_fresh_numbers",
+    ),
+    (
+        "P13",
+        "stable and candidate are never both at 0",
+        "tests/real_parts/haproxy.rs",
+        "shifts_under_load_lose_nothing_and_never_leave_both_without",
+    ),
+    (
+        "P14",
+        "the same inputs give the same plan digest, other ones another",
+        "src/plan/draft.rs",
+        "every_request_that_is_taken_gives_a_sound_plan_and_always_the_same",
+    ),
+];
+
+#[test]
+fn each_property_has_a_test_that_is_there() {
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, _, file, test) in ELSEWHERE {
+        let text = std::fs::read_to_string(package.join(file)).expect("a file of tests");
+        assert!(text.contains(&format!("fn {test}(")), "{name}: {file} has no `{test}`");
+    }
+    let modelled = Rule::ALL.map(Rule::name).into_iter();
+    let mut names: Vec<&str> = modelled.chain(ELSEWHERE.map(|(name, ..)| name)).collect();
+    names.sort_by_key(|name| name[1..].parse::<u32>().ok());
+    let all: Vec<String> = (1..=15).map(|number| format!("P{number}")).collect();
+    assert_eq!(names, all);
+}
+
 #[test]
 fn every_interleaving_keeps_every_property() {
     for operator_deadline in [None, Some(0)] {
@@ -50,6 +100,12 @@ fn every_interleaving_keeps_every_property() {
             if Rule::ALL.iter().any(|rule| rule.name() == name) {
                 panic!("{name}: {:?}", path.into_actions());
             }
+        }
+        for rule in Rule::ALL {
+            println!("  {:<4} {:<70} holds", rule.name(), rule.says());
+        }
+        for (name, says, file, test) in ELSEWHERE {
+            println!("  {name:<4} {says:<70} {file}: {test}");
         }
         // The model is about something: the good end and the bad one are both reached.
         for reached in ["completes", "rolls back", "expires"] {

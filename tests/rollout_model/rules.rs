@@ -43,6 +43,22 @@ impl Rule {
             Self::P15 => "P15",
         }
     }
+
+    /// What it says, as the page has it, cut short.
+    pub(crate) fn says(self) -> &'static str {
+        match self {
+            Self::P1 => "a pause holds the weight, and corrects one above its target",
+            Self::P2 => "100 % only with every earlier window passed",
+            Self::P3 => "Completed: the final window passed, with all of it at 100 %",
+            Self::P4 => "RolledBack: all of it at 0, drained, nothing in flight",
+            Self::P5 => "a rollback ends if the driver eventually answers",
+            Self::P6 => "no traffic before the candidate is migrated and warm",
+            Self::P7 => "what has ended stays ended, and no command takes effect",
+            Self::P8 => "no more weight than the windows that were passed allow",
+            Self::P9 => "no start before notBefore, no start and no raise from notAfter on",
+            Self::P15 => "every live state can end, without an operator but for his own pause",
+        }
+    }
 }
 
 impl Rollout {

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audit::checkpoint::Checkpoint;
-use crate::audit::entry::rollout::{CauseView, JournalHead};
+use crate::audit::entry::rollout::JournalHead;
+use crate::plan::Cause;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::RolloutRecord;
 use crate::audit::sample::{self, ORIGIN, config, core, key, new_log, noon, open, prepared, report};
@@ -139,7 +140,7 @@ fn rollout(plan: ClaimedDigest) -> Rollout {
         target: "payments-prod".into(),
         state: "Paused".into(),
         epoch: 2,
-        cause: Some(CauseView::Operator),
+        cause: Some(Cause::Operator),
         note: None,
         journal: JournalHead { length: 5, leaf: digest("leaf") },
         audit_entry: None,

@@ -18,10 +18,11 @@ use super::super::store::{Access, Folder, LogFile};
 #[derive(Debug)]
 pub struct Shelf(Folder);
 
-/// A lock that nobody waits for.
+/// A lock that nobody waits for: of the folder itself, so that it lasts whatever becomes of the names in it.
 #[derive(Debug)]
 pub struct Sole {
     file: LogFile,
+    _folder: Folder,
 }
 
 /// Who holds a lock.
@@ -111,6 +112,8 @@ impl Shelf {
     /// [`AuditError`] where that can't be known.
     pub fn ask(&self) -> Result<Asked, AuditError> {
         let mut file = self.0.append_or_new(lock::FILE)?;
+        // The file says who it is, and can be removed; the folder can't while there is a journal in it.
+        let Some(folder) = self.0.lock()? else { return Ok(Asked::Held(holder(&file)?)) };
         match file.file().try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Asked::Held(holder(&file)?)),
@@ -120,7 +123,7 @@ impl Shelf {
         self.0.check(&file, lock::FILE)?;
         file.truncate(0)?;
         file.write(format!("{}\n", std::process::id()).as_bytes())?;
-        Ok(Asked::Taken(Sole { file }))
+        Ok(Asked::Taken(Sole { file, _folder: folder }))
     }
 
     pub(super) fn root(&self) -> &Folder {

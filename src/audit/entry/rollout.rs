@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::chain::Head;
 use crate::audit::recorded::LogReference;
+use crate::plan::Cause;
 use crate::plan::members::PlannedRelease;
 use crate::release::digest::ClaimedDigest;
 
@@ -15,19 +16,25 @@ use super::bounds::{self, cut};
 use super::decision::PlanView;
 
 /// What happened to a rollout: an entry's type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Milestone {
     /// `rollout.started`: recorded before the first command.
+    #[serde(rename = "rollout.started")]
     Started,
     /// `rollout.paused`.
+    #[serde(rename = "rollout.paused")]
     Paused,
     /// `rollout.resumed`.
+    #[serde(rename = "rollout.resumed")]
     Resumed,
     /// `rollout.rolling_back`.
+    #[serde(rename = "rollout.rolling_back")]
     RollingBack,
     /// `rollout.rolled_back`: the end.
+    #[serde(rename = "rollout.rolled_back")]
     RolledBack,
     /// `rollout.completed`: the other end.
+    #[serde(rename = "rollout.completed")]
     Completed,
 }
 
@@ -54,32 +61,6 @@ impl Milestone {
     }
 }
 
-/// Why a rollout is paused or goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CauseView {
-    /// The migration failed, or nobody knows how it ended.
-    Migration,
-    /// The candidate is not well.
-    Health,
-    /// A budget is spent.
-    Breach,
-    /// A series is absent.
-    Missing,
-    /// Too little was seen.
-    Inconclusive,
-    /// Stable is not well either.
-    Environment,
-    /// Another weight than commanded.
-    Drift,
-    /// A driver did not answer.
-    Driver,
-    /// The plan has ended.
-    Expired,
-    /// Somebody asked for it.
-    Operator,
-}
-
 /// The members of a `rollout.*` entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -96,7 +77,7 @@ pub struct Rollout {
     pub epoch: u64,
     /// Why, of a pause and of the way back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<CauseView>,
+    pub cause: Option<Cause>,
     /// The digest of somebody's reason: a blob, which may be erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<ClaimedDigest>,

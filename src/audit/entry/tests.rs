@@ -1,7 +1,8 @@
 //! Entries: written as the schema says, read back strictly, never longer than a line.
 
 use super::decision::PlanView;
-use super::rollout::{CauseView, JournalHead};
+use super::rollout::JournalHead;
+use crate::plan::Cause;
 use super::*;
 use crate::audit::recorded::LogReference;
 use crate::audit::sample;
@@ -75,7 +76,7 @@ fn members(text: &str) -> Rollout {
         target: text.into(),
         state: text.into(),
         epoch: 4,
-        cause: Some(CauseView::Breach),
+        cause: Some(Cause::Breach),
         note: Some(digest("note")),
         journal: JournalHead { length: 17, leaf: digest("leaf") },
         audit_entry: Some(LogReference {

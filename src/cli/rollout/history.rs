@@ -13,7 +13,7 @@ use crate::rollout::journal::{JournalError, Reading, standing};
 /// What happened to a plan: its journal, line by line.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct History {
-    /// The plan (default: the one that is not ended, or the only one)
+    /// The plan's digest (default: the open one, else the one that ended last)
     #[arg(value_name = "PLAN-DIGEST")]
     plan: Option<ClaimedDigest>,
     #[command(flatten)]
@@ -77,7 +77,7 @@ pub(super) fn failure(error: &JournalError) -> Failure {
     };
     let failure = Failure::of(exit, error);
     match error {
-        JournalError::Absent { .. } => failure.hint("`laforge rollout history` without a digest names those that are there"),
+        JournalError::Absent { .. } => failure.hint("`laforge rollout verify-journal` without a digest names those that are there"),
         JournalError::Held { .. } => {
             failure.hint("`laforge rollout status` shows what it does; `rollout pause` and `rollback` ask it")
         }
@@ -94,7 +94,7 @@ impl History {
         let place = self.at.place(session)?;
         let plan = match self.plan {
             Some(plan) => plan,
-            None => only(&place)?,
+            None => meant(&place)?,
         };
         let reading = Reading::open(&place.state, &place.target, &plan).map_err(|error| failure(&error))?;
         if reading.torn().is_some() {
@@ -110,25 +110,16 @@ impl History {
 }
 
 /// The plan that is meant where none is named.
-fn only(place: &Place) -> Result<ClaimedDigest, Failure> {
+fn meant(place: &Place) -> Result<ClaimedDigest, Failure> {
     let found = standing(&place.state, &place.target).map_err(|error| failure(&error))?;
-    if let Some(open) = found.open {
-        return Ok(open);
-    }
-    match found.ended.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(Failure::usage(format!(
+    // The one that ended last, where none is open: as `rollout status` has it.
+    let meant = found.open.or_else(|| found.ended.last().cloned());
+    meant.ok_or_else(|| {
+        Failure::usage(format!(
             "no rollout was begun at target `{}` in `{}`",
             place.target,
             place.state.display()
         ))
-        .hint("check --target and --state; `laforge rollout run` begins one")),
-        many => {
-            let failure = Failure::usage(format!(
-                "no rollout is open at target `{}`: name one that has ended",
-                place.target
-            ));
-            Err(many.iter().fold(failure, |failure, plan| failure.hint(plan.to_string())))
-        }
-    }
+        .hint("check --target and --state; `laforge rollout run` begins one")
+    })
 }

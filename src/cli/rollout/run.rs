@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::audit::entry::rollout::{Milestone, Rollout};
+use crate::audit::entry::rollout::Milestone;
 use crate::audit::reader::RolloutRecord;
 use crate::audit::{AuditLog, Reader};
 use crate::cli::load::{self, AnchorFlags, LogPlace, Missing};
@@ -12,8 +12,9 @@ use crate::cli::{Exit, Failure, Session, caller};
 use crate::config::Config;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::rollout::acceptance::JournalState;
+use crate::rollout::envelope::ProvenPlan;
 use crate::rollout::executor::Executor;
-use crate::rollout::guard::{Ask, Assignment, Due, End, Guard, GuardError, LogBook};
+use crate::rollout::guard::{Ask, Assignment, End, Guard, GuardError, LogBook, is_stopped};
 use crate::rollout::journal::{
     self, Anchor, Created, Implied, Journal, Reading, Standing, TargetLock, check_anchors, missing_entries,
 };
@@ -24,6 +25,7 @@ use crate::trust::TrustRoot;
 
 use super::history::failure as failed;
 use super::reverify::reverify;
+use super::signals;
 use super::told::Telling;
 use super::tools;
 
@@ -74,9 +76,9 @@ impl Run {
         let now = here.session.now();
         let remembered = |plan: &Digest| standing.of(plan);
         if planned(&bytes).is_some_and(|plan| standing.of(&plan) == JournalState::Ended)
-            && let Some(exit) = self.finish_ended(&bytes, here)?
+            && let Some(proven) = self.unfinished(&bytes, &standing, here)?
         {
-            return Ok(exit);
+            return self.finish(&proven, lock, here);
         }
         let plan =
             load::accept(&bytes, &self.anchor, here.config, &here.trust, &remembered, (here.session, now))?;
@@ -98,7 +100,7 @@ impl Run {
     fn bytes(&self, standing: &Standing, here: &Here<'_>) -> Result<Vec<u8>, Failure> {
         let executor = here.executor;
         match (&self.plan, &standing.open) {
-            (Some(plan), _) => here.session.read(plan, Exit::Usage),
+            (Some(plan), _) => here.session.read_file(plan),
             (None, Some(open)) => {
                 let reading = Reading::open(&executor.state, &executor.target, open);
                 Ok(reading.map_err(|error| failed(&error))?.created().envelope.clone())
@@ -117,9 +119,15 @@ impl Run {
         place.open(Missing::IsRefused, &here.trust, environment, here.session, here.session.now())
     }
 
-    /// A plan that ended here and whose end the log lacks: it is appended now, and nothing else is done. The
-    /// plan has to be a pinned gate's, and the log to have seen its start: else nobody here ran it.
-    fn finish_ended(&self, bytes: &[u8], here: &Here<'_>) -> Result<Option<Exit>, Failure> {
+    /// A plan that ended here and of which something is left to be done: an entry that the log lacks, or a
+    /// candidate that was rolled back last and never stopped. The plan has to be a pinned gate's, and the log to
+    /// have seen its start: else nobody here ran it.
+    fn unfinished(
+        &self,
+        bytes: &[u8],
+        standing: &Standing,
+        here: &Here<'_>,
+    ) -> Result<Option<ProvenPlan>, Failure> {
         let trust = &here.trust;
         let proven = Envelope::parse(bytes)
             .and_then(|envelope| envelope.verify_proof(&trust.gates, &trust.revoked, None))
@@ -132,27 +140,34 @@ impl Run {
         let started = |record: &RolloutRecord| {
             record.milestone == Milestone::Started && record.members.plan.digest == plan
         };
-        if !held.iter().any(started) {
-            return Ok(None);
-        }
-        let missing = missing_entries(reading.implied(), &held);
-        if missing.is_empty() {
-            return Ok(None);
-        }
+        // Whatever began since may be in the candidate's slot now.
+        let last = standing.open.is_none() && standing.ended.last() == Some(&plan);
+        let runs_on = last && reading.state().stage == Stage::RolledBack && !is_stopped(reading.path());
+        let is_left = runs_on || !missing_entries(reading.implied(), &held).is_empty();
+        Ok(Some(proven).filter(|_| is_left && held.iter().any(started)))
+    }
+
+    /// The guard over a plan that has ended: it does what is left, and nothing else.
+    fn finish(&self, proven: &ProvenPlan, lock: TargetLock, here: &Here<'_>) -> Result<Exit, Failure> {
+        let plan = proven.digest().claim();
+        let journal = Journal::open(lock, &plan, journal::schedule_of).map_err(|error| failed(&error))?;
+        let missing: Vec<Implied> =
+            missing_entries(journal.implied(), &held(here)?).into_iter().cloned().collect();
+        here.session.say(&format!("it has ended, and the log lacks {} of its entries\n", missing.len()));
         let log = self.log(here)?;
-        let elsewhere = Some(proven.reference().clone()).filter(|reference| reference.log_id != log.log_id());
-        let mut book = LogBook { log: Some(log), caller: caller::of(here.session), clock };
-        for implied in &missing {
-            let members = implied.members(reading.created()).map_err(|error| failed(&error))?;
-            let members = Rollout { audit_entry: elsewhere.clone(), ..members };
-            let due = Due { implied: (*implied).clone(), members };
-            book.record(&due).map_err(|error| load::audit_failure(&error))?;
-        }
-        here.session.say(&format!("it has ended; the log has its last {} entries now\n", missing.len()));
-        Ok(Some(match reading.state().stage {
-            Stage::Completed => Exit::Holds,
-            _ => Exit::Denied,
-        }))
+        let assignment = assignment(proven, &journal, &log);
+        run_guard(assignment, Begun { journal, missing }, Some(log), None, (here.executor, here.session))
+    }
+}
+
+/// What a guard is to run, of a plan that is a gate's.
+fn assignment(proven: &ProvenPlan, journal: &Journal, log: &AuditLog) -> Assignment {
+    let reference = proven.reference();
+    Assignment {
+        core: proven.core().clone(),
+        plan: proven.digest(),
+        slots: journal.created().slots.clone(),
+        elsewhere: (reference.log_id != log.log_id()).then(|| reference.clone()),
     }
 }
 
@@ -285,14 +300,7 @@ fn refuse_unfinished(
 
 /// The guard over an accepted plan, until the end.
 fn guard(plan: &AcceptedPlan, begun: Begun, log: AuditLog, here: &Here<'_>) -> Result<Exit, Failure> {
-    let proven = plan.proven();
-    let reference = proven.reference();
-    let assignment = Assignment {
-        core: proven.core().clone(),
-        plan: proven.digest(),
-        slots: begun.journal.created().slots.clone(),
-        elsewhere: (reference.log_id != log.log_id()).then(|| reference.clone()),
-    };
+    let assignment = assignment(plan.proven(), &begun.journal, &log);
     run_guard(assignment, begun, Some(log), None, (here.executor, here.session))
 }
 
@@ -306,10 +314,13 @@ fn run_guard(
 ) -> Result<Exit, Failure> {
     let Begun { journal, missing } = begun;
     let book = LogBook { log, caller: caller::of(session), clock };
-    let tools = tools::of(executor, &assignment, book).map_err(|error| Failure::of(Exit::Usage, &error))?;
+    let tools = tools::of(executor, &assignment, Box::new(book)).map_err(|error| Failure::of(Exit::Usage, &error))?;
     let mut telling = Telling::new(session, &assignment, journal.state().stage.name());
     let mut guard = Guard::new(assignment, journal, tools, clock, &mut telling);
     missing.into_iter().for_each(|implied| guard.owe(implied));
+    let interrupt = guard.interrupt();
+    signals::watch(move || interrupt.ask())
+        .map_err(|error| Failure::new(Exit::NoDecision, "signals can't be waited for").because(error.to_string()))?;
     let end = match back {
         Some(ask) => guard.go_back(ask),
         None => guard.run(),
@@ -339,5 +350,8 @@ fn stopped(error: &GuardError) -> Failure {
         GuardError::Log(_) => Failure::of(Exit::NotRecorded, error).hint(
             "mend the log, and `laforge rollout run PLAN` again: it appends what the log lacks and goes on",
         ),
+        GuardError::Interrupted { .. } => Failure::of(Exit::NoDecision, error)
+            .hint("the weights are left as they are, and nobody watches them now")
+            .hint(AGAIN),
     }
 }

@@ -83,7 +83,7 @@ impl Simulate {
                 ))
                 .hint("leave the flag or the plan out"));
             }
-            let bytes = session.read(path, Exit::Usage)?;
+            let bytes = session.read_file(path)?;
             return Planned::parse(&bytes).map_err(|error| unread(path, &error));
         }
         let request = match section {

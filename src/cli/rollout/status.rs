@@ -83,7 +83,7 @@ impl Status {
     fn find(&self, executor: &Executor, now: Timestamp) -> Result<Found, Failure> {
         let standing =
             journal::standing(&executor.state, &executor.target).map_err(|error| failed(&error))?;
-        let plan = &self.named(&standing, executor).ok_or_else(|| {
+        let plan = &self.named(&standing).ok_or_else(|| {
             Failure::usage(match &self.plan {
                 Some(plan) => format!("no journal of plan `{plan}` at target `{}`", executor.target),
                 None => format!("nothing was rolled out at target `{}`", executor.target),
@@ -100,16 +100,12 @@ impl Status {
     }
 
     /// The plan that is meant: the named one, else the one under way, else the one that ended last.
-    fn named(&self, standing: &Standing, executor: &Executor) -> Option<ClaimedDigest> {
+    fn named(&self, standing: &Standing) -> Option<ClaimedDigest> {
         if let Some(named) = &self.plan {
             let mut plans = standing.open.iter().chain(&standing.ended);
             return plans.find(|plan| plan.to_string() == *named).cloned();
         }
-        let ended_at = |plan: &&ClaimedDigest| {
-            let reading = Reading::open(&executor.state, &executor.target, plan).ok();
-            reading.and_then(|reading| reading.records().last().map(|last| last.received_at))
-        };
-        standing.open.clone().or_else(|| standing.ended.iter().max_by_key(ended_at).cloned())
+        standing.open.as_ref().or_else(|| standing.ended.last()).cloned()
     }
 
     fn text(&self, found: &Found, session: &Session) -> String {

@@ -15,7 +15,7 @@ use crate::rollout::driver::nginx::Nginx;
 use crate::rollout::driver::probe::Probe;
 use crate::rollout::driver::{Backends, DriverError, Traffic};
 use crate::rollout::executor::{Driver, Executor, Slot};
-use crate::rollout::guard::{Assignment, LogBook, Programs, Tools};
+use crate::rollout::guard::{Assignment, Programs, Records, Tools};
 use crate::rollout::journal::Slots;
 use crate::rollout::machine::Weight;
 use crate::rollout::metrics::haproxy::HaproxyCounters;
@@ -62,7 +62,11 @@ pub(super) fn slots_now(executor: &Executor, plan: &ClaimedDigest) -> Result<Slo
 }
 
 /// Everything that a guard works with.
-pub(super) fn of(executor: &Executor, assignment: &Assignment, book: LogBook) -> Result<Tools, ToolError> {
+pub(super) fn of(
+    executor: &Executor,
+    assignment: &Assignment,
+    book: Box<dyn Records>,
+) -> Result<Tools, ToolError> {
     let slot = |name: &str| executor.slots.iter().find(|slot| slot.name == name);
     let [one, other] = executor.slots.each_ref();
     let stable = slot(&assignment.slots.stable).unwrap_or(one);

@@ -10,6 +10,7 @@ use super::{Deadlines, Migration, PlannedStep, Readiness, RolloutRequest, Watch,
 use crate::plan::exact;
 use crate::plan::members::{FastBurn, MigrationClass, RatioMetric, StrategyType};
 use crate::plan::objectives::{self, ErrorBudget, LatencyBudget};
+use crate::plan::selector::Selector;
 use crate::time::duration;
 use crate::yaml::{Source, Spanned};
 
@@ -175,11 +176,15 @@ impl Settings<'_> {
         if metric.good.is_some() == metric.bad.is_some() {
             return Err(written.refuse(Problem::Ratio));
         }
-        let mut series = [&metric.good, &metric.bad].into_iter().flatten().chain([&metric.total]);
-        match series.find(|series| !objectives::names_version(series)).cloned() {
-            Some(series) => Err(written.refuse(Problem::Series { series })),
-            None => Ok(written.value.clone()),
+        for series in [&metric.good, &metric.bad].into_iter().flatten().chain([&metric.total]) {
+            if !objectives::names_version(series) {
+                return Err(written.refuse(Problem::Series { series: series.clone() }));
+            }
+            if let Err(problem) = Selector::read(series) {
+                return Err(written.refuse(Problem::Selector { series: series.clone(), problem }));
+            }
         }
+        Ok(written.value.clone())
     }
 
     /// Every step with its window: what the sample floors need at the expected traffic, at least.

@@ -156,14 +156,31 @@ fn a_migration_names_command_and_class_or_neither() {
 }
 
 #[test]
+fn refuses_a_series_that_is_no_selector() {
+    let total = r#"requests{version="$digest"}"#;
+    for (bad, said) in [
+        (r#"sum(errors{version="$digest"})"#, "the selector of a series alone"),
+        (r#"errors{version="$digest"}[5m]"#, "the selector of a series alone"),
+        (r#"errors{version="$digest"} or vector(0)"#, "the selector of a series alone"),
+        ("errors{version=$digest}", "stands in quotes"),
+    ] {
+        let error = refused(&format!("{{metrics: {{error: {{bad: '{bad}', total: '{total}'}}}}}}"));
+        assert!(error.contains(&format!("`{bad}` is no series that can be counted")), "{error}");
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn a_series_names_the_version_that_it_counts() {
     let error = refused("{metrics: {error: {bad: 'errors{version=\"$digest\"}', total: requests}}}");
     assert!(error.contains("`requests` names neither `$digest` nor `$version`"), "{error}");
     for wrong in ["{good: $digest, bad: $digest, total: $digest}", "{total: $digest}"] {
         assert!(refused(&format!("{{metrics: {{latency: {wrong}}}}}")).contains("either `good` or `bad`"));
     }
-    let plan = preview("{metrics: {error: {good: g$version, total: t$digest}}, latencyBudgetMs: 1500}");
-    assert_eq!(plan["objectives"][0]["ratioMetric"], json!({"good": "g$version", "total": "t$digest"}));
+    let (good, total) = (r#"g{v="$version"}"#, r#"t{v="$digest"}"#);
+    let plan =
+        preview(&format!("{{metrics: {{error: {{good: '{good}', total: '{total}'}}}}, latencyBudgetMs: 1500}}"));
+    assert_eq!(plan["objectives"][0]["ratioMetric"], json!({"good": good, "total": total}));
     assert!(plan["objectives"][1]["ratioMetric"]["good"].as_str().unwrap().contains("le=\"1.5\""));
 }
 

@@ -135,6 +135,14 @@ pub enum Problem {
         /// As written.
         series: String,
     },
+    /// A series that is more, or less, than a selector.
+    #[error("`{series}` is no series that can be counted: {problem}")]
+    Selector {
+        /// As written.
+        series: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// Neither or both of good and bad.
     #[error("a ratio takes either `good` or `bad` beside `total`")]
     Ratio,

@@ -16,8 +16,8 @@ use crate::json;
 use crate::rollout::machine::event::Series;
 use crate::rollout::machine::{Cause, Event, Operator, Stage};
 
-use super::hands::{CountOrder, Counting, Purpose, TrafficOrder, give};
-use super::senses::Resume;
+use super::workers::{CountOrder, Counting, Purpose, TrafficOrder, give};
+use super::pending::Resume;
 use super::{Guard, GuardError};
 
 /// More than a name and a reason have.
@@ -128,7 +128,7 @@ impl Guard<'_> {
     /// Takes what operators ask. What is to be read first is read first.
     pub(super) fn take_asks(&mut self) -> Result<(), GuardError> {
         // A restart reads before it commands, unless nothing can be read.
-        let too_early = !self.senses.begun && self.senses.unread_since.is_none();
+        let too_early = !self.pending.begun && self.pending.unread_since.is_none();
         if too_early || !self.asks_due() {
             return Ok(());
         }
@@ -143,7 +143,7 @@ impl Guard<'_> {
                 (Verb::Rollback, Stage::Planned) => Event::Cancel(operator),
                 (Verb::Rollback, _) => Event::Rollback(operator),
                 // One at a time; what holds or lowers never waits for one.
-                (Verb::Resume, Stage::Paused { .. }) if self.senses.resume.is_some() => continue,
+                (Verb::Resume, Stage::Paused { .. }) if self.pending.resume.is_some() => continue,
                 (Verb::Resume, Stage::Paused { .. }) => {
                     self.ask_to_go_on(ask);
                     continue;
@@ -159,22 +159,22 @@ impl Guard<'_> {
     fn ask_to_go_on(&mut self, ask: Ask) {
         let Some(pause) = self.stage().pause().copied() else { return };
         let epoch = self.epoch();
-        give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Resume, epoch });
+        give(&self.workers.traffic, TrafficOrder::Read { purpose: Purpose::Resume, epoch });
         let missing = pause.cause == Cause::Missing;
         if missing {
             let rung = self.journal.schedule().rung(self.journal.state().passed);
             let objectives = self.assignment.objectives(rung.budgets.iter().map(|budget| budget.id.as_str()));
             let (from, until) = (pause.since, (self.clock)());
-            let sides = self.assignment.sides(&self.senses.stable_runs);
+            let sides = self.assignment.sides(&self.pending.stable_runs);
             let order = CountOrder { counting: Counting::Resume, epoch, sides, objectives, from, until };
-            give(&self.hands.counts, order);
+            give(&self.workers.counts, order);
         }
-        self.senses.resume = Some(Resume { ask, weight: None, series: (!missing).then_some(Series::Absent) });
+        self.pending.resume = Some(Resume { ask, weight: None, series: (!missing).then_some(Series::Absent) });
     }
 
     /// Whether the series are there again.
     pub(super) fn series_for_resume(&mut self, series: Series) -> Result<(), GuardError> {
-        if let Some(resume) = &mut self.senses.resume {
+        if let Some(resume) = &mut self.pending.resume {
             resume.series = Some(series);
         }
         self.go_on()
@@ -182,11 +182,11 @@ impl Guard<'_> {
 
     /// T17: once the weight and the series are read.
     pub(super) fn go_on(&mut self) -> Result<(), GuardError> {
-        let Some(Resume { weight: Some(readback), series: Some(series), .. }) = &self.senses.resume else {
+        let Some(Resume { weight: Some(readback), series: Some(series), .. }) = &self.pending.resume else {
             return Ok(());
         };
         let (readback, series) = (*readback, *series);
-        let Some(Resume { ask, .. }) = self.senses.resume.take() else { return Ok(()) };
+        let Some(Resume { ask, .. }) = self.pending.resume.take() else { return Ok(()) };
         let event = Event::Resume { operator: ask.operator.clone(), readback, series };
         // A pause that this guard found is the one that was seen, although its restart has raised the epoch.
         let found = ask.epoch == self.found_epoch && self.epoch() == self.found_epoch + 1;

@@ -11,7 +11,7 @@ use crate::rollout::journal::Slots;
 use crate::rollout::machine::event::Runs;
 use crate::rollout::metrics::Counted;
 
-use super::hands::Sides;
+use super::workers::Sides;
 
 /// What a guard is to run.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::audit::entry::rollout::{Milestone, Rollout};
-use crate::audit::{AuditError, AuditLog};
+use crate::audit::{AuditError, AuditLog, LogReference};
 use crate::policy::Caller;
-use crate::rollout::journal::Implied;
-use crate::rollout::machine::{Command, Entry, Weight};
+use crate::rollout::journal::{Created, Implied, JournalError};
+use crate::rollout::machine::{Command, Weight};
 use crate::time::Timestamp;
 
 /// How long after a failure the log is asked again.
@@ -37,12 +37,32 @@ pub struct Due {
     pub members: Rollout,
 }
 
-impl LogBook {
+/// What takes the entries that a rollout owes.
+pub trait Records: Send {
     /// Records one entry: durable before it returns.
     ///
     /// # Errors
     /// [`AuditError`]: exit 12 or 13 by its cause; then nothing is recorded.
-    pub fn record(&mut self, due: &Due) -> Result<(), AuditError> {
+    fn record(&mut self, due: &Due) -> Result<(), AuditError>;
+}
+
+impl Due {
+    /// The entry that a line implies; `elsewhere` is the decision's place where that is another log.
+    ///
+    /// # Errors
+    /// [`JournalError::Envelope`] where the journal does not hold the plan.
+    pub(super) fn of(
+        implied: Implied,
+        created: &Created,
+        elsewhere: Option<&LogReference>,
+    ) -> Result<Self, JournalError> {
+        let members = implied.members(created)?;
+        Ok(Self { implied, members: Rollout { audit_entry: elsewhere.cloned(), ..members } })
+    }
+}
+
+impl Records for LogBook {
+    fn record(&mut self, due: &Due) -> Result<(), AuditError> {
         let Due { implied, members } = due.clone();
         let now = (self.clock)();
         let log = self.log.as_mut().ok_or(AuditError::NoKey)?;
@@ -131,13 +151,13 @@ impl Book {
 
 /// Whether a command has to wait for the log: it touches something, or raises the candidate above what it
 /// has. A fence waits with what it is for: beside a start or a resume it is the first thing that touches.
-pub(super) fn waits_for_the_log(command: &Command, entry: Option<Entry>, actual: Weight) -> bool {
+pub(super) fn waits_for_the_log(command: &Command, entry: Option<Milestone>, actual: Weight) -> bool {
     match command {
         Command::RunMigration | Command::SkipMigration | Command::Scale { .. } | Command::StartCandidate => {
             true
         }
         Command::SetWeight { weight, .. } => *weight > actual,
-        Command::Fence { .. } => matches!(entry, Some(Entry::Started | Entry::Resumed)),
+        Command::Fence { .. } => matches!(entry, Some(Milestone::Started | Milestone::Resumed)),
         Command::KillMigration
         | Command::CloseConnections
         | Command::StopCandidate

@@ -7,8 +7,8 @@ use crate::rollout::driver::DriverError;
 use crate::rollout::machine::event::Runs;
 use crate::rollout::machine::{Event, Stage};
 
-use super::hands::{Program, ProgramOrder, Purpose, TrafficOrder, give};
-use super::senses::{Busy, Health, Probes};
+use super::workers::{Program, ProgramOrder, Purpose, TrafficOrder, give};
+use super::pending::{Busy, Health, Probes};
 use super::{Guard, GuardError};
 
 impl Guard<'_> {
@@ -20,21 +20,24 @@ impl Guard<'_> {
     ) -> Result<(), GuardError> {
         if let Err(error) = &result {
             self.watcher.trouble(&error.to_string());
-            self.senses.trouble("program", error.to_string());
+            self.pending.trouble("program", error.to_string());
         } else {
-            self.senses.clear_trouble("program");
+            self.pending.clear_trouble("program");
         }
         match what {
             Program::Stop => {
-                self.senses.busy.remove(&Busy::Stopping);
+                self.pending.busy.remove(&Busy::Stopping);
+                if result.is_ok() {
+                    self.stopped();
+                }
             }
             Program::Scale => {
                 // Of an older epoch: the newer one's is under way.
-                if self.senses.scaling != Some(epoch) {
+                if self.pending.scaling != Some(epoch) {
                     return Ok(());
                 }
-                self.senses.scaling = None;
-                let raise = self.senses.raise.take();
+                self.pending.scaling = None;
+                let raise = self.pending.raise.take();
                 match (self.stage(), result.is_ok(), raise) {
                     (Stage::WarmingUp { .. }, false, _) if epoch == self.epoch() => {
                         return self.tell(Event::HealthFailed);
@@ -43,14 +46,14 @@ impl Guard<'_> {
                         return self.tell(Event::DriverError);
                     }
                     (_, true, Some((weight, epoch))) => {
-                        give(&self.hands.traffic, TrafficOrder::Set { weight, epoch })
+                        give(&self.workers.traffic, TrafficOrder::Set { weight, epoch })
                     }
                     _ => {}
                 }
             }
             Program::Start if epoch != self.epoch() => {}
             Program::Start if result.is_err() => return self.tell(Event::HealthFailed),
-            Program::Start => self.senses.probes = Probes { started: true, ..Probes::default() },
+            Program::Start => self.pending.probes = Probes { started: true, ..Probes::default() },
         }
         Ok(())
     }
@@ -70,21 +73,21 @@ impl Guard<'_> {
             }
             Err(error) => {
                 let text = error.to_string();
-                if !self.senses.troubles().contains(&text) {
+                if !self.pending.troubles().contains(&text) {
                     self.watcher.trouble(&text);
                 }
-                self.senses.trouble("program", text);
+                self.pending.trouble("program", text);
                 if !of_stable {
-                    self.senses.health = None;
+                    self.pending.health = None;
                 }
                 return Ok(());
             }
         };
         if of_stable {
             if self.assignment.names_stable() {
-                self.senses.begin.runs = Some(self.assignment.runs_stable(&digests));
+                self.pending.begin.runs = Some(self.assignment.runs_stable(&digests));
             }
-            self.senses.stable_runs = digests;
+            self.pending.stable_runs = digests;
             return if planned { self.begin() } else { Ok(()) };
         }
         let runs = self.assignment.runs_candidate(&digests);
@@ -92,9 +95,9 @@ impl Guard<'_> {
             let found: Vec<String> = digests.iter().map(ToString::to_string).collect();
             let text = format!("`{slot}` runs {}, and the plan deploys something else", found.join(", "));
             self.watcher.trouble(&text);
-            self.senses.trouble("runs", text);
+            self.pending.trouble("runs", text);
         }
-        match &mut self.senses.health {
+        match &mut self.pending.health {
             Some(health) if health.epoch == epoch => health.runs = Some(runs),
             _ => return Ok(()),
         }
@@ -102,7 +105,7 @@ impl Guard<'_> {
     }
 
     pub(super) fn probed(&mut self, epoch: u64, result: Result<u64, String>) {
-        let probes = &mut self.senses.probes;
+        let probes = &mut self.pending.probes;
         probes.asked = false;
         if epoch != self.journal.state().epoch || !probes.started {
             return;
@@ -110,40 +113,40 @@ impl Guard<'_> {
         match result {
             Ok(ms) => {
                 (probes.successes, probes.slowest_ms) = (probes.successes + 1, probes.slowest_ms.max(ms));
-                self.senses.clear_trouble("probe");
+                self.pending.clear_trouble("probe");
             }
             Err(why) => {
                 (probes.successes, probes.slowest_ms) = (0, 0);
-                self.senses.trouble("probe", format!("the candidate does not answer: {why}"));
+                self.pending.trouble("probe", format!("the candidate does not answer: {why}"));
             }
         }
         let warmup = self.journal.schedule().warmup;
-        let (successes, slowest_ms) = (self.senses.probes.successes, self.senses.probes.slowest_ms);
-        if successes < warmup.successes || self.senses.health.is_some() {
+        let (successes, slowest_ms) = (self.pending.probes.successes, self.pending.probes.slowest_ms);
+        if successes < warmup.successes || self.pending.health.is_some() {
             return;
         }
-        (self.senses.probes.successes, self.senses.probes.slowest_ms) = (0, 0);
+        (self.pending.probes.successes, self.pending.probes.slowest_ms) = (0, 0);
         if slowest_ms > warmup.slowest_ms {
-            self.senses.trouble("probe", format!("the slowest probe took {slowest_ms} ms"));
+            self.pending.trouble("probe", format!("the slowest probe took {slowest_ms} ms"));
             self.soon.push_back(Event::LatencyBudgetExceeded);
             return;
         }
-        self.senses.health = Some(Health { epoch, successes, slowest_ms, runs: None, weight: None });
+        self.pending.health = Some(Health { epoch, successes, slowest_ms, runs: None, weight: None });
         let slot = self.assignment.slots.candidate.clone();
-        give(&self.hands.programs, ProgramOrder::Runs { slot, epoch });
-        give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Health, epoch });
+        give(&self.workers.programs, ProgramOrder::Runs { slot, epoch });
+        give(&self.workers.traffic, TrafficOrder::Read { purpose: Purpose::Health, epoch });
     }
 
     /// T5, T6: once its digests and the weight are read.
     pub(super) fn report_health(&mut self) -> Result<(), GuardError> {
         let Some(Health { epoch, successes, slowest_ms, runs: Some(runs), weight: Some(readback) }) =
-            &self.senses.health
+            &self.pending.health
         else {
             return Ok(());
         };
         let (epoch, successes, slowest_ms, runs, readback) =
             (*epoch, *successes, *slowest_ms, *runs, *readback);
-        self.senses.health = None;
+        self.pending.health = None;
         self.tell_of(epoch, Event::HealthReport { successes, slowest_ms, runs, readback }, None)
     }
 }

@@ -9,8 +9,8 @@ use crate::rollout::objective::series::YOUNG_INTERVALS;
 use crate::rollout::objective::{Instance, Side, Sight, Watched, look};
 use crate::time::{self, Timestamp};
 
-use super::hands::{CountOrder, Counting, Counts, Purpose, Tally, TrafficOrder, give};
-use super::senses::Busy;
+use super::workers::{CountOrder, Counting, Counts, Purpose, Tally, TrafficOrder, give};
+use super::pending::Busy;
 use super::view::{Shown, View};
 use super::{Guard, GuardError};
 
@@ -24,13 +24,13 @@ impl Guard<'_> {
         let order = CountOrder {
             counting: Counting::Window { window, id: state.windows, passed: state.passed },
             epoch: state.epoch,
-            sides: self.assignment.sides(&self.senses.stable_runs),
+            sides: self.assignment.sides(&self.pending.stable_runs),
             objectives,
             from: window.opens.checked_sub_signed(before).unwrap_or(window.opens),
             until: now,
         };
-        self.senses.busy.insert(Busy::Counting);
-        give(&self.hands.counts, order);
+        self.pending.busy.insert(Busy::Counting);
+        give(&self.workers.counts, order);
     }
 
     /// What was counted: for a window, or for somebody who asks to go on.
@@ -49,7 +49,7 @@ impl Guard<'_> {
                 self.series_for_resume(if all { Series::Fresh } else { Series::Absent })
             }
             Counting::Window { window, id, passed } => {
-                self.senses.busy.remove(&Busy::Counting);
+                self.pending.busy.remove(&Busy::Counting);
                 self.judge(&window, id, passed, &counted)
             }
         }
@@ -87,22 +87,22 @@ impl Guard<'_> {
         let found = look(&sight, &watched);
         let current = id == self.journal.state().windows && self.stage().window().is_some();
         if current {
-            self.senses.look = found.clone();
+            self.pending.look = found.clone();
         }
         match found.event {
             Some(event @ Event::WindowVerdict { .. }) if current => {
                 // Its weight is the one that is read for it.
-                self.senses.verdict = Some((counted.epoch, event));
+                self.pending.verdict = Some((counted.epoch, event));
                 let order = TrafficOrder::Read { purpose: Purpose::Verdict, epoch: counted.epoch };
-                give(&self.hands.traffic, order);
+                give(&self.workers.traffic, order);
                 Ok(())
             }
             Some(event @ Event::MetricsMissing { .. }) if current => {
-                let sides = self.assignment.sides(&self.senses.stable_runs);
+                let sides = self.assignment.sides(&self.pending.stable_runs);
                 let digest = sides.candidate.digest.unwrap_or_default();
                 let text = format!("a series of {digest} has no sample: {}", self.series_of(passed));
                 self.watcher.trouble(&text);
-                self.senses.trouble("metrics", text);
+                self.pending.trouble("metrics", text);
                 self.tell_of(counted.epoch, event, None)
             }
             // Late bad news counts, late good news never.
@@ -125,12 +125,12 @@ impl Guard<'_> {
             counts.iter().find_map(|counts| counts.candidate.as_ref().err().or(counts.stable.as_ref().err()));
         match error.map(ToString::to_string) {
             Some(text) => {
-                if !self.senses.troubles().contains(&text) {
+                if !self.pending.troubles().contains(&text) {
                     self.watcher.trouble(&text);
                 }
-                self.senses.trouble("metrics", text);
+                self.pending.trouble("metrics", text);
             }
-            None => self.senses.clear_trouble("metrics"),
+            None => self.pending.clear_trouble("metrics"),
         }
     }
 
@@ -148,7 +148,7 @@ impl Guard<'_> {
             state.stage,
             Stage::Planned | Stage::Migrating { .. } | Stage::WarmingUp { .. } | Stage::Applying { .. }
         );
-        let look = &self.senses.look;
+        let look = &self.pending.look;
         View {
             at: (self.clock)(),
             length: self.journal.head().length,
@@ -161,7 +161,7 @@ impl Guard<'_> {
             breach: look.breach,
             unclear: look.unclear,
             waits_for: self.waits_for(),
-            troubles: self.senses.troubles(),
+            troubles: self.pending.troubles(),
         }
     }
 

@@ -5,11 +5,11 @@
 
 use crate::audit::chain::Head;
 use crate::audit::entry::decision::PlanView;
-use crate::audit::entry::rollout::{CauseView, JournalHead, Milestone, Rollout};
+use crate::audit::entry::rollout::{JournalHead, Milestone, Rollout};
 use crate::audit::reader::RolloutRecord;
 use crate::audit::tree::Hash;
 use crate::release::digest::ClaimedDigest;
-use crate::rollout::machine::{Cause, Entry, Event, Occurrence, Stage, State, Step};
+use crate::rollout::machine::{Cause, Event, Occurrence, Stage, State, Step};
 
 use super::event::Created;
 use super::{JournalError, replay};
@@ -57,7 +57,7 @@ pub struct Implied {
 impl Implied {
     /// What a line implies, if anything.
     pub(super) fn by(before: &State, step: &Step, occurrence: &Occurrence, head: Head) -> Option<Self> {
-        let entry = step.entry?;
+        let milestone = step.entry?;
         let paused = |state: &State| state.stage.pause().map(|pause| pause.cause);
         let (cause, note) = match &occurrence.event {
             Event::Rollback(operator) => (Some(Cause::Operator), Some(operator.reason().to_owned())),
@@ -67,7 +67,7 @@ impl Implied {
             _ => (paused(&step.next), None),
         };
         let (state, epoch) = (step.next.stage.name(), step.next.epoch);
-        Some(Self { milestone: milestone(entry), state, epoch, cause, note, head })
+        Some(Self { milestone, state, epoch, cause, note, head })
     }
 
     /// The members of the entry; where the log is not the gate's, the caller adds `auditEntry`.
@@ -84,7 +84,7 @@ impl Implied {
             target: created.target.clone(),
             state: self.state.to_owned(),
             epoch: self.epoch,
-            cause: self.cause.map(cause),
+            cause: self.cause,
             note: None,
             journal: self.head.into(),
             audit_entry: None,
@@ -122,30 +122,4 @@ pub fn missing_entries<'a>(implied: &'a [Implied], held: &[RolloutRecord]) -> Ve
         })
     };
     implied.iter().filter(|implied| !is_held(implied)).collect()
-}
-
-fn milestone(entry: Entry) -> Milestone {
-    match entry {
-        Entry::Started => Milestone::Started,
-        Entry::Paused => Milestone::Paused,
-        Entry::Resumed => Milestone::Resumed,
-        Entry::RollingBack => Milestone::RollingBack,
-        Entry::RolledBack => Milestone::RolledBack,
-        Entry::Completed => Milestone::Completed,
-    }
-}
-
-fn cause(cause: Cause) -> CauseView {
-    match cause {
-        Cause::Migration => CauseView::Migration,
-        Cause::Health => CauseView::Health,
-        Cause::Breach => CauseView::Breach,
-        Cause::Missing => CauseView::Missing,
-        Cause::Inconclusive => CauseView::Inconclusive,
-        Cause::Environment => CauseView::Environment,
-        Cause::Drift => CauseView::Drift,
-        Cause::Driver => CauseView::Driver,
-        Cause::Expired => CauseView::Expired,
-        Cause::Operator => CauseView::Operator,
-    }
 }

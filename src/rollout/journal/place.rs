@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::AuditError;
 use crate::audit::chain::{self, Asked, Shelf, Sole};
+use crate::plan::request::is_target;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::rollout::acceptance::JournalState;
 
@@ -30,7 +31,7 @@ pub(super) struct Place(PathBuf);
 pub struct Standing {
     /// The one that is not ended.
     pub open: Option<ClaimedDigest>,
-    /// Those that are, by digest.
+    /// Those that are, the one that ended last behind the others.
     pub ended: Vec<ClaimedDigest>,
 }
 
@@ -143,6 +144,7 @@ fn standing_in(shelf: &Shelf, target: &str) -> Result<Standing, JournalError> {
     let place = Place(shelf.path().to_owned());
     let failed = |error| place.failed(error);
     let mut standing = Standing::default();
+    let mut ended = Vec::new();
     for name in shelf.names().map_err(failed)? {
         let Ok(plan) = ClaimedDigest::from_hex(&name) else { continue };
         let Some(inside) = shelf.sub(&name).map_err(failed)? else { continue };
@@ -157,7 +159,7 @@ fn standing_in(shelf: &Shelf, target: &str) -> Result<Standing, JournalError> {
         match (line.state_after.stage.is_terminal(), standing.open.take()) {
             (true, open) => {
                 standing.open = open;
-                standing.ended.push(plan);
+                ended.push((line.received_at, plan));
             }
             (false, None) => standing.open = Some(plan),
             (false, Some(one)) => {
@@ -165,17 +167,15 @@ fn standing_in(shelf: &Shelf, target: &str) -> Result<Standing, JournalError> {
             }
         }
     }
+    ended.sort();
+    standing.ended = ended.into_iter().map(|(_, plan)| plan).collect();
     Ok(standing)
 }
 
-/// `[a-z0-9][a-z0-9._-]{0,62}` (`formats.md` section 8): also what keeps a name inside its folder.
+/// A target's name is also what keeps a folder inside its own.
 fn check_target(target: &str) -> Result<(), JournalError> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let begins = target.chars().next().is_some_and(plain);
-    let goes_on = target.chars().all(|c| plain(c) || matches!(c, '.' | '_' | '-'));
-    if begins && goes_on && target.len() <= 63 {
-        Ok(())
-    } else {
-        Err(JournalError::Target(target.to_owned()))
+    match is_target(target) {
+        true => Ok(()),
+        false => Err(JournalError::Target(target.to_owned())),
     }
 }

@@ -4,7 +4,7 @@ use super::event::Series;
 use super::state::later;
 use super::step::Alarm;
 use super::turn::{Turn, breach, set};
-use super::{Cause, Command, Entry, Event, Pause, Phase, Refusal, Row, Stage, State, Step, Weight};
+use super::{Cause, Command, Milestone, Event, Pause, Phase, Refusal, Row, Stage, State, Step, Weight};
 
 impl Turn<'_> {
     /// T17, T18, T19, T23, T27.
@@ -47,7 +47,7 @@ impl Turn<'_> {
         let deadline = pause.deadline.map_or(deadline, |earlier| earlier.min(deadline));
         let pause = Pause { cause, deadline: Some(deadline), ..*pause };
         let step = self.apply(Row::T23, self.to(Stage::Paused { pause }), Vec::new());
-        Step { entry: Some(Entry::Paused), ..step }
+        Step { entry: Some(Milestone::Paused), ..step }
     }
 
     /// T17: the window is earned again, never skipped.
@@ -78,6 +78,6 @@ impl Turn<'_> {
             }
             Phase::Applying | Phase::Observing | Phase::Monitoring => self.raise(Row::T17, resumed),
         };
-        Step { entry: Some(Entry::Resumed), ..step }
+        Step { entry: Some(Milestone::Resumed), ..step }
     }
 }

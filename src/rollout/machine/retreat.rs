@@ -3,7 +3,7 @@
 use super::state::{Leg, later};
 use super::step::Alarm;
 use super::turn::{Turn, set};
-use super::{Command, Entry, Event, Refusal, Retreat, Row, Stage, State, Step, Weight};
+use super::{Command, Milestone, Event, Refusal, Retreat, Row, Stage, State, Step, Weight};
 
 /// How often waiting before another attempt is doubled: 1 s to 32 s.
 const MOST_DOUBLINGS: u32 = 5;
@@ -27,7 +27,7 @@ impl Turn<'_> {
                 let ended = State { stage: Stage::RolledBack, epoch, ..self.seeing(Weight::ZERO) };
                 let commands = vec![Command::Fence { epoch }, Command::StopCandidate];
                 let step = self.apply(Row::T20, ended, commands);
-                Step { entry: Some(Entry::RolledBack), ..step }
+                Step { entry: Some(Milestone::RolledBack), ..step }
             }
             (Event::Drained { weight: Weight::ZERO, .. }, _) => self.refuse(Refusal::NotDrained),
             (
@@ -89,6 +89,6 @@ impl Turn<'_> {
             commands.push(Command::KillMigration);
         }
         commands.push(set(Weight::ZERO, next.epoch, 0));
-        Step { entry: Some(Entry::RollingBack), ..self.apply(row, next, commands) }
+        Step { entry: Some(Milestone::RollingBack), ..self.apply(row, next, commands) }
     }
 }

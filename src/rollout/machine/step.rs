@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Row, State, Weight};
+use super::{Cause, Milestone, Row, State, Weight};
 
 /// What follows from one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Step {
     /// What to do, in order, once the line is durable.
     pub commands: Vec<Command>,
     /// What the audit log has to say. A raise waits for it; pausing and lowering never do.
-    pub entry: Option<Entry>,
+    pub entry: Option<Milestone>,
     /// What the journal says.
     pub outcome: Outcome,
 }
@@ -68,29 +68,6 @@ pub enum Alarm {
     AboveTarget,
     /// A rollback is not read back in time.
     NotLowered,
-}
-
-/// An entry of the audit log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Entry {
-    /// `rollout.started`.
-    #[serde(rename = "rollout.started")]
-    Started,
-    /// `rollout.paused`.
-    #[serde(rename = "rollout.paused")]
-    Paused,
-    /// `rollout.resumed`.
-    #[serde(rename = "rollout.resumed")]
-    Resumed,
-    /// `rollout.rolling_back`.
-    #[serde(rename = "rollout.rolling_back")]
-    RollingBack,
-    /// `rollout.rolled_back`.
-    #[serde(rename = "rollout.rolled_back")]
-    RolledBack,
-    /// `rollout.completed`.
-    #[serde(rename = "rollout.completed")]
-    Completed,
 }
 
 /// What the journal says of an event.

@@ -79,7 +79,7 @@ impl Rollout {
         self.commands().into_iter().filter_map(set).collect()
     }
 
-    fn entry(&self) -> Option<Entry> {
+    fn entry(&self) -> Option<Milestone> {
         self.last.as_ref().unwrap().entry
     }
 
@@ -156,7 +156,7 @@ fn a_good_candidate_goes_through_every_phase_to_completed() {
     let mut rollout = Rollout::new(MIGRATES);
     rollout.takes(Row::T1, start());
     assert_eq!(rollout.commands(), [Command::Fence { epoch: 1 }, Command::RunMigration]);
-    assert_eq!(rollout.entry(), Some(Entry::Started));
+    assert_eq!(rollout.entry(), Some(Milestone::Started));
     rollout.takes(Row::T3, Event::MigrationSucceeded);
     assert_eq!(rollout.commands(), [Command::Scale { percent: 100 }, Command::StartCandidate]);
     rollout.takes(Row::T5, warm());
@@ -173,7 +173,7 @@ fn a_good_candidate_goes_through_every_phase_to_completed() {
         rollout.takes(if percent == 100 { Row::T10 } else { Row::T9 }, verdict);
     }
     assert_eq!((&rollout.state.stage, rollout.state.passed), (&Stage::Completed, 3));
-    assert_eq!(rollout.entry(), Some(Entry::Completed));
+    assert_eq!(rollout.entry(), Some(Milestone::Completed));
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_migration_that_fails_or_hangs_pauses_without_traffic() {
     failed.takes(Row::T1, start());
     let mut hung = failed.clone();
     failed.takes(Row::T4, Event::MigrationFailed);
-    assert_eq!((failed.cause(), failed.entry()), (Some(Cause::Migration), Some(Entry::Paused)));
+    assert_eq!((failed.cause(), failed.entry()), (Some(Cause::Migration), Some(Milestone::Paused)));
     assert_eq!(failed.commands(), [Command::Fence { epoch: 2 }, Command::KillMigration]);
     assert_eq!(hung.wait(599).on(Event::Timeout), Outcome::Refused(Refusal::Early));
     hung.wait(1).takes(Row::T4, Event::Timeout);
@@ -355,7 +355,7 @@ fn a_resume_earns_the_window_again() {
     assert_eq!(rollout.of_epoch(1, resume(20, Series::Fresh)), Outcome::Ignored(Ignored::Epoch));
     rollout.takes(Row::T17, resume(20, Series::Fresh));
     assert_eq!((rollout.state.passed, rollout.sets()), (0, vec![(20, 3)]));
-    assert_eq!(rollout.entry(), Some(Entry::Resumed));
+    assert_eq!(rollout.entry(), Some(Milestone::Resumed));
     rollout.takes(Row::T7, Event::WeightConfirmed { weight: weight(20) });
     assert_eq!(rollout.wait(400).on(late), Outcome::Ignored(Ignored::Window));
     assert_eq!(rollout.state.windows, 2);
@@ -411,7 +411,7 @@ fn late_bad_news_counts_wherever_it_comes() {
     assert_eq!(held.on(Event::PauseDeadline), Outcome::Refused(Refusal::Early));
     held.takes(Row::T23, late.clone());
     assert_eq!(held.state.stage.deadline(), Some(held.at + Duration::seconds(900)));
-    assert_eq!((held.cause(), held.entry()), (Some(Cause::Breach), Some(Entry::Paused)));
+    assert_eq!((held.cause(), held.entry()), (Some(Cause::Breach), Some(Milestone::Paused)));
     held.wait(900).takes(Row::T18, Event::PauseDeadline);
     assert_eq!(held.on(late), Outcome::Refused(Refusal::RollingBack));
 }
@@ -423,7 +423,7 @@ fn a_pause_that_nobody_answers_becomes_a_rollback() {
     rollout.takes(Row::T11, breach);
     assert_eq!(rollout.wait(899).on(Event::PauseDeadline), Outcome::Refused(Refusal::Early));
     rollout.wait(1).takes(Row::T18, Event::PauseDeadline);
-    assert_eq!((rollout.sets(), rollout.entry()), (vec![(0, 3)], Some(Entry::RollingBack)));
+    assert_eq!((rollout.sets(), rollout.entry()), (vec![(0, 3)], Some(Milestone::RollingBack)));
     let mut held = Rollout::observing();
     held.takes(Row::T15, Event::Pause(operator()));
     assert_eq!(held.state.stage.deadline(), Some(held.at + Duration::seconds(7200)));
@@ -458,7 +458,7 @@ fn a_rollback_is_tried_until_it_is_read_back_and_drained() {
     assert_eq!(rollout.commands(), [Command::CloseConnections]);
     rollout.takes(Row::T20, drained(Weight::ZERO, 0));
     assert_eq!(rollout.commands(), [Command::Fence { epoch: 3 }, Command::StopCandidate]);
-    assert_eq!((&rollout.state.stage, rollout.entry()), (&Stage::RolledBack, Some(Entry::RolledBack)));
+    assert_eq!((&rollout.state.stage, rollout.entry()), (&Stage::RolledBack, Some(Milestone::RolledBack)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use super::event::{News, Runs, StableSide};
 use super::state::later;
 use super::{
-    Cause, Command, Entry, Event, Ignored, Occurrence, Outcome, Pause, Phase, Refusal, Row, Schedule, Stage,
+    Cause, Command, Milestone, Event, Ignored, Occurrence, Outcome, Pause, Phase, Refusal, Row, Schedule, Stage,
     State, Step, Weight, Window,
 };
 
@@ -54,7 +54,7 @@ impl Turn<'_> {
             Event::Start { .. } => {
                 let next = State { epoch: self.state.epoch + 1, ..self.to(self.migration()) };
                 let commands = vec![Command::Fence { epoch: next.epoch }, self.migrate()];
-                Step { entry: Some(Entry::Started), ..self.apply(Row::T1, next, commands) }
+                Step { entry: Some(Milestone::Started), ..self.apply(Row::T1, next, commands) }
             }
             _ => self.refuse(Refusal::NoRow),
         }
@@ -161,7 +161,7 @@ impl Turn<'_> {
         }
         let held = self.hold(row, next);
         commands.extend(held.commands);
-        Step { commands, entry: Some(Entry::Paused), ..held }
+        Step { commands, entry: Some(Milestone::Paused), ..held }
     }
 
     /// Commands the weight of the step under way.

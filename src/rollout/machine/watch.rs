@@ -4,7 +4,7 @@ use crate::rollout::objective::Measured;
 
 use super::state::later;
 use super::turn::{Turn, breach};
-use super::{Cause, Entry, Event, Ignored, Phase, Refusal, Row, Stage, State, Step, Weight, Window};
+use super::{Cause, Milestone, Event, Ignored, Phase, Refusal, Row, Stage, State, Step, Weight, Window};
 
 impl Turn<'_> {
     pub(super) fn watching(&self, event: &Event, window: &Window, phase: Phase) -> Step {
@@ -62,7 +62,7 @@ impl Turn<'_> {
         match phase {
             Phase::Monitoring => {
                 let step = self.apply(Row::T10, State { stage: Stage::Completed, ..passed }, Vec::new());
-                Step { entry: Some(Entry::Completed), ..step }
+                Step { entry: Some(Milestone::Completed), ..step }
             }
             _ if self.at >= self.schedule.not_after => {
                 self.pause_seeing(Row::T16, phase, Cause::Expired, readback)

@@ -8,7 +8,6 @@
 
 mod answer;
 mod client;
-mod selector;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +15,7 @@ use chrono::{Duration, TimeZone as _, Utc};
 
 use super::{Counted, Metrics, MetricsError};
 use crate::plan::members::Objective;
+use crate::plan::selector::{self, Selector};
 use crate::rollout::executor::PrometheusSection;
 use crate::rollout::objective::series::{YOUNG_INTERVALS, counter};
 use crate::rollout::objective::{Instance, Sample, Scraped};
@@ -67,7 +67,12 @@ impl Prometheus {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Counters, MetricsError> {
-        let selector = selector::Selector::read(series)?.for_version(counted)?;
+        let named = || series.to_owned();
+        let selector =
+            Selector::read(series).map_err(|problem| MetricsError::Series { series: named(), problem })?;
+        let selector = selector
+            .for_version(counted.digest.as_deref(), counted.version.as_deref())
+            .map_err(|name| MetricsError::Unnamed { series: named(), name })?;
         let range = (until - from).num_seconds().max(0) + (self.interval * YOUNG_INTERVALS).num_seconds() + 1;
         let found = self.client.matrix(&format!("{selector}[{range}s]"), until)?;
         Ok(sums(&found))

@@ -1,12 +1,21 @@
 //! The guard of a simulated rollout: looks at the world, tells the machine, does what it says.
+//!
+//! What a reading, a deadline and a window are is decided where the real guard has it decided
+//! ([`reading`], [`look`]); so are all states, by the same machine. Its loop is its own. The real one waits on
+//! workers in threads, by `Instant`, and has a line on the disk before each effect; a sweep runs ten thousand
+//! rollouts in seconds, where the `fsync`s of one take longer. Its loop goes through its own interleavings in
+//! `tests/rollout_guard`.
 
 use serde_json::json;
 
 use crate::release::digest::Digest;
 use crate::rollout::machine::event::{Runs, Series};
-use crate::rollout::machine::state::Leg;
-use crate::rollout::machine::{Event, History, Occurrence, Operator, Outcome, Stage, Step, Weight, Window};
+use crate::rollout::driver::Remaining;
+use crate::rollout::guard::reading::{self, Commanded};
+use crate::rollout::machine::state::{Leg, Retreat};
+use crate::rollout::machine::{Event, History, Occurrence, Operator, Outcome, Stage, Step, Window};
 use crate::rollout::objective::{Look, Sight, Watched, look, series};
+use crate::time::Timestamp;
 
 use super::planned::Planned;
 use super::scenario::{Ask, Change};
@@ -20,6 +29,7 @@ pub(super) struct Guard<'a> {
     pub(super) history: History,
     sent: u64,
     probes: u64,
+    read_at: Option<Timestamp>,
 }
 
 /// What the guard told the machine, what follows, and what it had seen.
@@ -34,7 +44,7 @@ pub(super) struct Told {
 impl<'a> Guard<'a> {
     pub(super) fn new(planned: &'a Planned, scrape_seconds: u64) -> Self {
         let history = History::new(planned.schedule.clone());
-        Self { planned, scrape_seconds, history, sent: 0, probes: 0 }
+        Self { planned, scrape_seconds, history, sent: 0, probes: 0, read_at: None }
     }
 
     /// Tells the machine, and has the world do what follows.
@@ -45,7 +55,7 @@ impl<'a> Guard<'a> {
         let before = self.history.state().stage.name();
         let step = self.history.receive(id, &occurrence, world.now);
         for command in &step.commands {
-            world.obey(command);
+            world.execute(command);
         }
         if let (Some(window), Outcome::Applied(_)) = (step.next.stage.window(), step.outcome) {
             let since = window.opens - seconds(self.scrape_seconds) * (series::YOUNG_INTERVALS + 1);
@@ -78,61 +88,61 @@ impl<'a> Guard<'a> {
 
     /// What the guard has to tell by itself now, if anything.
     pub(super) fn notice(&mut self, world: &World) -> Option<(Event, Option<Look>)> {
-        let state = self.history.state();
-        let late = state.stage.deadline().is_some_and(|deadline| deadline <= world.now);
-        let event = match &state.stage {
+        let stage = self.history.state().stage.clone();
+        let event = match &stage {
             Stage::Planned => Some(Event::Start { readback: world.weight, stable: Runs::AsPlanned }),
             Stage::Migrating { .. } => match world.migrated() {
                 Migrated::Well => Some(Event::MigrationSucceeded),
                 Migrated::Badly => Some(Event::MigrationFailed),
-                Migrated::NotYet => strayed(world),
+                Migrated::NotYet => self.read(world),
             },
-            Stage::WarmingUp { .. } => return self.probe(world, late),
-            Stage::Applying { .. } if world.weight == state.target && world.is_settled() => {
-                Some(Event::WeightConfirmed { weight: world.weight })
-            }
-            Stage::Applying { .. } if ![state.actual, state.target].contains(&world.weight) => {
-                Some(Event::WeightMismatch { weight: world.weight })
-            }
-            Stage::Observing { .. } | Stage::Monitoring { .. } if world.weight != state.target => {
-                Some(Event::Drift { weight: world.weight })
-            }
-            Stage::Observing { window } | Stage::Monitoring { window } => {
-                let look = self.look(window, world);
-                return look.event.clone().map(|event| (event, Some(look)));
-            }
-            Stage::Paused { .. } if world.weight != state.actual => {
-                Some(Event::Drift { weight: world.weight })
-            }
-            Stage::Paused { .. } if late => Some(Event::PauseDeadline),
-            Stage::RollingBack { retreat } => retreating(retreat.leg, world),
-            _ => None,
+            Stage::WarmingUp { .. } => self.probe(world).or_else(|| self.read(world)),
+            _ => self.read(world),
         };
-        event.or_else(|| late.then_some(Event::Timeout)).map(|event| (event, None))
+        if let (None, Some(window)) = (&event, stage.window()) {
+            let look = self.look(window, world);
+            return look.event.clone().map(|event| (event, Some(look)));
+        }
+        let late = stage.deadline().is_some_and(|deadline| deadline <= world.now);
+        event.or_else(|| late.then(|| reading::lapsed(&stage))).map(|event| (event, None))
+    }
+
+    /// Reads the weight, or what is left at a candidate that is drained: once at each instant.
+    fn read(&mut self, world: &World) -> Option<Event> {
+        let (state, weight) = (self.history.state(), world.weight);
+        if self.read_at.replace(world.now) == Some(world.now) && matches!(state.stage, Stage::Paused { .. }) {
+            return None;
+        }
+        let command = match world.is_settled() {
+            true => Commanded::Taken,
+            false => Commanded::UnderWay,
+        };
+        reading::reading(state, weight, command).or_else(|| match state.stage {
+            Stage::RollingBack { retreat: Retreat { leg: Leg::Draining { .. }, .. } } => {
+                let connections = world.connections();
+                reading::remaining(Remaining { weight, connections, in_flight: 0 })
+            }
+            _ => None,
+        })
     }
 
     /// Probes the candidate: one answer more, or none.
-    fn probe(&mut self, world: &World, late: bool) -> Option<(Event, Option<Look>)> {
+    fn probe(&mut self, world: &World) -> Option<Event> {
         let warmup = self.planned.schedule.warmup;
         if world.exited() {
-            return Some((Event::HealthFailed, None));
+            return Some(Event::HealthFailed);
         }
         self.probes = if world.answers() { self.probes + 1 } else { 0 };
         if self.probes < warmup.successes {
-            let event = strayed(world).or_else(|| late.then_some(Event::Timeout));
-            return event.map(|event| (event, None));
+            return None;
         }
-        let successes = std::mem::take(&mut self.probes);
-        if world.probe_ms > warmup.slowest_ms {
-            return Some((Event::LatencyBudgetExceeded, None));
-        }
-        let report = Event::HealthReport {
-            successes,
-            slowest_ms: world.probe_ms,
-            runs: Runs::AsPlanned,
-            readback: world.weight,
-        };
-        Some((report, None))
+        let (successes, slowest_ms) = (std::mem::take(&mut self.probes), world.probe_ms);
+        Some(match slowest_ms > warmup.slowest_ms {
+            true => Event::LatencyBudgetExceeded,
+            false => {
+                Event::HealthReport { successes, slowest_ms, runs: Runs::AsPlanned, readback: world.weight }
+            }
+        })
     }
 
     fn look(&self, window: &Window, world: &World) -> Look {
@@ -158,24 +168,5 @@ impl<'a> Guard<'a> {
             readback: world.weight,
         };
         look(&sight, &watched)
-    }
-}
-
-/// Traffic where none is due yet.
-fn strayed(world: &World) -> Option<Event> {
-    (world.weight > Weight::ZERO).then_some(Event::Drift { weight: world.weight })
-}
-
-fn retreating(leg: Leg, world: &World) -> Option<Event> {
-    match leg {
-        Leg::Lowering { .. } if world.weight == Weight::ZERO => {
-            Some(Event::WeightConfirmed { weight: world.weight })
-        }
-        Leg::Lowering { .. } => None,
-        Leg::Draining { .. } if world.weight > Weight::ZERO => Some(Event::Drift { weight: world.weight }),
-        Leg::Draining { .. } if world.connections() == 0 => {
-            Some(Event::Drained { weight: world.weight, connections: 0, in_flight: 0 })
-        }
-        Leg::Draining { .. } => None,
     }
 }

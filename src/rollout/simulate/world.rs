@@ -241,7 +241,7 @@ impl World {
         }
     }
 
-    pub(super) fn obey(&mut self, command: &Command) {
+    pub(super) fn execute(&mut self, command: &Command) {
         match command {
             Command::Fence { epoch } => self.fence = *epoch,
             Command::RunMigration => self.migrated_at = Some(self.now + seconds(self.migration.0)),

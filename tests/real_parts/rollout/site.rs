@@ -1,4 +1,5 @@
-//! A site on which rollouts run for real: haproxy in front of two slots, Prometheus, an executor, steady load.
+//! A site on which rollouts run for real: haproxy or nginx in front of two slots, Prometheus, an executor, steady
+//! load.
 //!
 //! Each slot is a process of the small service ([`service`]), started and stopped by the executor's own
 //! programs. The release, its evidence, trust and log are those of `laforge init --example`.
@@ -44,6 +45,26 @@ backend app
   server green 127.0.0.1:8082 weight 0 check inter 200ms rise 1
 ";
 
+/// Workers of another user would come to nothing in the test's folder.
+const NGINX: &str = "
+user root;
+worker_processes 2;
+pid nginx.pid;
+error_log error.log;
+events {}
+http {
+  access_log off;
+  include laforge.conf;
+  upstream blue { server 127.0.0.1:8081; }
+  upstream green { server 127.0.0.1:8082; }
+  server { listen 127.0.0.1:8080; location / { proxy_pass http://$laforge_upstream; } }
+  server { listen 127.0.0.1:8090; location = /split { return 200 $laforge_split; } }
+}
+";
+
+/// What an operator begins with, as the page has it.
+const PAGE: &str = include_str!("../../../docs/rollout.md");
+
 const PROMETHEUS: &str = "
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
@@ -73,8 +94,7 @@ const EXECUTOR: &str = "
 executor:
   environment: production
   state: rollouts
-  driver: haproxy
-  haproxy: {socket: admin.sock, backend: app}
+  DRIVER
   slots:
     blue: {probe: 'http://127.0.0.1:8081', runs: [cat, blue.digest]}
     green: {probe: 'http://127.0.0.1:8082', runs: [cat, green.digest]}
@@ -82,10 +102,17 @@ executor:
   metrics: {prometheus: {url: 'http://127.0.0.1:9090', scrapeSeconds: 1}}
 ";
 
+/// What splits the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Front {
+    Haproxy,
+    Nginx,
+}
+
 /// A site; everything on it ends with the test's namespace.
 pub struct Site {
     folder: TempDir,
-    pub haproxy: Server,
+    front: Server,
     pub prometheus: Server,
     _stable: Child,
 }
@@ -94,12 +121,16 @@ impl Site {
     /// Serves the old version, with the whole release allowed and its plan in `plan.json`; with more members
     /// under `rollout:`, each in the place of its default.
     pub fn with(rollout: &str) -> Self {
+        Self::behind(Front::Haproxy, rollout)
+    }
+
+    /// The same behind another front.
+    pub fn behind(front: Front, rollout: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         let made = run(laforge(at).args(["init", "--example", "."]));
         made.ends(0);
-        configure(at, rollout);
-        write(at, "haproxy.cfg", &HAPROXY.replace("FOLDER", &at.display().to_string()));
+        configure(at, front, rollout);
         write(at, "prometheus.yml", PROMETHEUS);
         script(at, "start", &start());
         script(at, "stop", "kill \"$(cat \"$LAFORGE_SLOT.pid\")\"\n");
@@ -116,7 +147,7 @@ impl Site {
             .spawn()
             .unwrap();
         until("stable answers", || ask(STABLE, "/readyz").is_ok());
-        let haproxy = haproxy(at);
+        let front = front.start(at);
         let prometheus = Server::start(
             at,
             "prometheus",
@@ -127,7 +158,7 @@ impl Site {
             ],
             || ask(9090, "/-/ready").is_ok_and(|answer| answer.status == 200),
         );
-        let site = Self { folder, haproxy, prometheus, _stable: stable };
+        let site = Self { folder, front, prometheus, _stable: stable };
         site.laforge(&["deploy", "-o", "plan.json"]).ends(0);
         site
     }
@@ -158,8 +189,8 @@ impl Site {
 
     /// Restarts haproxy as an operator would, with the weights of its file.
     pub fn restart_haproxy(&mut self) {
-        self.haproxy.end();
-        self.haproxy = haproxy(self.folder.path());
+        self.front.end();
+        self.front = Front::Haproxy.start(self.folder.path());
     }
 
     /// Waits until the rollout is in a state.
@@ -287,10 +318,38 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-fn haproxy(folder: &Path) -> Server {
-    Server::start(folder, "haproxy", &["-f", "haproxy.cfg", "-db"], || {
-        ask(FRONT, "/").is_ok_and(|answer| answer.status == 200)
-    })
+impl Front {
+    fn start(self, folder: &Path) -> Server {
+        let here = format!("{}/", folder.display());
+        let serves = || ask(FRONT, "/").is_ok_and(|answer| answer.status == 200);
+        match self {
+            Self::Haproxy => {
+                write(folder, "haproxy.cfg", &HAPROXY.replace("FOLDER", &folder.display().to_string()));
+                Server::start(folder, "haproxy", &["-f", "haproxy.cfg", "-db"], serves)
+            }
+            Self::Nginx => {
+                write(folder, "nginx.conf", NGINX);
+                let begins = PAGE.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
+                write(folder, "laforge.conf", begins);
+                let arguments = ["-p", &here, "-c", "nginx.conf", "-g", "daemon off;"];
+                Server::start(folder, "nginx", &arguments, serves)
+            }
+        }
+    }
+
+    /// Its part of the executor's section.
+    fn section(self, folder: &Path) -> String {
+        match self {
+            Self::Haproxy => "driver: haproxy\n  haproxy: {socket: admin.sock, backend: app}".to_owned(),
+            Self::Nginx => {
+                let nginx = format!("[env, 'PATH=/usr/bin:/bin:/usr/sbin:/sbin', nginx, -p, {}/, -c, nginx.conf", folder.display());
+                format!(
+                    "driver: nginx\n  nginx: {{file: laforge.conf, test: {nginx}, -t], reload: {nginx}, -s, reload], \
+                     readback: 'http://127.0.0.1:8090/split'}}"
+                )
+            }
+        }
+    }
 }
 
 fn laforge(folder: &Path) -> Command {
@@ -303,7 +362,7 @@ fn laforge(folder: &Path) -> Command {
 }
 
 /// Replaces `rollout:` of the example, member by member, and adds the executor.
-fn configure(folder: &Path, rollout: &str) {
+fn configure(folder: &Path, front: Front, rollout: &str) {
     let text = fs::read_to_string(folder.join("laforge.yaml")).unwrap();
     let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with("rollout:")).collect();
     let given: Vec<&str> = rollout.lines().filter_map(|line| line.split(':').next()).map(str::trim).collect();
@@ -313,7 +372,12 @@ fn configure(folder: &Path, rollout: &str) {
     write(
         folder,
         "laforge.yaml",
-        &format!("{}\nrollout:\n{}\n{EXECUTOR}", kept.join("\n"), members.join("\n")),
+        &format!(
+            "{}\nrollout:\n{}\n{}",
+            kept.join("\n"),
+            members.join("\n"),
+            EXECUTOR.replace("DRIVER", &front.section(folder))
+        ),
     );
 }
 

@@ -11,6 +11,7 @@ use reqwest::redirect::Policy;
 
 use super::super::{DriverError, excerpt};
 use super::split::Split;
+use crate::network::is_loopback;
 
 /// Bytes of an answer; a line has fewer.
 const MAX_ANSWER: u64 = 4096;
@@ -31,9 +32,7 @@ impl Readback {
             problem,
         };
         let url = Url::parse(address).map_err(|_| refuse("it has to be `http://127.0.0.1:port/path`"))?;
-        let host = url.host_str().unwrap_or_default();
-        let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-        if url.scheme() != "http" || !(host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())) {
+        if url.scheme() != "http" || !is_loopback(&url) {
             return Err(refuse("it has to be http on this machine, where nobody else can answer"));
         }
         let client = Client::builder().no_proxy().redirect(Policy::none()).referer(false);

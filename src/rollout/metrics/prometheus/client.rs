@@ -17,6 +17,7 @@ use reqwest::{Certificate, Url};
 
 use super::MetricsError;
 use super::answer::{self, Kind, Series};
+use crate::network::is_loopback;
 use crate::rollout::driver::excerpt;
 use crate::rollout::executor::PrometheusSection;
 use crate::time::Timestamp;
@@ -28,6 +29,15 @@ const TIMEOUT_SECONDS: u64 = 10;
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
 /// Bytes of a token.
 const MAX_TOKEN: usize = 64 * 1024;
+
+/// Where a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Here: nobody is on the way.
+    ThisMachine,
+    /// Anywhere else.
+    Elsewhere,
+}
 
 /// A client of one server.
 #[derive(Debug)]
@@ -48,7 +58,7 @@ impl Client {
         let mut url = Url::parse(&place).map_err(|error| refuse(&error.to_string()))?;
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| refuse("it has no host"))?;
-        let near = is_loopback(host);
+        let near = if is_loopback(&url) { Place::ThisMachine } else { Place::Elsewhere };
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refuse("neither http nor https"));
         }
@@ -57,7 +67,7 @@ impl Client {
             let (setting, value) = ("the address of the metrics", host.to_owned());
             return Err(MetricsError::Setting { setting, value, problem });
         }
-        if section.token_file.is_some() && url.scheme() == "http" && !near {
+        if section.token_file.is_some() && url.scheme() == "http" && near == Place::Elsewhere {
             return Err(refuse("with a token it has to be https: whoever is on the way could take it"));
         }
         if url.query().is_some() || url.fragment().is_some() {
@@ -133,9 +143,9 @@ impl Client {
     }
 }
 
-fn http(section: &PrometheusSection, timeout: Duration, near: bool) -> Result<Http, MetricsError> {
+fn http(section: &PrometheusSection, timeout: Duration, near: Place) -> Result<Http, MetricsError> {
     let mut builder = Http::builder().redirect(Policy::none()).referer(false).timeout(timeout);
-    if near {
+    if near == Place::ThisMachine {
         builder = builder.no_proxy();
     }
     if let Some(file) = &section.ca_file {
@@ -152,11 +162,6 @@ fn http(section: &PrometheusSection, timeout: Duration, near: bool) -> Result<Ht
 
 fn setting(setting: &'static str, value: &str, problem: &str) -> MetricsError {
     MetricsError::Setting { setting, value: excerpt(value), problem: excerpt(problem) }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The innermost reason, which names no URL.

@@ -9,9 +9,9 @@ use crate::rollout::machine::state::Leg;
 use crate::rollout::machine::{Cause, Command, Event, Stage, State, Weight};
 
 use super::book::waits_for_the_log;
-use super::hands::{ProgramOrder, Purpose, TrafficOrder, give, word};
-use super::senses::{Busy, Drain};
-use super::{Guard, GuardError};
+use super::workers::{ProgramOrder, Purpose, TrafficOrder, give, word};
+use super::pending::{Busy, Drain};
+use super::{Guard, GuardError, reading};
 
 /// How often a weight is read while one is awaited.
 const AWAITED: Duration = Duration::from_millis(250);
@@ -19,6 +19,8 @@ const AWAITED: Duration = Duration::from_millis(250);
 const PAUSED: Duration = Duration::from_secs(1);
 /// How often otherwise (`rollout.md` section 2).
 const WATCHED: Duration = Duration::from_secs(5);
+/// How often a window is counted at least.
+const COUNTED: Duration = Duration::from_secs(1);
 /// How often what is left at a candidate is looked at.
 const DRAINED: Duration = Duration::from_millis(500);
 /// How often operators' requests are looked for.
@@ -26,11 +28,11 @@ const ASKED: Duration = Duration::from_millis(200);
 
 impl Guard<'_> {
     /// Carries out what follows from a line that is durable.
-    pub(super) fn obey(&mut self, before: &State, told: &Told) {
+    pub(super) fn execute(&mut self, before: &State, told: &Told) {
         let epoch = told.step.next.epoch;
         if epoch != before.epoch {
             // Before anything else: whatever is queued for an older epoch is dropped from now on.
-            self.hands.drop_older(epoch);
+            self.workers.drop_older(epoch);
         }
         if told.step.entry.is_some()
             && let Some(implied) = self.journal.implied().last().cloned()
@@ -38,7 +40,7 @@ impl Guard<'_> {
             if let (Milestone::Paused, Some(cause)) = (implied.milestone, implied.cause)
                 && cause != Cause::Operator
             {
-                give(&self.hands.alarms, format!("paused-{cause}"));
+                give(&self.workers.alarms, format!("paused-{cause}"));
             }
             self.owe(implied);
         }
@@ -55,33 +57,33 @@ impl Guard<'_> {
     pub(super) fn carry_out(&mut self, command: Command) {
         let epoch = self.epoch();
         match command {
-            Command::Fence { epoch } => self.hands.fence(epoch),
+            Command::Fence { epoch } => self.workers.fence(epoch),
             Command::RunMigration => self.run_migration(),
             Command::SkipMigration => self.soon.push_back(Event::MigrationSucceeded),
             Command::KillMigration => {
-                if let Some(migration) = self.senses.migration.take() {
+                if let Some(migration) = self.pending.migration.take() {
                     migration.kill();
                 }
             }
             Command::Scale { percent } => {
-                self.senses.scaling = Some(epoch);
-                give(&self.hands.programs, ProgramOrder::Scale { percent, epoch });
+                self.pending.scaling = Some(epoch);
+                give(&self.workers.programs, ProgramOrder::Scale { percent, epoch });
             }
-            Command::StartCandidate => give(&self.hands.programs, ProgramOrder::Start { epoch }),
+            Command::StartCandidate => give(&self.workers.programs, ProgramOrder::Start { epoch }),
             Command::SetWeight { weight, epoch, after_seconds } => {
                 self.set_weight(weight, epoch, after_seconds)
             }
             Command::CloseConnections => {
-                self.senses.drain.closed = true;
-                give(&self.hands.traffic, TrafficOrder::Close);
+                self.pending.drain.closed = true;
+                give(&self.workers.traffic, TrafficOrder::Close);
             }
             Command::StopCandidate => {
-                self.senses.busy.insert(Busy::Stopping);
-                give(&self.hands.programs, ProgramOrder::Stop { epoch });
+                self.pending.busy.insert(Busy::Stopping);
+                give(&self.workers.programs, ProgramOrder::Stop { epoch });
             }
             Command::Alarm { alarm } => {
                 self.watcher.trouble(&format!("alarm: {}", word(alarm)));
-                give(&self.hands.alarms, word(alarm));
+                give(&self.workers.alarms, word(alarm));
             }
         }
     }
@@ -91,24 +93,24 @@ impl Guard<'_> {
         let order = TrafficOrder::Set { weight, epoch };
         if weight == Weight::ZERO {
             // Drained anew, with the time that it takes.
-            self.senses.drain = Drain::default();
+            self.pending.drain = Drain::default();
         }
         if after_seconds > 0 {
-            self.senses.later.push((Instant::now() + Duration::from_secs(after_seconds), order));
-        } else if self.senses.scaling.is_some() && weight > self.journal.state().actual {
-            self.senses.raise = Some((weight, epoch));
+            self.pending.later.push((Instant::now() + Duration::from_secs(after_seconds), order));
+        } else if self.pending.scaling.is_some() && weight > self.journal.state().actual {
+            self.pending.raise = Some((weight, epoch));
         } else {
-            give(&self.hands.traffic, order);
+            give(&self.workers.traffic, order);
         }
     }
 
     fn run_migration(&mut self) {
         let arguments = self.journal.schedule().migration.clone().unwrap_or_default();
         match self.programs.migrate(&arguments) {
-            Ok(migration) => self.senses.migration = Some(migration),
+            Ok(migration) => self.pending.migration = Some(migration),
             Err(error) => {
                 self.watcher.trouble(&error.to_string());
-                self.senses.trouble("program", error.to_string());
+                self.pending.trouble("program", error.to_string());
                 self.soon.push_back(Event::MigrationFailed);
             }
         }
@@ -128,44 +130,40 @@ impl Guard<'_> {
     pub(super) fn wake(&mut self) -> Result<(), GuardError> {
         let (now, instant) = ((self.clock)(), Instant::now());
         let (due, later) =
-            std::mem::take(&mut self.senses.later).into_iter().partition(|(at, _)| *at <= instant);
-        self.senses.later = later;
+            std::mem::take(&mut self.pending.later).into_iter().partition(|(at, _)| *at <= instant);
+        self.pending.later = later;
         let due: Vec<(Instant, TrafficOrder)> = due;
-        due.into_iter().for_each(|(_, order)| give(&self.hands.traffic, order));
+        due.into_iter().for_each(|(_, order)| give(&self.workers.traffic, order));
         self.poll_migration();
         let stage = self.stage().clone();
         if matches!(stage, Stage::Planned) {
             return Ok(());
         }
         if stage.deadline().is_some_and(|deadline| deadline <= now) {
-            let event = match stage {
-                Stage::Paused { .. } => Event::PauseDeadline,
-                _ => Event::Timeout,
-            };
-            return self.tell(event);
+            return self.tell(reading::lapsed(&stage));
         }
         if self.is_unread_for_too_long(&stage, instant) {
-            self.senses.unread_since = Some(instant);
+            self.pending.unread_since = Some(instant);
             return self.tell(Event::DriverError);
         }
-        if !self.senses.begun {
+        if !self.pending.begun {
             return Ok(());
         }
         self.look_again(&stage, instant);
         if let Some(window) = stage.window().filter(|window| window.opens <= now) {
             let every = self.count_every();
-            let due = self.senses.counted_at.is_none_or(|counted| instant.duration_since(counted) >= every);
+            let due = self.pending.counted_at.is_none_or(|counted| instant.duration_since(counted) >= every);
             let (id, silent) = (self.journal.state().windows, self.schedule_missing());
             let unanswered =
-                self.senses.counted_at.is_some_and(|asked| instant.duration_since(asked) >= silent);
-            if unanswered && self.senses.busy.contains(&Busy::Counting) {
+                self.pending.counted_at.is_some_and(|asked| instant.duration_since(asked) >= silent);
+            if unanswered && self.pending.busy.contains(&Busy::Counting) {
                 // Metrics that don't answer are missing, however long each question may take.
-                self.senses.trouble("metrics", "the metrics do not answer".to_owned());
-                self.senses.counted_at = Some(instant);
+                self.pending.trouble("metrics", "the metrics do not answer".to_owned());
+                self.pending.counted_at = Some(instant);
                 return self.tell(Event::MetricsMissing { window: id });
             }
-            if due && !self.senses.busy.contains(&Busy::Counting) && self.senses.verdict.is_none() {
-                self.senses.counted_at = Some(instant);
+            if due && !self.pending.busy.contains(&Busy::Counting) && self.pending.verdict.is_none() {
+                self.pending.counted_at = Some(instant);
                 self.count(*window, now);
             }
         }
@@ -177,7 +175,7 @@ impl Guard<'_> {
     fn is_unread_for_too_long(&self, stage: &Stage, now: Instant) -> bool {
         let limit = Duration::from_secs(self.journal.schedule().deadlines.confirm_seconds);
         let held = stage.window().is_some() || matches!(stage, Stage::Paused { .. } | Stage::Applying { .. });
-        held && self.senses.unread_since.is_some_and(|since| now.duration_since(since) >= limit)
+        held && self.pending.unread_since.is_some_and(|since| now.duration_since(since) >= limit)
     }
 
     /// After how long without an answer the metrics are missing.
@@ -185,24 +183,24 @@ impl Guard<'_> {
         Duration::from_secs(self.journal.schedule().deadlines.missing_seconds)
     }
 
-    /// Counts twice a scrape: a breach is seen soon after it can be.
+    /// Counts eight times a scrape, at most once in `AWAITED` and at least once in `COUNTED`: how long a breach
+    /// waits to be seen is this, and a query takes some milliseconds.
     fn count_every(&self) -> Duration {
-        let half = (self.interval / 2).to_std().unwrap_or(WATCHED);
-        half.clamp(AWAITED, WATCHED)
+        (self.interval / 8).to_std().unwrap_or(COUNTED).clamp(AWAITED, COUNTED)
     }
 
     fn poll_migration(&mut self) {
-        let Some(migration) = &mut self.senses.migration else { return };
+        let Some(migration) = &mut self.pending.migration else { return };
         let ended = migration.poll();
         if matches!(ended, Ok(Progress::Running)) {
             return;
         }
-        self.senses.migration = None;
+        self.pending.migration = None;
         match ended {
             Ok(_) => self.soon.push_back(Event::MigrationSucceeded),
             Err(error) => {
                 self.watcher.trouble(&error.to_string());
-                self.senses.trouble("program", error.to_string());
+                self.pending.trouble("program", error.to_string());
                 self.soon.push_back(Event::MigrationFailed);
             }
         }
@@ -217,22 +215,22 @@ impl Guard<'_> {
             _ => WATCHED,
         };
         let due = |last: Option<Instant>, every| last.is_none_or(|last| now.duration_since(last) >= every);
-        if stage.is_live() && due(self.senses.read_at, every) && self.senses.busy.insert(Busy::Reading) {
-            self.senses.read_at = Some(now);
-            give(&self.hands.traffic, TrafficOrder::Read { purpose: Purpose::Watch, epoch });
+        if stage.is_live() && due(self.pending.read_at, every) && self.pending.busy.insert(Busy::Reading) {
+            self.pending.read_at = Some(now);
+            give(&self.workers.traffic, TrafficOrder::Read { purpose: Purpose::Watch, epoch });
         }
         let period = Duration::from_secs(self.journal.schedule().warmup.period_seconds);
-        let probes = &mut self.senses.probes;
+        let probes = &mut self.pending.probes;
         if probes.started && !probes.asked && due(probes.asked_at, period) {
             (probes.asked, probes.asked_at) = (true, Some(now));
-            give(&self.hands.probes, epoch);
+            give(&self.workers.probes, epoch);
         }
         let draining =
             matches!(stage, Stage::RollingBack { retreat } if matches!(retreat.leg, Leg::Draining { .. }));
-        let drain = &mut self.senses.drain;
+        let drain = &mut self.pending.drain;
         if draining && !drain.asked && due(drain.asked_at, DRAINED) {
             (drain.asked, drain.asked_at) = (true, Some(now));
-            give(&self.hands.traffic, TrafficOrder::Remaining { epoch });
+            give(&self.workers.traffic, TrafficOrder::Remaining { epoch });
         }
     }
 }

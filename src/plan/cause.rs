@@ -1,11 +1,15 @@
 //! Why a rollout is paused: one enum everywhere.
+//!
+//! In: a word of a plan, an event or an entry. Out: a [`Cause`], and what it recommends. Spec: `rollout.md`
+//! section 2, "Causes".
 
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::plan::members::{self, Recommendation};
+use super::members::Recommendation;
 
 /// Why a rollout is paused. A plan's own causes, and an operator's word, which needs no condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -71,18 +75,11 @@ impl fmt::Display for Cause {
     }
 }
 
-impl From<members::Cause> for Cause {
-    fn from(cause: members::Cause) -> Self {
-        match cause {
-            members::Cause::Migration => Self::Migration,
-            members::Cause::Health => Self::Health,
-            members::Cause::Breach => Self::Breach,
-            members::Cause::Missing => Self::Missing,
-            members::Cause::Inconclusive => Self::Inconclusive,
-            members::Cause::Environment => Self::Environment,
-            members::Cause::Drift => Self::Drift,
-            members::Cause::Driver => Self::Driver,
-            members::Cause::Expired => Self::Expired,
-        }
+/// The causes of a plan's own pause conditions: an operator's pause needs none.
+pub(super) fn planned<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cause>, D::Error> {
+    let causes: Vec<Cause> = Vec::deserialize(deserializer)?;
+    match causes.contains(&Cause::Operator) {
+        true => Err(D::Error::custom("`operator` is no condition of a plan: anybody may pause at any time")),
+        false => Ok(causes),
     }
 }

@@ -1,7 +1,7 @@
-//! The guard's hands: what takes time or may hang, each in a thread of its own.
+//! The guard's workers: what takes time or may hang, each in a thread of its own.
 //!
 //! In: orders, each with the epoch in which it was given. Out: what was seen, with the same epoch. A
-//! hand decides nothing and repeats nothing; that at the traffic drops a weight of a fenced epoch. Spec: `rollout.md`
+//! worker decides nothing and repeats nothing; that at the traffic drops a weight of a fenced epoch. Spec: `rollout.md`
 //! section 2 ("drivers drop an older one").
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +23,9 @@ use crate::rollout::metrics::{Counted, Metrics, MetricsError};
 use crate::rollout::objective::Instance;
 use crate::time::Timestamp;
 
-use super::book::{Due, LogBook};
+use super::book::{Due, Records};
 
-/// What the traffic's hand is told.
+/// What the traffic's worker is told.
 #[derive(Debug)]
 pub(super) enum TrafficOrder {
     /// Drop everything older.
@@ -53,9 +53,11 @@ pub(super) enum Purpose {
     Verdict,
     /// Somebody who asks to go on.
     Resume,
+    /// A candidate that was rolled back, before it is stopped again.
+    Stop,
 }
 
-/// What the hand of programs is told.
+/// What the worker of programs is told.
 #[derive(Debug)]
 pub(super) enum ProgramOrder {
     /// Start the candidate.
@@ -77,7 +79,7 @@ pub(super) enum Counting {
     Resume,
 }
 
-/// What the hand of metrics is told: count these objectives.
+/// What the worker of metrics is told: count these objectives.
 #[derive(Debug)]
 pub(super) struct CountOrder {
     /// What for.
@@ -115,9 +117,9 @@ pub(super) struct Counts {
     pub(super) stable: Result<Vec<Instance>, MetricsError>,
 }
 
-/// Everything that hands see.
+/// Everything that workers see.
 #[derive(Debug)]
-pub(super) enum Sighting {
+pub(super) enum Observation {
     /// A share was read.
     Weight { purpose: Purpose, epoch: u64, result: Result<Weight, DriverError> },
     /// A share was set, or not.
@@ -158,7 +160,7 @@ pub struct Tools {
     /// What counts.
     pub metrics: Box<dyn Metrics>,
     /// What records.
-    pub book: LogBook,
+    pub book: Box<dyn Records>,
 }
 
 /// The programs of an executor, and what they find in their environment.
@@ -187,8 +189,8 @@ impl Programs {
     }
 }
 
-/// The ends of all hands. They end when this is dropped.
-pub(super) struct Hands {
+/// The ends of all workers. They end when this is dropped.
+pub(super) struct Workers {
     pub(super) traffic: Sender<TrafficOrder>,
     pub(super) programs: Sender<ProgramOrder>,
     pub(super) probes: Sender<u64>,
@@ -198,28 +200,28 @@ pub(super) struct Hands {
     fence: Arc<AtomicU64>,
 }
 
-impl Hands {
+impl Workers {
     /// Starts them; what they see comes out of the other end.
-    pub(super) fn of(tools: Tools) -> (Self, Receiver<Sighting>) {
+    pub(super) fn of(tools: Tools) -> (Self, Receiver<Observation>) {
         let Tools { traffic, programs, probe, metrics, book } = tools;
         let (tell, seen) = mpsc::channel();
         let fence = Arc::new(AtomicU64::new(0));
-        let hands = Self {
-            traffic: hand(Driving { traffic, fence: Arc::clone(&fence) }, &tell, Driving::take),
+        let workers = Self {
+            traffic: worker(Driving { traffic, fence: Arc::clone(&fence) }, &tell, Driving::take),
             // Nobody waits for a start or a size to be woken. The view says it too; somebody who can't be
             // called is no reason to stop.
-            alarms: hand(programs.clone(), &tell, |programs, alarm, _| {
+            alarms: worker(programs.clone(), &tell, |programs, alarm, _| {
                 drop(programs.commands.alarm(&alarm, &programs.variables));
             }),
-            programs: hand(programs, &tell, run),
-            probes: hand(probe, &tell, |probe, epoch, tell| {
-                told(tell, Sighting::Probe { epoch, result: probe.ask() });
+            programs: worker(programs, &tell, run),
+            probes: worker(probe, &tell, |probe, epoch, tell| {
+                told(tell, Observation::Probe { epoch, result: probe.ask() });
             }),
-            counts: hand(metrics, &tell, |metrics, order, tell| told(tell, count(&mut **metrics, order))),
-            entries: hand(book, &tell, |book, due, tell| told(tell, Sighting::Recorded(book.record(&due)))),
+            counts: worker(metrics, &tell, |metrics, order, tell| told(tell, count(&mut **metrics, order))),
+            entries: worker(book, &tell, |book, due, tell| told(tell, Observation::Recorded(book.record(&due)))),
             fence,
         };
-        (hands, seen)
+        (workers, seen)
     }
 
     /// From now on no weight that an older epoch ordered is set, not even one that is queued already.
@@ -234,22 +236,22 @@ impl Hands {
     }
 }
 
-/// Gives an order. A hand only ends with the guard.
-pub(super) fn give<O>(hand: &Sender<O>, order: O) {
-    // A hand that is gone answers nothing, and what was waited for runs into its deadline.
-    let _ = hand.send(order);
+/// Gives an order. A worker only ends with the guard.
+pub(super) fn give<O>(worker: &Sender<O>, order: O) {
+    // A worker that is gone answers nothing, and what was waited for runs into its deadline.
+    let _ = worker.send(order);
 }
 
-fn told(tell: &Sender<Sighting>, seen: Sighting) {
+fn told(tell: &Sender<Observation>, seen: Observation) {
     // Nobody listens any more: the guard has ended.
     let _ = tell.send(seen);
 }
 
 /// A thread that takes orders one by one.
-fn hand<T: Send + 'static, O: Send + 'static>(
+fn worker<T: Send + 'static, O: Send + 'static>(
     mut tool: T,
-    tell: &Sender<Sighting>,
-    work: fn(&mut T, O, &Sender<Sighting>),
+    tell: &Sender<Observation>,
+    work: fn(&mut T, O, &Sender<Observation>),
 ) -> Sender<O> {
     let (orders, taken) = mpsc::channel();
     let tell = tell.clone();
@@ -261,21 +263,21 @@ fn hand<T: Send + 'static, O: Send + 'static>(
     orders
 }
 
-/// The hand at the traffic.
+/// The worker at the traffic.
 struct Driving {
     traffic: Box<dyn Traffic>,
     fence: Arc<AtomicU64>,
 }
 
 impl Driving {
-    fn take(&mut self, order: TrafficOrder, tell: &Sender<Sighting>) {
+    fn take(&mut self, order: TrafficOrder, tell: &Sender<Observation>) {
         match order {
             // Where it can't be written down, the next command fails and says so.
             TrafficOrder::Fence(epoch) => drop(self.traffic.fence(epoch)),
             TrafficOrder::Set { weight, epoch } if epoch >= self.fence.load(Ordering::SeqCst) => {
                 let result = self.traffic.set(weight, epoch);
                 let done = result.is_ok();
-                told(tell, Sighting::Set { epoch, result });
+                told(tell, Observation::Set { epoch, result });
                 if done {
                     self.read(Purpose::Watch, epoch, tell);
                 }
@@ -283,22 +285,22 @@ impl Driving {
             TrafficOrder::Set { .. } => {}
             TrafficOrder::Read { purpose, epoch } => self.read(purpose, epoch, tell),
             TrafficOrder::Remaining { epoch } => {
-                told(tell, Sighting::Remaining { epoch, result: self.traffic.remaining() });
+                told(tell, Observation::Remaining { epoch, result: self.traffic.remaining() });
             }
             // What stays open is seen by the next look at what is left.
             TrafficOrder::Close => drop(self.traffic.close_connections()),
         }
     }
 
-    fn read(&mut self, purpose: Purpose, epoch: u64, tell: &Sender<Sighting>) {
+    fn read(&mut self, purpose: Purpose, epoch: u64, tell: &Sender<Observation>) {
         let result = self.traffic.read().map(|share| share.weight());
-        told(tell, Sighting::Weight { purpose, epoch, result });
+        told(tell, Observation::Weight { purpose, epoch, result });
     }
 }
 
-fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Sighting>) {
+fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Observation>) {
     let (commands, variables) = (&programs.commands, &programs.variables);
-    let ended = |what, epoch, result| told(tell, Sighting::Program { what, epoch, result });
+    let ended = |what, epoch, result| told(tell, Observation::Program { what, epoch, result });
     match order {
         ProgramOrder::Start { epoch } => ended(Program::Start, epoch, commands.start(variables)),
         ProgramOrder::Stop { epoch } => ended(Program::Stop, epoch, commands.stop(variables)),
@@ -307,7 +309,7 @@ fn run(programs: &mut Programs, order: ProgramOrder, tell: &Sender<Sighting>) {
         }
         ProgramOrder::Runs { slot, epoch } => {
             let result = programs.running(&slot);
-            told(tell, Sighting::Runs { slot, epoch, result });
+            told(tell, Observation::Runs { slot, epoch, result });
         }
     }
 }
@@ -321,7 +323,7 @@ pub struct Sides {
     pub stable: Option<Counted>,
 }
 
-fn count(metrics: &mut dyn Metrics, order: CountOrder) -> Sighting {
+fn count(metrics: &mut dyn Metrics, order: CountOrder) -> Observation {
     let CountOrder { counting, epoch, sides, objectives, from, until } = order;
     let counts = objectives.iter().map(|objective| Counts {
         objective: objective.id.clone(),
@@ -331,7 +333,7 @@ fn count(metrics: &mut dyn Metrics, order: CountOrder) -> Sighting {
             None => Ok(Vec::new()),
         },
     });
-    Sighting::Counts(Tally { counting, epoch, from, until, counts: counts.collect() })
+    Observation::Counts(Tally { counting, epoch, from, until, counts: counts.collect() })
 }
 
 /// The wire word of an alarm.

@@ -1,19 +1,16 @@
 //! A plan's series: the selector of a series, and nothing that computes.
 //!
 //! In: `http_requests_total{version="$digest",code=~"5.."}` and a version. Out: the selector to ask
-//! for, with `$digest` and `$version` put into its values, escaped. A plan takes any text that names
-//! one of them; here what is no selector (a function, a range, an offset, a sum) is refused before it
-//! is sent, since its samples would be no raw counters.
+//! for, with `$digest` and `$version` put into its values, escaped. What is no selector (a function, a range,
+//! an offset, a sum) is refused where a plan is made, and again before it is sent: its samples would be no raw
+//! counters.
 //! Spec: <https://prometheus.io/docs/prometheus/latest/querying/basics/>. Not taken: names in quotes.
 
 use std::fmt;
 
-use super::{Counted, MetricsError};
-
 /// A selector that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Selector<'s> {
-    written: &'s str,
+pub struct Selector<'s> {
     name: &'s str,
     matchers: Vec<Matcher<'s>>,
 }
@@ -32,37 +29,42 @@ const ALONE: &str = "it has to be the selector of a series alone, without functi
 
 impl<'s> Selector<'s> {
     /// Reads a selector.
-    pub(super) fn read(written: &'s str) -> Result<Self, MetricsError> {
-        let refuse = |problem| MetricsError::Series { series: written.to_owned(), problem };
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(written: &'s str) -> Result<Self, &'static str> {
         let (name, rest) = identifier(written.trim(), ":");
         let mut rest = rest.trim_start();
         let mut matchers = Vec::new();
         if let Some(inside) = rest.strip_prefix('{') {
             rest = inside.trim_start();
             while !rest.starts_with('}') {
-                let (matcher, after) = matcher(rest).map_err(refuse)?;
+                let (matcher, after) = matcher(rest)?;
                 matchers.push(matcher);
                 rest = match after.strip_prefix(',') {
                     Some(next) => next.trim_start(),
                     None if after.starts_with('}') => after,
-                    None => return Err(refuse("a label ends with `,` or `}`")),
+                    None => return Err("a label ends with `,` or `}`"),
                 };
             }
             rest = rest.strip_prefix('}').unwrap_or(rest).trim_start();
         }
         match (name.is_empty() && matchers.is_empty(), rest.is_empty()) {
-            (false, true) => Ok(Self { written, name, matchers }),
-            (..) => Err(refuse(ALONE)),
+            (false, true) => Ok(Self { name, matchers }),
+            (..) => Err(ALONE),
         }
     }
 
-    /// The selector for a version.
-    pub(super) fn for_version(&self, counted: &Counted) -> Result<Self, MetricsError> {
+    /// The selector for a version: what `$digest` and `$version` stand for.
+    ///
+    /// # Errors
+    /// The name that it has, and that nothing is known for.
+    pub fn for_version(&self, digest: Option<&str>, version: Option<&str>) -> Result<Self, &'static str> {
         let value = |matcher: &Matcher<'s>| {
-            let value = substituted(self.written, matcher, counted)?;
+            let value = substituted(matcher, digest, version)?;
             Ok(Matcher { value, ..matcher.clone() })
         };
-        let matchers = self.matchers.iter().map(value).collect::<Result<_, MetricsError>>()?;
+        let matchers = self.matchers.iter().map(value).collect::<Result<_, &'static str>>()?;
         Ok(Self { matchers, ..self.clone() })
     }
 }
@@ -84,30 +86,33 @@ impl Matcher<'_> {
 }
 
 /// A value with the version's names put in; in a pattern they stand for themselves.
-fn substituted(series: &str, matcher: &Matcher<'_>, counted: &Counted) -> Result<String, MetricsError> {
+fn substituted(
+    matcher: &Matcher<'_>,
+    digest: Option<&str>,
+    version: Option<&str>,
+) -> Result<String, &'static str> {
     let mut parts = matcher.value.split('$');
     let mut value = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = identifier(part, "");
         let (name, known) = match name {
-            "digest" => ("$digest", &counted.digest),
-            "version" => ("$version", &counted.version),
+            "digest" => ("$digest", digest),
+            "version" => ("$version", version),
             _ => {
                 value.push('$');
                 value.push_str(part);
                 continue;
             }
         };
-        let known = known.as_ref().filter(|known| !known.is_empty());
-        let known = known.ok_or_else(|| MetricsError::Unnamed { series: series.to_owned(), name })?;
-        value.push_str(&if matcher.is_pattern() { literal(known) } else { known.clone() });
+        let known = known.filter(|known| !known.is_empty()).ok_or(name)?;
+        value.push_str(&if matcher.is_pattern() { literal(known) } else { known.to_owned() });
         value.push_str(rest);
     }
     Ok(value)
 }
 
 /// A text as a pattern that matches it alone (RE2 takes a backslash before any punctuation).
-pub(super) fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     let escaped = |c: char| {
         let special = r"\.+*?()|[]{}^$".contains(c);
         special.then_some('\\').into_iter().chain([c])
@@ -116,7 +121,7 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// A text as PromQL writes it.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let text = text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
     format!("\"{text}\"")
 }
@@ -170,19 +175,9 @@ fn identifier<'t>(text: &'t str, more: &str) -> (&'t str, &'t str) {
 mod tests {
     use super::*;
 
-    fn counted(digest: Option<&str>, version: Option<&str>) -> Counted {
-        Counted {
-            slot: "green".to_owned(),
-            digest: digest.map(str::to_owned),
-            version: version.map(str::to_owned),
-        }
-    }
-
-    fn asked(series: &str) -> Result<String, String> {
-        let counted = counted(Some("ab12"), Some("2.4.0"));
-        let selector =
-            Selector::read(series).and_then(|selector| Ok(selector.for_version(&counted)?.to_string()));
-        selector.map_err(|error| error.to_string())
+    fn asked(series: &str) -> Result<String, &'static str> {
+        let selector = Selector::read(series)?;
+        selector.for_version(Some("ab12"), Some("2.4.0")).map(|selector| selector.to_string())
     }
 
     #[test]
@@ -204,8 +199,8 @@ mod tests {
     #[test]
     fn a_version_closes_no_quote() {
         let selector = Selector::read(r#"a{v="$version"}"#).unwrap();
-        let hostile = counted(None, Some("1\"} or up{x=\"\\"));
-        let query = selector.for_version(&hostile).unwrap().to_string();
+        let hostile = "1\"} or up{x=\"\\";
+        let query = selector.for_version(None, Some(hostile)).unwrap().to_string();
         assert_eq!(query, r#"a{v="1\"} or up{x=\"\\"}"#);
         assert_eq!(Selector::read(&query).unwrap().matchers[0].value, "1\"} or up{x=\"\\");
     }
@@ -238,15 +233,9 @@ mod tests {
 
     #[test]
     fn a_version_without_a_name_is_said() {
-        for (version, said) in [(None, "$version"), (Some(""), "$version")] {
-            let selector = Selector::read(r#"a{v="$version"}"#).unwrap();
-            let error = selector.for_version(&counted(Some("ab"), version)).unwrap_err().to_string();
-            assert_eq!(
-                error,
-                format!(
-                    r#"the series `a{{v="$version"}}` names `{said}`, and nothing says what that is here"#
-                )
-            );
+        let selector = Selector::read(r#"a{v="$version"}"#).unwrap();
+        for version in [None, Some("")] {
+            assert_eq!(selector.for_version(Some("ab"), version), Err("$version"));
         }
     }
 }
