@@ -5,8 +5,8 @@
 
 use super::Cause;
 use super::members::{
-    BackendRef, HttpGet, MigrationMode, PauseCondition, Phase, Recommendation, Rollback,
-    RollbackAction, SchemaFate, Slot, Step, Strategy, StrategyType,
+    BackendRef, HttpGet, MigrationMode, PauseCondition, Phase, Recommendation, Rollback, RollbackAction,
+    SchemaFate, Slot, Step, Strategy, StrategyType,
 };
 use super::objectives::{ERROR, LATENCY};
 use super::request::RolloutRequest;

@@ -12,9 +12,9 @@ mod book;
 mod ending;
 mod execute;
 mod health;
+mod observed;
 mod pending;
 pub(in crate::rollout) mod reading;
-mod observed;
 mod view;
 mod window;
 mod workers;
@@ -81,7 +81,9 @@ pub enum GuardError {
     #[error("the audit log does not take the rollout's entries")]
     Log(#[source] AuditError),
     /// Somebody asked the guard itself to end: the weights stay as they are, and nobody watches them.
-    #[error("the guard was ended in the state `{stage}`, with the candidate at {actual} % of the traffic ({target} % commanded)")]
+    #[error(
+        "the guard was ended in the state `{stage}`, with the candidate at {actual} % of the traffic ({target} % commanded)"
+    )]
     Interrupted {
         /// The state.
         stage: &'static str,

@@ -15,7 +15,7 @@ mod world;
 use serde::Serialize;
 
 use crate::rollout::machine::event::Source;
-use crate::rollout::machine::{Cause, Command, Milestone, Event, Outcome, State, Weight};
+use crate::rollout::machine::{Cause, Command, Event, Milestone, Outcome, State, Weight};
 use crate::rollout::objective::{Breach, Count, Measured, Unclear};
 use crate::time::Timestamp;
 

@@ -53,7 +53,9 @@ fn completes(site: &Site) {
 /// nginx splits by chance: what a fifth of the load gives in eight seconds is enough nearly always.
 fn behind_nginx(test: &str, body: impl FnOnce(Site)) {
     let rollout = "  windowSeconds: 8\n  monitor: {windowSeconds: 8, maxExtensions: 1}";
-    beside(&["nginx", "prometheus"], &format!("rollout::{test}"), || body(Site::behind(Front::Nginx, rollout)));
+    beside(&["nginx", "prometheus"], &format!("rollout::{test}"), || {
+        body(Site::behind(Front::Nginx, rollout))
+    });
 }
 
 #[test]

@@ -206,6 +206,8 @@ fn core(window: u64) -> Value {
     migrate.remove("command");
     migrate.remove("class");
     (phases[1]["periodSeconds"], phases[1]["consecutiveSuccesses"]) = (1.into(), 1.into());
+    // A busy machine is no slow candidate.
+    phases[1]["probeLatencyMaxMs"] = 20_000.into();
     for step in phases[2]["steps"].as_array_mut().unwrap() {
         step["settleSeconds"] = 0.into();
         if step["windowSeconds"] != 0 {

@@ -56,10 +56,7 @@ fn after_a_resume_nothing_is_raised_before_the_log_has_it() {
     assert_eq!(rollout.world.set(), [20], "held back");
     assert_eq!(guard.ends().unwrap(), End::Completed);
     let entries = rollout.world.state().entries.clone();
-    assert_eq!(
-        entries,
-        [Milestone::Started, Milestone::Paused, Milestone::Resumed, Milestone::Completed]
-    );
+    assert_eq!(entries, [Milestone::Started, Milestone::Paused, Milestone::Resumed, Milestone::Completed]);
     assert_eq!(rollout.world.set(), [20, 20, 80, 100]);
 }
 

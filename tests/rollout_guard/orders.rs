@@ -122,7 +122,8 @@ fn of_requests_at_the_same_time_each_is_answered_once_and_the_way_back_wins() {
     let rollout = Rollout::with_windows(30);
     let guard = rollout.guard();
     rollout.wait_for("Observing");
-    for (verb, nonce) in [(Verb::Pause, "a"), (Verb::Pause, "b"), (Verb::Rollback, "c"), (Verb::Resume, "d")] {
+    for (verb, nonce) in [(Verb::Pause, "a"), (Verb::Pause, "b"), (Verb::Rollback, "c"), (Verb::Resume, "d")]
+    {
         rollout.ask(verb, nonce);
     }
     assert_eq!(guard.ends().unwrap(), End::RolledBack);
@@ -145,7 +146,9 @@ fn a_guard_that_is_asked_to_end_says_what_it_leaves_and_the_next_goes_on() {
         said.to_string(),
         "the guard was ended in the state `Observing`, with the candidate at 20 % of the traffic (20 % commanded)"
     );
-    assert!(matches!(said, GuardError::Interrupted { actual, target, .. } if [actual, target] == [twenty; 2]));
+    assert!(
+        matches!(said, GuardError::Interrupted { actual, target, .. } if [actual, target] == [twenty; 2])
+    );
     assert_eq!((rollout.world.state().weight, rollout.stage()), (20, "Observing"));
     assert_eq!(rollout.guard().ends().unwrap(), End::Completed);
 }

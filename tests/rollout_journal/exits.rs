@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Nobody listens at this socket.
@@ -90,8 +91,9 @@ fn a_run_that_can_t_begin_touches_nothing() {
     let here = executor();
     ends(&here, &["rollout", "run", "plan.json"], 1, "nothing was touched");
     ends(&here, &["rollout", "run", "absent.json"], 2, "absent.json");
-    let plan = fs::read_to_string(here.path().join("plan.json")).unwrap();
-    fs::write(here.path().join("edited.json"), plan.replace("\"deploys\":[", "\"deploys\":[\"other\",")).unwrap();
+    let mut plan: Value = serde_json::from_slice(&fs::read(here.path().join("plan.json")).unwrap()).unwrap();
+    plan["plan"]["rollback"]["pauseDeadlineSeconds"] = 1.into();
+    fs::write(here.path().join("edited.json"), plan.to_string()).unwrap();
     ends(&here, &["rollout", "run", "edited.json"], 13, "step 1");
     let (log, away) = (here.path().join(".laforge/audit"), here.path().join("away"));
     fs::rename(&log, &away).unwrap();
@@ -101,7 +103,8 @@ fn a_run_that_can_t_begin_touches_nothing() {
 #[test]
 fn a_simulation_ends_as_its_scenario_expects_or_with_10() {
     let here = executor();
-    let scenario = "apiVersion: laforge.dev/v1\nkind: Scenario\nname: good\nabout: a good day\nexpect: {state: STATE}\n";
+    let scenario =
+        "apiVersion: laforge.dev/v1\nkind: Scenario\nname: good\nabout: a good day\nexpect: {state: STATE}\n";
     for (state, code) in [("Completed", 0), ("RolledBack", 10)] {
         fs::write(here.path().join("scenario.yaml"), scenario.replace("STATE", state)).unwrap();
         ends(&here, &["rollout", "simulate", "--scenario", "scenario.yaml"], code, "");
@@ -114,12 +117,7 @@ fn a_simulation_ends_as_its_scenario_expects_or_with_10() {
 fn a_plan_that_is_no_file_is_refused_at_once() {
     let here = executor();
     assert!(Command::new("mkfifo").arg(here.path().join("pipe")).status().unwrap().success());
-    for verb in [
-        &["rollout", "run"][..],
-        &["rollout", "simulate"],
-        &["render", "kubernetes"],
-        &["runtime"],
-    ] {
+    for verb in [&["rollout", "run"][..], &["rollout", "simulate"], &["render", "kubernetes"], &["runtime"]] {
         ends(&here, &[verb, &["pipe"]].concat(), 2, "it is a pipe or a socket");
         ends(&here, &[verb, &["/dev/zero"]].concat(), 2, "it is a device");
         ends(&here, &[verb, &["artifacts"]].concat(), 2, "artifacts");

@@ -12,12 +12,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::entry::rollout::JournalHead;
-use crate::plan::Cause;
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::RolloutRecord;
 use crate::audit::sample::{self, ORIGIN, config, core, key, new_log, noon, open, prepared, report};
 use crate::audit::tree::{Hash, verify_inclusion};
 use crate::audit::{ExitClass, Expectations, LogConfig, Reader, Report, verify};
+use crate::plan::Cause;
 use crate::plan::draft::Verdict;
 use crate::plan::members::PlannedRelease;
 

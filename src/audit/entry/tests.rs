@@ -2,10 +2,10 @@
 
 use super::decision::PlanView;
 use super::rollout::JournalHead;
-use crate::plan::Cause;
 use super::*;
 use crate::audit::recorded::LogReference;
 use crate::audit::sample;
+use crate::plan::Cause;
 use crate::plan::members::PlannedRelease;
 use crate::policy::Caller;
 use crate::release::digest::Digest;

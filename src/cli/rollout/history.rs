@@ -81,7 +81,11 @@ pub(super) fn failure(error: &JournalError) -> Failure {
         JournalError::Held { .. } => {
             failure.hint("`laforge rollout status` shows what it does; `rollout pause` and `rollback` ask it")
         }
-        JournalError::Store { .. } if exit != Exit::Integrity => Failure::of(Exit::NoDecision, error),
+        JournalError::AnotherOpen { .. } | JournalError::Exists { .. } => {
+            failure.hint("`laforge rollout run` without a plan goes on with it; `rollout rollback` ends it")
+        }
+        JournalError::Store { .. } if exit != Exit::Integrity => Failure::of(Exit::NoDecision, error)
+            .hint("`executor: state` names the folder of journals: whoever runs this has to own it and its disk to have room"),
         _ if exit == Exit::Integrity => failure.hint(
             "nothing was changed: compare what runs with the last line that holds, and keep the folder as it is",
         ),

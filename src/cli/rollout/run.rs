@@ -197,7 +197,9 @@ pub(super) fn retreat(ask: &Ask, audit_key: Option<String>, session: &Session) -
     let executor = load::executor(&config)?;
     let lock = TargetLock::take(&executor.state, &executor.target).map_err(|error| failed(&error))?;
     let standing = lock.standing().map_err(|error| failed(&error))?;
-    let open = standing.open.ok_or_else(|| Failure::usage("no rollout is under way"))?;
+    let open = standing.open.ok_or_else(|| {
+        Failure::usage("no rollout is under way").hint("`laforge rollout status` says what ended last")
+    })?;
     let journal = Journal::open(lock, &open, journal::schedule_of).map_err(|error| failed(&error))?;
     let core = journal::unproven_core(&journal.created().envelope)
         .map_err(|fault| Failure::of(Exit::Integrity, &fault))?;
@@ -314,13 +316,15 @@ fn run_guard(
 ) -> Result<Exit, Failure> {
     let Begun { journal, missing } = begun;
     let book = LogBook { log, caller: caller::of(session), clock };
-    let tools = tools::of(executor, &assignment, Box::new(book)).map_err(|error| Failure::of(Exit::Usage, &error))?;
+    let tools =
+        tools::of(executor, &assignment, Box::new(book)).map_err(|error| Failure::of(Exit::Usage, &error))?;
     let mut telling = Telling::new(session, &assignment, journal.state().stage.name());
     let mut guard = Guard::new(assignment, journal, tools, clock, &mut telling);
     missing.into_iter().for_each(|implied| guard.owe(implied));
     let interrupt = guard.interrupt();
-    signals::watch(move || interrupt.ask())
-        .map_err(|error| Failure::new(Exit::NoDecision, "signals can't be waited for").because(error.to_string()))?;
+    signals::watch(move || interrupt.ask()).map_err(|error| {
+        Failure::new(Exit::NoDecision, "signals can't be waited for").because(error.to_string())
+    })?;
     let end = match back {
         Some(ask) => guard.go_back(ask),
         None => guard.run(),

@@ -178,8 +178,9 @@ fn a_series_names_the_version_that_it_counts() {
         assert!(refused(&format!("{{metrics: {{latency: {wrong}}}}}")).contains("either `good` or `bad`"));
     }
     let (good, total) = (r#"g{v="$version"}"#, r#"t{v="$digest"}"#);
-    let plan =
-        preview(&format!("{{metrics: {{error: {{good: '{good}', total: '{total}'}}}}, latencyBudgetMs: 1500}}"));
+    let plan = preview(&format!(
+        "{{metrics: {{error: {{good: '{good}', total: '{total}'}}}}, latencyBudgetMs: 1500}}"
+    ));
     assert_eq!(plan["objectives"][0]["ratioMetric"], json!({"good": good, "total": total}));
     assert!(plan["objectives"][1]["ratioMetric"]["good"].as_str().unwrap().contains("le=\"1.5\""));
 }

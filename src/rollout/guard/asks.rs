@@ -16,8 +16,8 @@ use crate::json;
 use crate::rollout::machine::event::Series;
 use crate::rollout::machine::{Cause, Event, Operator, Stage};
 
-use super::workers::{CountOrder, Counting, Purpose, TrafficOrder, give};
 use super::pending::Resume;
+use super::workers::{CountOrder, Counting, Purpose, TrafficOrder, give};
 use super::{Guard, GuardError};
 
 /// More than a name and a reason have.
@@ -169,7 +169,8 @@ impl Guard<'_> {
             let order = CountOrder { counting: Counting::Resume, epoch, sides, objectives, from, until };
             give(&self.workers.counts, order);
         }
-        self.pending.resume = Some(Resume { ask, weight: None, series: (!missing).then_some(Series::Absent) });
+        self.pending.resume =
+            Some(Resume { ask, weight: None, series: (!missing).then_some(Series::Absent) });
     }
 
     /// Whether the series are there again.

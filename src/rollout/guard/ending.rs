@@ -44,11 +44,7 @@ impl Guard<'_> {
             return Ok(());
         }
         let state = self.journal.state();
-        Err(GuardError::Interrupted {
-            stage: state.stage.name(),
-            actual: state.actual,
-            target: state.target,
-        })
+        Err(GuardError::Interrupted { stage: state.stage.name(), actual: state.actual, target: state.target })
     }
 
     /// Has a candidate stopped that was rolled back by a guard that was killed, once it is known to be idle.

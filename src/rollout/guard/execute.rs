@@ -9,8 +9,8 @@ use crate::rollout::machine::state::Leg;
 use crate::rollout::machine::{Cause, Command, Event, Stage, State, Weight};
 
 use super::book::waits_for_the_log;
-use super::workers::{ProgramOrder, Purpose, TrafficOrder, give, word};
 use super::pending::{Busy, Drain};
+use super::workers::{ProgramOrder, Purpose, TrafficOrder, give, word};
 use super::{Guard, GuardError, reading};
 
 /// How often a weight is read while one is awaited.

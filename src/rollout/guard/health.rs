@@ -7,8 +7,8 @@ use crate::rollout::driver::DriverError;
 use crate::rollout::machine::event::Runs;
 use crate::rollout::machine::{Event, Stage};
 
-use super::workers::{Program, ProgramOrder, Purpose, TrafficOrder, give};
 use super::pending::{Busy, Health, Probes};
+use super::workers::{Program, ProgramOrder, Purpose, TrafficOrder, give};
 use super::{Guard, GuardError};
 
 impl Guard<'_> {

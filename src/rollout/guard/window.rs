@@ -9,9 +9,9 @@ use crate::rollout::objective::series::YOUNG_INTERVALS;
 use crate::rollout::objective::{Instance, Side, Sight, Watched, look};
 use crate::time::{self, Timestamp};
 
-use super::workers::{CountOrder, Counting, Counts, Purpose, Tally, TrafficOrder, give};
 use super::pending::Busy;
 use super::view::{Shown, View};
+use super::workers::{CountOrder, Counting, Counts, Purpose, Tally, TrafficOrder, give};
 use super::{Guard, GuardError};
 
 impl Guard<'_> {

@@ -218,7 +218,9 @@ impl Workers {
                 told(tell, Observation::Probe { epoch, result: probe.ask() });
             }),
             counts: worker(metrics, &tell, |metrics, order, tell| told(tell, count(&mut **metrics, order))),
-            entries: worker(book, &tell, |book, due, tell| told(tell, Observation::Recorded(book.record(&due)))),
+            entries: worker(book, &tell, |book, due, tell| {
+                told(tell, Observation::Recorded(book.record(&due)))
+            }),
             fence,
         };
         (workers, seen)

@@ -4,7 +4,7 @@ use super::event::Series;
 use super::state::later;
 use super::step::Alarm;
 use super::turn::{Turn, breach, set};
-use super::{Cause, Command, Milestone, Event, Pause, Phase, Refusal, Row, Stage, State, Step, Weight};
+use super::{Cause, Command, Event, Milestone, Pause, Phase, Refusal, Row, Stage, State, Step, Weight};
 
 impl Turn<'_> {
     /// T17, T18, T19, T23, T27.

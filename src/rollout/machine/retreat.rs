@@ -3,7 +3,7 @@
 use super::state::{Leg, later};
 use super::step::Alarm;
 use super::turn::{Turn, set};
-use super::{Command, Milestone, Event, Refusal, Retreat, Row, Stage, State, Step, Weight};
+use super::{Command, Event, Milestone, Refusal, Retreat, Row, Stage, State, Step, Weight};
 
 /// How often waiting before another attempt is doubled: 1 s to 32 s.
 const MOST_DOUBLINGS: u32 = 5;

@@ -8,8 +8,8 @@ use crate::time::Timestamp;
 use super::event::{News, Runs, StableSide};
 use super::state::later;
 use super::{
-    Cause, Command, Milestone, Event, Ignored, Occurrence, Outcome, Pause, Phase, Refusal, Row, Schedule, Stage,
-    State, Step, Weight, Window,
+    Cause, Command, Event, Ignored, Milestone, Occurrence, Outcome, Pause, Phase, Refusal, Row, Schedule,
+    Stage, State, Step, Weight, Window,
 };
 
 /// One event in one state.

@@ -4,7 +4,7 @@ use crate::rollout::objective::Measured;
 
 use super::state::later;
 use super::turn::{Turn, breach};
-use super::{Cause, Milestone, Event, Ignored, Phase, Refusal, Row, Stage, State, Step, Weight, Window};
+use super::{Cause, Event, Ignored, Milestone, Phase, Refusal, Row, Stage, State, Step, Weight, Window};
 
 impl Turn<'_> {
     pub(super) fn watching(&self, event: &Event, window: &Window, phase: Phase) -> Step {

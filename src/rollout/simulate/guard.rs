@@ -9,9 +9,9 @@
 use serde_json::json;
 
 use crate::release::digest::Digest;
-use crate::rollout::machine::event::{Runs, Series};
 use crate::rollout::driver::Remaining;
 use crate::rollout::guard::reading::{self, Commanded};
+use crate::rollout::machine::event::{Runs, Series};
 use crate::rollout::machine::state::{Leg, Retreat};
 use crate::rollout::machine::{Event, History, Occurrence, Operator, Outcome, Stage, Step, Window};
 use crate::rollout::objective::{Look, Sight, Watched, look, series};

@@ -23,12 +23,8 @@ use laforge::rollout::driver::haproxy::Haproxy;
 use laforge::rollout::driver::probe::Probe;
 use laforge::rollout::driver::{Backends, DriverError, Remaining, Share, Traffic};
 use laforge::rollout::executor::{CommandsSection, HaproxySection, PrometheusSection};
-use laforge::rollout::guard::{
-    Ask, Asks, Assignment, Guard, LogBook, Programs, Tools, Verb, View, Watcher,
-};
-use laforge::rollout::journal::{
-    Created, Journal, Slots, TargetLock, Told, schedule_of, unproven_core,
-};
+use laforge::rollout::guard::{Ask, Asks, Assignment, Guard, LogBook, Programs, Tools, Verb, View, Watcher};
+use laforge::rollout::journal::{Created, Journal, Slots, TargetLock, Told, schedule_of, unproven_core};
 use laforge::rollout::machine::{Event, Operator, Outcome, Schedule, Stage, State, Weight, Window};
 use laforge::rollout::metrics::prometheus::Prometheus;
 use laforge::rollout::metrics::{Counted, Metrics, MetricsError};
@@ -115,8 +111,7 @@ struct Lines(Sender<Line>);
 
 impl Watcher for Lines {
     fn told(&mut self, decided: Timestamp, told: &Told, event: &Event, _: &Look) {
-        let breaches =
-            matches!((event, told.step.outcome), (Event::Breach { .. }, Outcome::Applied(_)));
+        let breaches = matches!((event, told.step.outcome), (Event::Breach { .. }, Outcome::Applied(_)));
         let line = Line { decided, durable: Utc::now(), breaches, after: told.step.next.clone() };
         // The test may have ended.
         let _ = self.0.send(line);

@@ -342,7 +342,10 @@ impl Front {
         match self {
             Self::Haproxy => "driver: haproxy\n  haproxy: {socket: admin.sock, backend: app}".to_owned(),
             Self::Nginx => {
-                let nginx = format!("[env, 'PATH=/usr/bin:/bin:/usr/sbin:/sbin', nginx, -p, {}/, -c, nginx.conf", folder.display());
+                let nginx = format!(
+                    "[env, 'PATH=/usr/bin:/bin:/usr/sbin:/sbin', nginx, -p, {}/, -c, nginx.conf",
+                    folder.display()
+                );
                 format!(
                     "driver: nginx\n  nginx: {{file: laforge.conf, test: {nginx}, -t], reload: {nginx}, -s, reload], \
                      readback: 'http://127.0.0.1:8090/split'}}"
