@@ -4,6 +4,7 @@
 //! lost (none but those that the candidate itself failed).
 
 mod attacks;
+mod front;
 mod latency;
 mod refused;
 pub mod site;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use super::namespace::beside;
 use super::parts::tell;
-use site::{Front, Guard, Site, until};
+use front::Front;
+use site::{Guard, Site, until};
 
 /// Longer than any of these rollouts takes.
 const LONG: Duration = Duration::from_secs(45);
