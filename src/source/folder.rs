@@ -59,6 +59,10 @@ impl Folder {
         self.path.join(name)
     }
 
+    pub(super) fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn entries(&self, limit: usize) -> io::Result<Entries> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.handle)? {

@@ -103,7 +103,9 @@ pub fn read_manifests(path: &Path, stdin: &mut dyn Read) -> Result<Vec<ManifestF
     } else {
         let name = path.file_name().and_then(OsStr::to_str);
         let name = name.ok_or_else(|| ManifestsError::NotAFile { path: path.to_owned() })?;
-        reader.file(name.to_owned(), path, |limit| open_file(path).and_then(|file| read_bounded(file, limit)))?;
+        reader.file(name.to_owned(), path, |limit| {
+            open_file(path).and_then(|file| read_bounded(file, limit))
+        })?;
     }
     if reader.files.is_empty() {
         return Err(ManifestsError::Empty { path: path.to_owned() });

@@ -14,10 +14,8 @@ use tempfile::TempDir;
 use super::parts::{self, Parts};
 use super::repository::{Run, run};
 
-const FORMATS: [(&str, &str); 2] = [
-    ("vsa", "https://slsa.dev/verification_summary/v1"),
-    ("svr", "https://in-toto.io/attestation/svr/v0.2"),
-];
+const FORMATS: [(&str, &str); 2] =
+    [("vsa", "https://slsa.dev/verification_summary/v1"), ("svr", "https://in-toto.io/attestation/svr/v0.2")];
 const ARTIFACTS: [&str; 3] =
     ["artifacts/payments-worker.tar.gz", "artifacts/payments.tar.gz", "artifacts/sbom.json"];
 
@@ -34,7 +32,8 @@ fn summarised() -> (TempDir, Value) {
     let mut plan = Value::Null;
     for (format, _) in FORMATS {
         let summary = format!("{format}.sigstore.json");
-        let how = ["--require-signed", "--vsa-format", format, "--vsa-key", "keys/vsa.key", "--vsa", &summary];
+        let how =
+            ["--require-signed", "--vsa-format", format, "--vsa-key", "keys/vsa.key", "--vsa", &summary];
         plan = serde_json::from_str(&laforge(&[&["deploy"], &how[..]].concat()).stdout).unwrap();
     }
     (folder, plan)
@@ -78,8 +77,12 @@ fn read_by_in_toto(folder: &Path, format: &str) -> Option<Value> {
     let bundle = fs::read(folder.join(format!("{format}.sigstore.json"))).unwrap();
     let bundle: Value = serde_json::from_slice(&bundle).unwrap();
     let statement = STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap();
-    let mut child =
-        Command::new(reader).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new(reader)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(&statement).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -92,7 +95,8 @@ fn in_totos_own_types_read_in_a_summary_what_the_gate_decided() {
     let Some(mut vsa) = read_by_in_toto(folder.path(), "vsa") else { return };
     let core = &plan["plan"];
     let verifier = format!("https://{}", plan["auditEntry"]["origin"].as_str().unwrap());
-    let subjects: Vec<Value> = core["subject"].as_array().unwrap().iter().map(|it| bare(&it["digest"])).collect();
+    let subjects: Vec<Value> =
+        core["subject"].as_array().unwrap().iter().map(|it| bare(&it["digest"])).collect();
     let predicate = vsa["predicate"].as_object_mut().unwrap();
     let time = predicate.remove("timeVerified").unwrap();
     // Three signatures, three provenances, two approvals.

@@ -193,7 +193,7 @@ impl<'a> Builder<'a> {
     fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), DocumentError> {
         let at = Mark::of(span);
         match event {
-                        // `kubectl` decodes one document per piece, so one that only `...` parts from another is
+            // `kubectl` decodes one document per piece, so one that only `...` parts from another is
             // never deployed by it, and is by others.
             Event::DocumentStart(false, _) if self.begun > 0 => {
                 Err(self.refuse(at, "a document that no `---` begins is read by some tools only"))

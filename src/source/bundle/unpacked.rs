@@ -3,9 +3,9 @@
 //! In: an open folder. Out: every file below it by its path there, within the bounds of a bundle; a
 //! link, a pipe, or a folder deeper than `laforge bundle` makes is part of none.
 
-use super::super::folder::walk::{Met, Obstacle, Room, Walker};
-use super::super::folder::{Bytes, Folder, Kind};
 use super::{Files, MAX_BYTES, MAX_FILES, ReleaseBundleError, not_whole};
+use crate::source::folder::walk::{Met, Obstacle, Room, Walker};
+use crate::source::folder::{Bytes, Folder, Kind};
 
 /// Folders within folders, as in `oci/blobs/sha256`.
 const DEPTH: usize = 3;
@@ -35,8 +35,7 @@ impl Walker for Reader {
         match (met.kind, met.below()) {
             (Kind::Folder, Some(_)) => Ok(()),
             (Kind::File, Some(below)) => {
-                let unreadable =
-                    |source| ReleaseBundleError::Unreadable { path: met.path(), source };
+                let unreadable = |source| ReleaseBundleError::Unreadable { path: met.path(), source };
                 let Bytes::All(bytes) = met.read(MAX_BYTES - self.bytes).map_err(unreadable)? else {
                     return Err(ReleaseBundleError::TooLarge);
                 };
@@ -45,7 +44,9 @@ impl Walker for Reader {
                 Ok(())
             }
             (_, Some(below)) => Err(not_whole(below.to_owned(), "is no file")),
-            (_, None) => Err(not_whole(met.name().to_string_lossy().into_owned(), "has a name that is no text")),
+            (_, None) => {
+                Err(not_whole(met.name().to_string_lossy().into_owned(), "has a name that is no text"))
+            }
         }
     }
 

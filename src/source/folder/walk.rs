@@ -106,7 +106,9 @@ impl Folder {
         let entries = match self.entries(room.names) {
             Ok(Entries::All(entries)) => entries,
             Ok(Entries::TooMany) => return walker.obstructed(Obstacle::Names),
-            Err(source) => return walker.obstructed(Obstacle::Unreadable { path: self.path.clone(), source }),
+            Err(source) => {
+                return walker.obstructed(Obstacle::Unreadable { path: self.path.clone(), source });
+            }
         };
         room.names -= entries.len();
         if walker.takes_whole(self, &entries) {
