@@ -170,9 +170,7 @@ impl Walker for Reader<'_> {
     fn obstructed(&mut self, by: Obstacle) -> Result<(), ManifestsError> {
         Err(match by {
             Obstacle::Unreadable { path, source } => ManifestsError::Unreadable { path, source },
-            Obstacle::Names | Obstacle::Depth { .. } => {
-                ManifestsError::TooMany { path: self.root.to_owned() }
-            }
+            Obstacle::Names | Obstacle::Depth => ManifestsError::TooMany { path: self.root.to_owned() },
         })
     }
 }

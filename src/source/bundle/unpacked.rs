@@ -53,7 +53,7 @@ impl Walker for Reader {
     fn obstructed(&mut self, by: Obstacle) -> Result<(), ReleaseBundleError> {
         Err(match by {
             Obstacle::Unreadable { path, source } => ReleaseBundleError::Unreadable { path, source },
-            Obstacle::Names | Obstacle::Depth { .. } => ReleaseBundleError::TooLarge,
+            Obstacle::Names | Obstacle::Depth => ReleaseBundleError::TooLarge,
         })
     }
 }

@@ -186,7 +186,7 @@ impl Walker for Reader<'_> {
                 return Ok(());
             }
             Obstacle::Names => ("names in evidence folders", self.names as u64),
-            Obstacle::Depth { .. } => ("folders within evidence folders", DEPTH as u64),
+            Obstacle::Depth => ("folders within evidence folders", DEPTH as u64),
         };
         self.intake.exceed(what, most, most + 1);
         Err(Over)

@@ -101,9 +101,7 @@ impl Walker for Set<'_> {
     fn obstructed(&mut self, by: Obstacle) -> Result<(), PolicyFilesError> {
         Err(match by {
             Obstacle::Unreadable { path, source } => PolicyFilesError::Unreadable { path, source },
-            Obstacle::Names | Obstacle::Depth { .. } => {
-                PolicyFilesError::TooMany { path: self.root.to_owned() }
-            }
+            Obstacle::Names | Obstacle::Depth => PolicyFilesError::TooMany { path: self.root.to_owned() },
         })
     }
 }

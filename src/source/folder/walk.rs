@@ -64,10 +64,7 @@ pub(in crate::source) enum Obstacle {
     /// More names than there is room for.
     Names,
     /// A folder deeper than there is room for.
-    Depth {
-        /// Which.
-        path: PathBuf,
-    },
+    Depth,
 }
 
 /// Who a walk is for.
@@ -132,7 +129,7 @@ impl Folder {
         walker: &mut W,
     ) -> Result<(), W::End> {
         let Some(depth) = room.depth.checked_sub(1) else {
-            return walker.obstructed(Obstacle::Depth { path: self.path(name) });
+            return walker.obstructed(Obstacle::Depth);
         };
         match self.folder(name) {
             Ok(inner) => {
@@ -182,7 +179,7 @@ mod tests {
             self.lines.push(match by {
                 Obstacle::Unreadable { path, source } => format!("{} {:?}", last(&path), source.kind()),
                 Obstacle::Names => "too many".to_owned(),
-                Obstacle::Depth { path } => format!("{} too deep", last(&path)),
+                Obstacle::Depth => "too deep".to_owned(),
             });
             Ok(())
         }
@@ -217,7 +214,7 @@ mod tests {
     fn goes_around_what_it_cannot_pass() {
         let deep = folder(&["a/b/c", "d"]);
         let met = walked(&deep, 9, 1, Diary::default());
-        assert_eq!(met, ["a Folder", "a/b Folder", "b too deep", "d File"]);
+        assert_eq!(met, ["a Folder", "a/b Folder", "too deep", "d File"]);
         assert_eq!(walked(&deep, 3, 9, Diary::default()), ["a Folder", "a/b Folder", "too many", "d File"]);
         assert_eq!(walked(&deep, 1, 9, Diary::default()), ["too many"]);
     }
