@@ -228,6 +228,9 @@ fn message(error: &serde_saphyr::Error) -> String {
         }
         serde_saphyr::Error::DuplicateMappingKey { .. } => "a member appears twice".to_owned(),
         serde_saphyr::Error::UnknownAnchor { .. } => NO_ALIAS.to_owned(),
+        serde_saphyr::Error::MergeKeyNotAllowed { .. } => {
+            "merge keys are not taken: write the members out".to_owned()
+        }
         serde_saphyr::Error::TaggedScalarCannotDeserializeIntoString { .. } => NO_TAG.to_owned(),
         serde_saphyr::Error::MultipleDocuments { .. } => "holds more than one document".to_owned(),
         serde_saphyr::Error::Budget { breach, .. } => match breach {
@@ -253,6 +256,7 @@ fn options() -> serde_saphyr::Options {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
         with_snippet: false,
         budget: serde_saphyr::budget! {
             max_aliases: 0,
@@ -308,6 +312,10 @@ mod tests {
         assert!(refused("min: 1\nmin: 2\n").ends_with("member `min` appears twice"));
         assert!(refused("min: &a 1\n").contains("anchors and aliases are not taken"));
         assert!(refused("min: *a\n").contains("anchors and aliases are not taken"));
+        // A reader without merge keys finds no member `min` in the one, and an unknown one in the other.
+        for merged in ["<<: {min: 1}\n", "min: 1\n<<: {min: 2}\n"] {
+            assert!(refused(merged).contains("merge keys are not taken"), "{merged}");
+        }
         assert!(refused("min: 1\n---\nmin: 2\n").contains("more than one document"));
         for tagged in
             ["min: 1\nnames: [!!int 3]\n", "min: !x 1\n", "names: !!seq []\nmin: 1\n", "!!map\nmin: 1\n"]

@@ -146,7 +146,8 @@ pub(super) fn tail(journal: &Folder, identity: &Identity) -> Result<Tail, AuditE
         if file.length()? == 0 {
             continue;
         }
-        match last_of(&file, name, identity, torn.is_none())? {
+        let behind = if torn.is_some() { Behind::Torn } else { Behind::Nothing };
+        match last_of(&file, name, identity, behind)? {
             Last::Record(found) => return Ok(Tail { torn: torn.or(found.torn), ..*found }),
             Last::OnlyTorn(whole) => torn = Some(whole),
         }
@@ -159,15 +160,23 @@ enum Last {
     OnlyTorn(Torn),
 }
 
-/// Looks at the end of one file. `may_tear`: nothing torn was found behind it yet.
-fn last_of(file: &LogFile, name: &str, identity: &Identity, may_tear: bool) -> Result<Last, AuditError> {
+/// What was found behind a file, in later ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    /// A torn record: a crash leaves no second one.
+    Torn,
+}
+
+/// Looks at the end of one file.
+fn last_of(file: &LogFile, name: &str, identity: &Identity, behind: Behind) -> Result<Last, AuditError> {
     let length = file.length()?;
     let start = length.saturating_sub(3 * MAX_RECORD);
     let bytes = file.range(start, length)?;
     let mut torn = None;
     let mut rest = bytes.as_slice();
     loop {
-        let line = last_line(rest, start == 0).ok_or_else(|| damaged(file, Problem::NotARecord))?;
+        let line = last_line(rest, start).ok_or_else(|| damaged(file, Problem::NotARecord))?;
         if line.bytes.is_empty() && rest.is_empty() {
             return torn.map(Last::OnlyTorn).ok_or_else(|| damaged(file, Problem::NotARecord));
         }
@@ -181,7 +190,7 @@ fn last_of(file: &LogFile, name: &str, identity: &Identity, may_tear: bool) -> R
                 let (file, unended) = (name.to_owned(), !line.ended);
                 return Ok(Last::Record(Box::new(Tail { record, file, end, unended, torn })));
             }
-            Err(_) if torn.is_none() && may_tear => {
+            Err(_) if torn.is_none() && behind == Behind::Nothing => {
                 torn = Some(Torn { file: name.to_owned(), offset: start + line.start as u64 });
                 rest = rest.get(..line.start).unwrap_or_default();
             }
@@ -200,12 +209,13 @@ struct LastLine<'a> {
     ended: bool,
 }
 
-/// The last line of `bytes`, ended or not. None when it begins before them.
-fn last_line(bytes: &[u8], whole: bool) -> Option<LastLine<'_>> {
+/// The last line of `bytes`, which lie this far from the start of their file, ended or not. None when
+/// it begins before them.
+fn last_line(bytes: &[u8], offset: u64) -> Option<LastLine<'_>> {
     let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let start = match body.iter().rposition(|byte| *byte == b'\n') {
         Some(before) => before + 1,
-        None if whole => 0,
+        None if offset == 0 => 0,
         None => return None,
     };
     Some(LastLine { bytes: body.get(start..)?, start, ended: body.len() < bytes.len() })

@@ -130,7 +130,16 @@ fn trust_file(session: &Session, path: &Path) -> Result<TrustRoot, Failure> {
     Ok(trust)
 }
 
-/// The folders and files of evidence; a trust path inside one is refused.
+/// What decides or records, beside trust, and has to lie where nobody who brings evidence may write. A policy set
+/// under a pin can't be another one.
+fn kept_apart(config: &Config) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+    let policies = config.policies.iter().filter(|set| set.digest.is_none());
+    let policies = policies.map(|set| ("policy", &set.path.path));
+    policies.chain(config.audit.iter().map(|audit| ("log", &audit.log.path)))
+}
+
+/// The folders and files of evidence; a path of trust, of an unpinned policy set or of the log inside one is
+/// refused.
 pub(super) fn evidence_paths(
     flags: &EvidenceFlags,
     config: &Config,
@@ -149,15 +158,19 @@ pub(super) fn evidence_paths(
                 .hint("make it, or name another with `evidence:` in laforge.yaml or --evidence"));
         }
     }
-    for file in trust.files().iter().chain(trust_file) {
+    let trust_files = trust.files().iter().chain(trust_file).map(|file| ("trust", file));
+    for (what, file) in trust_files.chain(kept_apart(config)) {
+        if what != "trust" && session.is_absent(file) {
+            continue; // A log that is yet to be made; whoever reads policies says that there are none.
+        }
         if directory::lies_within(file, &paths)
             .map_err(|error| Failure::io(Exit::Usage, "find", file, &error))?
         {
             return Err(Failure::usage(format!(
-                "the trust path `{}` lies inside an evidence path",
+                "the {what} path `{}` lies inside an evidence path",
                 file.display()
             ))
-            .hint("whoever may bring evidence could bring trust: keep them apart"));
+            .hint(format!("whoever may bring evidence could bring {what}: keep them apart")));
         }
     }
     Ok(paths)

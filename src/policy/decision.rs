@@ -204,13 +204,16 @@ fn before_rules(
         outcome.deny(Cure::None, denial(RuleId::EvidenceLimit, over.what, message, help));
     }
     for one in &verified.unreachable {
-        let message = format!("`{}` could not be read in full", one.source);
-        let help = "make it reachable and run the same command again".to_owned();
+        let message = format!("`{}` could not be read in full: {}", one.source, one.cause);
+        let help = UNREACHABLE.to_owned();
         let finding = denial(RuleId::EvidenceUnreachable, &one.source, message, help);
         outcome.deny(Cure::Evidence, Finding { severity: Severity::Warn, ..finding });
     }
     outcome
 }
+
+const UNREACHABLE: &str = "what is missing may lie there: give the gate's user permission to read it, or correct the \
+     registry's address and credentials, and run the same command again";
 
 /// Values of two releases can't be mixed: the digests bind them, beyond what the types do.
 fn of_one_release(release: &ResolvedRelease, facts: &Facts, draft: &PlanDraft) -> bool {

@@ -20,6 +20,8 @@ pub mod rollout;
 pub mod signatures;
 mod window;
 
+use std::sync::Arc;
+
 use chrono::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -44,9 +46,9 @@ pub enum Rule {
     /// People who approved.
     Approvals(approvals::Approvals),
     /// Where artifacts were built, and from what.
-    Provenance(provenance::Provenance),
+    Provenance(Arc<provenance::Provenance>),
     /// Other attestations about artifacts, of one type.
-    Attestations(Box<attestations::Attestations>),
+    Attestations(Arc<attestations::Attestations>),
     /// That what counted is of one run or commit.
     Correlate(Box<correlate::Correlate>),
     /// A window in which nothing starts.

@@ -9,6 +9,8 @@ mod policy;
 
 pub use error::PolicyError;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::json;
@@ -137,7 +139,7 @@ impl PolicySet {
         if flags.provenance {
             demand(trust.builders.iter(), "--require-provenance", "`builders`")?;
             require.push("provenance");
-            rules.push(Rule::Provenance(Provenance::flag()));
+            rules.push(Rule::Provenance(Arc::new(Provenance::flag())));
         }
         if flags.signed {
             let signers = trust.signers.iter().filter(|signer| signer.uses.contains(&Use::Artifact));

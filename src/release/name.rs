@@ -31,7 +31,7 @@ pub enum NameError {
     /// White space that nobody sees.
     #[error("begins or ends with white space")]
     Padded,
-    /// A character that moves the cursor or turns the reading direction.
+    /// A character that moves the cursor, turns the reading direction, or can't be seen.
     #[error("holds the unprintable character U+{code:04X}")]
     Unprintable {
         /// Its code point.
@@ -71,10 +71,20 @@ pub fn read(source: &Source, at: &Spanned<String>, limit: usize) -> Result<Strin
     }
 }
 
-/// Controls, line separators, and marks that are invisible or reorder what stands beside them.
-fn unprintable(c: char) -> bool {
+/// Whether a character shows nothing, reorders what stands beside it, or shows something else on each screen:
+/// controls, spaces other than the common one, what Unicode says may be left out of a display
+/// (`Default_Ignorable_Code_Point`, <https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point>),
+/// the empty pattern of Braille, and characters that are for private use.
+pub fn unprintable(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{e000}'..='\u{f8ff}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+            | '\u{f0000}'..='\u{10ffff}')
 }
 
 #[cfg(test)]
@@ -87,7 +97,20 @@ mod tests {
         assert_eq!(check("a\u{1b}[2K", 8), Err(NameError::Unprintable { code: 0x1b }));
         assert_eq!(check("a\u{202e}b", 8), Err(NameError::Unprintable { code: 0x202e }));
         assert_eq!(check("a ", 8), Err(NameError::Padded));
-        assert_eq!(check("größe 1.0", 16), Ok(()));
+        assert_eq!(check("größe 1.0 支払い", 32), Ok(()));
+        for unseen in
+            "\u{ad}\u{34f}\u{180e}\u{2800}\u{3164}\u{e000}\u{fe0f}\u{ffa0}\u{e0061}\u{10fffd}".chars()
+        {
+            let code = u32::from(unseen);
+            assert_eq!(
+                check(&format!("a{unseen}b"), 32),
+                Err(NameError::Unprintable { code }),
+                "U+{code:04X}"
+            );
+        }
+        for space in ['\t', '\u{a0}', '\u{2003}', '\u{3000}'] {
+            assert!(check(&format!("a{space}b"), 32).is_err(), "{}", space.escape_unicode());
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::release::name::unprintable;
+
 /// Whether to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
@@ -54,11 +56,8 @@ pub(super) const RUNNER_COMMAND: &str = "##[";
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        // Bidirectional controls reorder what a reviewer sees; they are no letters.
-        if c.is_control()
-            || (c == '[' && shown.ends_with("##"))
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
+        // Nor hide or reorder what a reviewer sees.
+        if unprintable(c) || (c == '[' && shown.ends_with("##")) {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
         } else {
             shown.push(c);

@@ -13,6 +13,7 @@
 //! `--offline` alone, and for its own release alone. Archives are read in memory, never to disk.
 
 mod archive;
+mod unpacked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
+use super::folder::{Bytes, Folder, open_file, read_bounded};
 use super::oci::Registries;
 use crate::evidence::limits::{PIECES, TOTAL_BYTES, quoted};
 use crate::evidence::{Unreadable, UnreadableFile};
@@ -33,6 +34,7 @@ use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::resolved::{ImageManifests, Unfetched};
 
 use archive::ArchiveError;
+use unpacked::unpacked;
 
 const TYPE: &str = "https://laforge.dev/bundle/v1";
 const LIST: &str = "bundle.json";
@@ -349,49 +351,6 @@ fn said_in_archive(path: &Path) -> Option<Said> {
     // Headers and padding take at most as much again as small files do.
     let Bytes::All(bytes) = read_bounded(file, 2 * MAX_BYTES).ok()? else { return None };
     Some(Said::by(path, &bytes, archive::read(&bytes).map_err(ReleaseBundleError::Archive)))
-}
-
-fn unpacked(folder: &Folder) -> Result<Files, ReleaseBundleError> {
-    let mut walk = Walk { files: Files::new(), bytes: 0 };
-    walk.folder(folder, "", 0)?;
-    Ok(walk.files)
-}
-
-/// Folders within a bundle's: `oci/blobs/sha256`.
-const DEPTH: usize = 3;
-
-struct Walk {
-    files: Files,
-    bytes: u64,
-}
-
-impl Walk {
-    fn folder(&mut self, folder: &Folder, prefix: &str, depth: usize) -> Result<(), ReleaseBundleError> {
-        let unreadable =
-            |source| ReleaseBundleError::Unreadable { path: folder.path(OsStr::new("")), source };
-        let room = MAX_FILES.saturating_sub(self.files.len());
-        let Entries::All(entries) = folder.entries(room).map_err(unreadable)? else {
-            return Err(ReleaseBundleError::TooLarge);
-        };
-        for (name, kind) in entries {
-            let file = format!("{prefix}{}", name.to_string_lossy());
-            match kind {
-                Kind::Folder if depth < DEPTH => {
-                    let inner = folder.folder(&name).map_err(unreadable)?;
-                    self.folder(&inner, &format!("{file}/"), depth + 1)?;
-                }
-                Kind::File => match folder.read(&name, MAX_BYTES - self.bytes).map_err(unreadable)? {
-                    Bytes::All(bytes) => {
-                        self.bytes += bytes.len() as u64;
-                        self.files.insert(file, bytes);
-                    }
-                    Bytes::TooMany => return Err(ReleaseBundleError::TooLarge),
-                },
-                _ => return Err(not_whole(file, "is no file")),
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Manifests of bundles first, then of registries.

@@ -9,11 +9,13 @@
     expect(clippy::disallowed_methods, reason = "an adapter's tests make the folders that it reads")
 )]
 
+mod apart;
 mod artifacts;
 mod evidence;
 mod layout;
 mod policies;
 
+pub use apart::lies_within;
 pub use artifacts::Files;
-pub use evidence::{EvidenceFolders, lies_within};
+pub use evidence::EvidenceFolders;
 pub use policies::{PolicyFilesError, read_policy_set};

@@ -4,6 +4,8 @@
 //! folders below. What is swapped for a link, a pipe or a device between listing and opening is
 //! refused by the system (`openat(2)`, `O_NOFOLLOW`), not read.
 
+pub(super) mod walk;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -30,7 +32,7 @@ pub(super) enum Kind {
 }
 
 /// The entries of a folder, or that there are more than were asked for.
-pub(super) enum Entries {
+enum Entries {
     /// All of them, sorted by the bytes of their names.
     All(Vec<(OsString, Kind)>),
     /// More than the limit.
@@ -61,7 +63,7 @@ impl Folder {
         self.path.display().to_string()
     }
 
-    pub(super) fn entries(&self, limit: usize) -> io::Result<Entries> {
+    fn entries(&self, limit: usize) -> io::Result<Entries> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.handle)? {
             let entry = entry?;

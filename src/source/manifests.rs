@@ -12,7 +12,8 @@ use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
+use super::folder::walk::{Met, Obstacle, Room, Walker};
+use super::folder::{Bytes, Folder, Kind, open_file, read_bounded};
 use crate::release::deployed::{MAX_BYTES, MAX_FILES, ManifestFile};
 
 /// Names in all folders: files, and whatever lies beside them.
@@ -93,69 +94,43 @@ pub enum ManifestsError {
 /// # Errors
 /// [`ManifestsError`]; then none of them is used.
 pub fn read_manifests(path: &Path, stdin: &mut dyn Read) -> Result<Vec<ManifestFile>, ManifestsError> {
-    let mut walk = Walk { root: path, files: Vec::new(), names: 0, bytes: 0 };
+    let mut reader = Reader { root: path, files: Vec::new(), bytes: 0 };
     if path == Path::new(STDIN) {
-        walk.stream(stdin)?;
+        reader.stream(stdin)?;
     } else if path.is_dir() {
         let folder = Folder::open(path).map_err(unreadable(path.to_owned()))?;
-        walk.folder(&folder, "", 0)?;
+        folder.walk(&mut Room { names: MAX_NAMES, depth: MAX_DEPTH }, &mut reader)?;
     } else {
         let name = path.file_name().and_then(OsStr::to_str);
         let name = name.ok_or_else(|| ManifestsError::NotAFile { path: path.to_owned() })?;
-        walk.file(name.to_owned(), path, |limit| open_file(path).and_then(|file| read_bounded(file, limit)))?;
+        reader.file(name.to_owned(), path, |limit| {
+            open_file(path).and_then(|file| read_bounded(file, limit))
+        })?;
     }
-    if walk.files.is_empty() {
+    if reader.files.is_empty() {
         return Err(ManifestsError::Empty { path: path.to_owned() });
     }
-    walk.files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(walk.files)
+    reader.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(reader.files)
 }
 
 fn unreadable(path: PathBuf) -> impl FnOnce(io::Error) -> ManifestsError {
     move |source| ManifestsError::Unreadable { path, source }
 }
 
-struct Walk<'a> {
+struct Reader<'a> {
     root: &'a Path,
     files: Vec<ManifestFile>,
-    names: usize,
     bytes: u64,
 }
 
-impl Walk<'_> {
+impl Reader<'_> {
     fn stream(&mut self, stdin: &mut dyn Read) -> Result<(), ManifestsError> {
         self.file(STDIN.to_owned(), Path::new(STDIN), |limit| {
             let mut bytes = Vec::new();
             stdin.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
             Ok(if bytes.len() as u64 > limit { Bytes::TooMany } else { Bytes::All(bytes) })
         })
-    }
-
-    fn folder(&mut self, folder: &Folder, prefix: &str, depth: usize) -> Result<(), ManifestsError> {
-        let too_many = || ManifestsError::TooMany { path: self.root.to_owned() };
-        let here = folder.path(OsStr::new(""));
-        let entries = match folder.entries(MAX_NAMES - self.names).map_err(unreadable(here))? {
-            Entries::All(entries) if depth <= MAX_DEPTH => entries,
-            _ => return Err(too_many()),
-        };
-        self.names += entries.len();
-        for (name, kind) in entries {
-            let path = folder.path(&name);
-            let relative = name.to_str().map(|name| format!("{prefix}{name}"));
-            match (kind, relative) {
-                (Kind::Link, _) => return Err(ManifestsError::Link { path }),
-                (Kind::Folder, Some(relative)) => {
-                    let inner = folder.folder(&name).map_err(unreadable(path))?;
-                    self.folder(&inner, &format!("{relative}/"), depth + 1)?;
-                }
-                (_, Some(relative)) if !is_manifest(&name, &path)? => drop(relative),
-                (Kind::File, Some(relative)) => {
-                    self.file(relative, &path, |limit| folder.read(&name, limit))?;
-                }
-                _ => return Err(ManifestsError::NotAFile { path }),
-            }
-        }
-        Ok(())
     }
 
     fn file(
@@ -175,6 +150,28 @@ impl Walk<'_> {
             }
             Bytes::TooMany => Err(ManifestsError::TooLarge { path: self.root.to_owned() }),
         }
+    }
+}
+
+impl Walker for Reader<'_> {
+    type End = ManifestsError;
+
+    fn meet(&mut self, met: &Met<'_>) -> Result<(), ManifestsError> {
+        let path = met.path();
+        match (met.kind, met.below()) {
+            (Kind::Link, _) => Err(ManifestsError::Link { path }),
+            (Kind::Folder, Some(_)) => Ok(()),
+            (_, Some(_)) if !is_manifest(met.name(), &path)? => Ok(()),
+            (Kind::File, Some(below)) => self.file(below.to_owned(), &path, |limit| met.read(limit)),
+            _ => Err(ManifestsError::NotAFile { path }),
+        }
+    }
+
+    fn obstructed(&mut self, by: Obstacle) -> Result<(), ManifestsError> {
+        Err(match by {
+            Obstacle::Unreadable { path, source } => ManifestsError::Unreadable { path, source },
+            Obstacle::Names | Obstacle::Depth => ManifestsError::TooMany { path: self.root.to_owned() },
+        })
     }
 }
 

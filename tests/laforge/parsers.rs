@@ -18,8 +18,14 @@ use laforge::config::Config;
 use laforge::evidence::Evidence;
 use laforge::evidence::bundle::conformance::{ArtifactOrDigest, ExpectedSigner, verify_bundle};
 use laforge::evidence::predicate::approval::Approval;
-use laforge::evidence::predicate::provenance::Provenance;
-use laforge::evidence::predicate::source;
+use laforge::evidence::predicate::break_glass::BreakGlass;
+use laforge::evidence::predicate::provenance::{self, Provenance};
+use laforge::evidence::predicate::release::{Published, version as release_version};
+use laforge::evidence::predicate::svr::{self, VerificationResults};
+use laforge::evidence::predicate::test_result::TestResult;
+use laforge::evidence::predicate::vsa::VerificationSummary;
+use laforge::evidence::predicate::waiver::Waiver;
+use laforge::evidence::predicate::{npm, source};
 use laforge::evidence::statement::Statement;
 use laforge::policy::{PolicyFile, PolicySet};
 use laforge::release::deployed::{Deployed, ManifestFile};
@@ -100,12 +106,24 @@ pub fn statement(bytes: &[u8]) -> bool {
     Statement::read(bytes).is_ok()
 }
 
-/// The predicate of a statement, as each of the types that rules read.
+/// The predicate of a statement, as each of the types that rules read; or a whole statement, of npm's.
 pub fn predicate(bytes: &[u8]) -> bool {
     let Ok(value) = laforge::json::parse(bytes) else { return false };
-    let provenances = ["https://slsa.dev/provenance/v0.2", "https://slsa.dev/provenance/v1"];
-    let as_provenance = provenances.map(|kind| Provenance::read(kind, &value).is_ok());
-    Approval::read(&value).is_ok() || source::Source::read(&value).is_ok() || as_provenance.contains(&true)
+    let provenances = [provenance::V01, provenance::V02, provenance::V1, provenance::COLLECTION];
+    let provenances = provenances.map(|kind| Provenance::read(kind, &value).is_ok());
+    let results = [svr::TYPE, svr::TYPE_V0_1].map(|kind| VerificationResults::read(kind, &value).is_ok());
+    let release = release_version("https://in-toto.io/attestation/release/v0.2");
+    let others = [
+        Approval::read(&value).is_ok(),
+        source::Source::read(&value).is_ok(),
+        BreakGlass::read(&value).is_ok(),
+        Waiver::read(&value).is_ok(),
+        VerificationSummary::read(&value).is_ok(),
+        TestResult::read(&value).is_ok(),
+        release.is_some_and(|kind| Published::read(kind, &value).is_ok()),
+        Statement::read(bytes).is_ok_and(|statement| npm::Publish::read(&statement).is_ok()),
+    ];
+    [&provenances[..], &results, &others].concat().contains(&true)
 }
 
 /// An image's manifest or index, in a layout that holds it, a config and a layer.

@@ -31,3 +31,4 @@ mod service;
 mod services;
 mod table;
 mod verdicts;
+mod vsa;

@@ -8,6 +8,7 @@
 //! less than the person's own word: it never lifts a rejection that they signed themselves.
 
 mod party;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,7 @@ use super::attestations::signer;
 use super::{Counted, Cure, Outcome, Reading, Scope, denial, matching};
 use crate::policy::finding::{Finding, Origin, RuleId};
 use party::{establish, name, unestablished};
+use standing::{Standing, Tally, rejects, standing_records};
 
 /// People who approved.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -323,55 +325,6 @@ impl Approvals {
     fn placed(&self, finding: Finding) -> Finding {
         Finding { origin: self.origin.clone(), ..finding }
     }
-}
-
-/// What an approval record comes to under one rule.
-enum Standing {
-    Counts,
-    Rejects,
-    IsParty(Party),
-    Lacks(String),
-}
-
-#[derive(Default)]
-struct Tally<'a> {
-    counting: Vec<&'a ApprovalFact>,
-    parties: Vec<(&'a ApprovalFact, Party)>,
-    lacking: Vec<String>,
-}
-
-impl Tally<'_> {
-    /// Facts hold one record per person; that nobody counts twice does not rest on it.
-    fn has(&self, person: &str) -> bool {
-        self.counting.iter().any(|fact| fact.person == person)
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.counting.iter().map(|fact| fact.person.clone()).collect()
-    }
-}
-
-/// Of one person's records those that stand. Their own rejection stands alone; so does one that is
-/// passed on, unless they approved later themselves; else every approval may count.
-fn standing_records(mut records: Vec<&ApprovalFact>) -> Vec<&ApprovalFact> {
-    let is_rejection = |fact: &&ApprovalFact| fact.decision == ApprovalDecision::Rejected;
-    records.sort_by_key(|fact| (fact.attested_by.is_some(), fact.time, is_rejection(fact)));
-    let own = records.iter().copied().find(|fact| fact.attested_by.is_none());
-    if let Some(own) = own.filter(is_rejection) {
-        return vec![own];
-    }
-    let passed_on = records.iter().copied().rfind(|fact| fact.attested_by.is_some());
-    match passed_on.filter(is_rejection) {
-        Some(rejection) => match own.filter(|own| own.time > rejection.time) {
-            Some(own) => vec![own],
-            None => vec![rejection],
-        },
-        None => records.into_iter().filter(|fact| !is_rejection(fact)).collect(),
-    }
-}
-
-fn rejects(fact: &ApprovalFact, now: Timestamp) -> bool {
-    fact.decision == ApprovalDecision::Rejected && !fact.roles.is_empty() && fact.expires_at > now
 }
 
 fn end(start: Timestamp, duration: Duration) -> Option<Timestamp> {

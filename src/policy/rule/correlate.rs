@@ -9,6 +9,7 @@
 //! run did what its evidence says is its signers' word; this says only that they speak of the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,12 +33,20 @@ pub enum Key {
     Commit,
 }
 
+/// The requirements of one policy that can be tied together, as they were read.
+#[derive(Debug, Default)]
+pub struct Tied {
+    /// Of provenance.
+    pub provenance: Option<Arc<Provenance>>,
+    /// Of other attestations.
+    pub attestations: Vec<Arc<Attestations>>,
+}
+
 /// A checked demand that what counted belongs together.
 #[derive(Debug)]
 pub struct Correlate {
     keys: BTreeSet<Key>,
-    provenance: Option<Provenance>,
-    attestations: Vec<Attestations>,
+    tied: Tied,
     sources: bool,
     origin: Origin,
 }
@@ -58,23 +67,19 @@ impl Correlate {
     pub fn read(
         section: &Spanned<Vec<Key>>,
         require: &Require,
+        tied: Tied,
         reading: &Reading<'_>,
     ) -> Result<Self, DocumentError> {
         let keys: BTreeSet<Key> = section.value.iter().copied().collect();
-        if require.provenance.is_none() && require.attestations.is_none() {
+        if tied.provenance.is_none() && tied.attestations.is_empty() {
             let message = "`correlate` has nothing to tie together".to_owned();
             let help = "ask for `provenance` or `attestations` in the same policy, or leave it out";
             return Err(reading.refuse(section, message, help));
         }
-        let provenance = require.provenance.as_ref();
-        let attestations = require.attestations.iter().flat_map(|list| &list.value);
         let apart = require.approvals.as_ref().and_then(|approvals| approvals.distinct_from.as_ref());
         Ok(Self {
             keys,
-            provenance: provenance.map(|section| Provenance::read(section, reading)).transpose()?,
-            attestations: attestations
-                .map(|one| Attestations::read(one, reading))
-                .collect::<Result<_, _>>()?,
+            tied,
             sources: apart.is_some_and(|parties| parties.value.contains(&Party::SourceAuthor)),
             origin: reading.origin(section),
         })
@@ -93,13 +98,13 @@ impl Correlate {
     }
 
     fn members<'a>(&self, scope: &Scope<'a>) -> Vec<Member<'a>> {
-        let provenances = self.provenance.iter().flat_map(|rule| rule.counted(scope));
+        let provenances = self.tied.provenance.iter().flat_map(|rule| rule.counted(scope));
         let provenances = provenances.map(|(artifact, fact)| Member {
             who: format!("provenance of `{}` by `{}`", artifact.name, fact.signer),
             run: fact.run_id.as_deref(),
             commit: fact.commit.as_deref(),
         });
-        let attestations = self.attestations.iter().flat_map(|rule| rule.counted(scope));
+        let attestations = self.tied.attestations.iter().flat_map(|rule| rule.counted(scope));
         let attestations = attestations.map(|(artifact, fact)| Member {
             who: format!("`{}` of `{}` by `{}`", fact.predicate_type, artifact.name, fact.signer),
             run: fact.run_id.as_deref(),

@@ -1,10 +1,12 @@
 //! One policy of a set: its sections read to rules, every name in them checked against trust.
 
-use crate::policy::document::PolicyDocument;
+use std::sync::Arc;
+
+use crate::policy::document::{PolicyDocument, Require};
 use crate::policy::finding::Origin;
 use crate::policy::rule::approvals::Approvals;
 use crate::policy::rule::attestations::Attestations;
-use crate::policy::rule::correlate::Correlate;
+use crate::policy::rule::correlate::{Correlate, Tied};
 use crate::policy::rule::floor::Permission;
 use crate::policy::rule::freeze::Freeze;
 use crate::policy::rule::provenance::Provenance;
@@ -51,14 +53,11 @@ impl Policy {
             if let Some(section) = &require.approvals {
                 rules.push(Rule::Approvals(Approvals::read(section, reading)?));
             }
-            if let Some(section) = &require.provenance {
-                rules.push(Rule::Provenance(Provenance::read(section, reading)?));
-            }
-            for section in require.attestations.iter().flat_map(|list| &list.value) {
-                rules.push(Rule::Attestations(Box::new(Attestations::read(section, reading)?)));
-            }
+            let tied = tied(require, reading)?;
+            rules.extend(tied.provenance.iter().cloned().map(Rule::Provenance));
+            rules.extend(tied.attestations.iter().cloned().map(Rule::Attestations));
             if let Some(section) = &require.correlate {
-                rules.push(Rule::Correlate(Box::new(Correlate::read(section, require, reading)?)));
+                rules.push(Rule::Correlate(Box::new(Correlate::read(section, require, tied, reading)?)));
             }
         }
         for section in spec.freeze.iter().flatten() {
@@ -86,6 +85,17 @@ impl Policy {
     pub(super) fn of_flags(rules: Vec<Rule>) -> Self {
         Self { environments: None, by_digest: None, rules }
     }
+}
+
+/// The requirements that `correlate` may tie together, each read once.
+fn tied(require: &Require, reading: &Reading<'_>) -> Result<Tied, DocumentError> {
+    let provenance = require.provenance.as_ref().map(|section| Provenance::read(section, reading));
+    let attestations = require.attestations.iter().flat_map(|list| &list.value);
+    let attestations = attestations.map(|section| Attestations::read(section, reading).map(Arc::new));
+    Ok(Tied {
+        provenance: provenance.transpose()?.map(Arc::new),
+        attestations: attestations.collect::<Result<_, _>>()?,
+    })
 }
 
 /// The text of a file of a set.

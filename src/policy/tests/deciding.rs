@@ -206,7 +206,7 @@ fn an_unreachable_source_makes_a_deny_inconclusive_and_an_allow_a_warning() {
     assert_eq!(warning.severity, Severity::Warn);
     assert_eq!(
         short(warning),
-        ("evidence-unreachable", "`registry.example` could not be read in full".to_owned())
+        ("evidence-unreachable", "`registry.example` could not be read in full: timed out".to_owned())
     );
 }
 

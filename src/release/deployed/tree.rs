@@ -193,7 +193,15 @@ impl<'a> Builder<'a> {
     fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), DocumentError> {
         let at = Mark::of(span);
         match event {
-            Event::DocumentStart(explicit, _) => self.begin(explicit, at),
+            // `kubectl` decodes one document per piece, so one that only `...` parts from another is
+            // never deployed by it, and is by others.
+            Event::DocumentStart(false, _) if self.begun > 0 => {
+                Err(self.refuse(at, "a document that no `---` begins is read by some tools only"))
+            }
+            Event::DocumentStart(..) => {
+                self.begin();
+                Ok(())
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let style = if style == ScalarStyle::Plain { Style::Plain } else { Style::Quoted };
                 let scalar = Value::Scalar(text.into_owned(), style);
@@ -224,16 +232,10 @@ impl<'a> Builder<'a> {
         DocumentError { place: at.place(self.source), message: message.into(), help: None }
     }
 
-    /// `kubectl` decodes one document per piece, so one that only `...` parts from another is never
-    /// deployed by it, and is by others.
-    fn begin(&mut self, explicit: bool, at: Mark) -> Result<(), DocumentError> {
+    fn begin(&mut self) {
         self.begun += 1;
         self.anchors.clear();
         self.names.clear();
-        if explicit || self.begun == 1 {
-            return Ok(());
-        }
-        Err(self.refuse(at, "a document that no `---` begins is read by some tools only"))
     }
 
     /// A tag that says what a value is anyway changes nothing but a number into text.

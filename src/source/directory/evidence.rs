@@ -5,7 +5,7 @@
 //! their names' bytes and no link in them is followed. An I/O failure is `unreachable`, a document that
 //! does not parse `unreadable`, a limit a recorded deny: none of them is silence.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,13 @@ use crate::evidence::{BytesOf, Evidence, EvidenceSource, Gathered};
 use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
 use crate::source::bundle::Bundles;
-use crate::source::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
+use crate::source::folder::walk::{Met, Obstacle, Room, Walker};
+use crate::source::folder::{Bytes, Folder, Kind, open_file, read_bounded};
 use crate::source::intake::{Intake, Limits};
 use crate::trust::TrustRoot;
 
 /// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
-const NAMES: u64 = 65_536;
+const NAMES: usize = 65_536;
 
 /// Folders within folders; each holds one handle open.
 const DEPTH: usize = 32;
@@ -47,14 +48,15 @@ impl EvidenceFolders {
         folders
     }
 
-    fn read_within(paths: &[PathBuf], limits: Limits, most_names: u64) -> Self {
+    fn read_within(paths: &[PathBuf], limits: Limits, names: usize) -> Self {
         let mut paths = paths.to_vec();
         paths.sort();
         paths.dedup();
         let mut intake = Intake::new(limits);
-        let mut reader = Reader { intake: &mut intake, names: 0, most_names };
+        let mut room = Room { names, depth: DEPTH };
+        let mut reader = Reader { intake: &mut intake, names };
         for path in &paths {
-            reader.path(path);
+            reader.path(path, &mut room);
         }
         Self { intake }
     }
@@ -81,83 +83,29 @@ impl EvidenceSource for EvidenceFolders {
     }
 }
 
-/// Whether a file lies at or below one of these paths, links resolved: a trust file must not lie
-/// where evidence is put. A path that does not exist holds nothing.
-///
-/// # Errors
-/// The system's own, when the file can't be found.
-pub fn lies_within(file: &Path, paths: &[PathBuf]) -> io::Result<bool> {
-    let file = file.canonicalize()?;
-    Ok(paths.iter().filter_map(|path| path.canonicalize().ok()).any(|path| file.starts_with(path)))
-}
-
 /// Reads what lies at paths.
 struct Reader<'a> {
     intake: &'a mut Intake,
-    /// Names in all folders so far, and the most of them.
-    names: u64,
-    most_names: u64,
+    /// The most names in all folders.
+    names: usize,
 }
 
 impl Reader<'_> {
     /// A path that the user named: it is meant, whatever its name, and may be a link.
-    fn path(&mut self, path: &Path) {
+    fn path(&mut self, path: &Path, room: &mut Room) {
         let shown = path.display().to_string();
         if path.is_dir() {
             match Folder::open(path) {
-                Ok(folder) => self.folder(&folder, 0),
+                // What ends a walk is written down where the intake ends.
+                Ok(folder) => {
+                    let _ended = folder.walk(room, self);
+                }
                 Err(error) => self.intake.unreachable(&shown, &error),
             }
         } else {
             let holds = Holds::of(path.as_os_str());
             let read = open_file(path).and_then(|file| read_bounded(file, self.most(holds)));
             self.file(&shown, holds, read);
-        }
-    }
-
-    fn folder(&mut self, folder: &Folder, depth: usize) {
-        let Some(entries) = self.entries(folder) else { return };
-        if entries.iter().any(|(name, kind)| name == "oci-layout" && *kind == Kind::File) {
-            return layout::read(folder, self.intake);
-        }
-        for (name, kind) in entries {
-            if self.intake.is_over() {
-                return;
-            }
-            match kind {
-                Kind::Folder if depth == DEPTH => {
-                    self.intake.exceed("folders within evidence folders", DEPTH as u64, DEPTH as u64 + 1);
-                }
-                Kind::Folder => match folder.folder(&name) {
-                    Ok(inner) => self.folder(&inner, depth + 1),
-                    Err(error) => self.intake.unreachable(&folder.path(&name).display().to_string(), &error),
-                },
-                Kind::File if is_evidence(&name) => {
-                    let holds = Holds::of(&name);
-                    let read = folder.read(&name, self.most(holds));
-                    self.file(&folder.path(&name).display().to_string(), holds, read);
-                }
-                Kind::File | Kind::Link | Kind::Special => self.intake.ignore(1),
-            }
-        }
-    }
-
-    /// The names in a folder, while there are not too many in all of them.
-    fn entries(&mut self, folder: &Folder) -> Option<Vec<(std::ffi::OsString, Kind)>> {
-        let room = self.most_names.saturating_sub(self.names);
-        match folder.entries(usize::try_from(room).unwrap_or(usize::MAX)) {
-            Ok(Entries::All(entries)) => {
-                self.names += entries.len() as u64;
-                Some(entries)
-            }
-            Ok(Entries::TooMany) => {
-                self.intake.exceed("names in evidence folders", self.most_names, self.most_names + 1);
-                None
-            }
-            Err(error) => {
-                self.intake.unreachable(&folder.shown(), &error);
-                None
-            }
         }
     }
 
@@ -198,6 +146,50 @@ impl Reader<'_> {
                 self.intake.take(&format!("{source}:{}", at + 1), line.to_vec(), None);
             }
         }
+    }
+}
+
+/// That a limit ended the walk; which, the intake knows.
+struct Over;
+
+impl Walker for Reader<'_> {
+    type End = Over;
+
+    fn takes_whole(&mut self, folder: &Folder, entries: &[(OsString, Kind)]) -> bool {
+        let is_layout = entries.iter().any(|(name, kind)| name == "oci-layout" && *kind == Kind::File);
+        if is_layout {
+            layout::read(folder, self.intake);
+        }
+        is_layout
+    }
+
+    fn meet(&mut self, met: &Met<'_>) -> Result<(), Over> {
+        if self.intake.is_over() {
+            return Err(Over);
+        }
+        match met.kind {
+            Kind::Folder => {}
+            Kind::File if is_evidence(met.name()) => {
+                let holds = Holds::of(met.name());
+                let read = met.read(self.most(holds));
+                self.file(&met.path().display().to_string(), holds, read);
+            }
+            Kind::File | Kind::Link | Kind::Special => self.intake.ignore(1),
+        }
+        Ok(())
+    }
+
+    fn obstructed(&mut self, by: Obstacle) -> Result<(), Over> {
+        let (what, most) = match by {
+            Obstacle::Unreadable { path, source } => {
+                self.intake.unreachable(&path.display().to_string(), &source);
+                return Ok(());
+            }
+            Obstacle::Names => ("names in evidence folders", self.names as u64),
+            Obstacle::Depth => ("folders within evidence folders", DEPTH as u64),
+        };
+        self.intake.exceed(what, most, most + 1);
+        Err(Over)
     }
 }
 
@@ -368,7 +360,7 @@ mod tests {
         );
     }
 
-    fn limited(folder: &TempDir, limits: Limits, names: u64) -> OverLimit {
+    fn limited(folder: &TempDir, limits: Limits, names: usize) -> OverLimit {
         let read = EvidenceFolders::read_within(&[folder.path().to_owned()], limits, names);
         read.intake.gathered().over_limit.unwrap()
     }
@@ -399,20 +391,6 @@ mod tests {
         let algorithms = |folder: &TempDir| EvidenceFolders::read(&[folder.path().to_owned()]).algorithms();
         assert_eq!(algorithms(&sha256), Algorithms::Sha256);
         assert_eq!(algorithms(&sha512), Algorithms::Sha2);
-    }
-
-    #[test]
-    fn knows_a_file_that_lies_among_evidence() {
-        let folder = folder(&[("evidence/key.pub", b""), ("trust/key.pub", b"")]);
-        let at = |path: &str| folder.path().join(path);
-        let evidence = [at("evidence"), at("gone")];
-        assert!(lies_within(&at("evidence/key.pub"), &evidence).unwrap());
-        assert!(lies_within(&at("trust/../evidence/key.pub"), &evidence).unwrap());
-        assert!(!lies_within(&at("trust/key.pub"), &evidence).unwrap());
-        symlink(at("evidence/key.pub"), at("trust/link.pub")).unwrap();
-        assert!(lies_within(&at("trust/link.pub"), &evidence).unwrap());
-        assert!(lies_within(&at("trust/key.pub"), &[at(".")]).unwrap());
-        assert!(lies_within(&at("none"), &evidence).is_err());
     }
 
     #[test]

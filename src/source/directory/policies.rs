@@ -9,7 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::policy::set::PolicyFile;
-use crate::source::folder::{Bytes, Entries, Folder, Kind, open_file, read_bounded};
+use crate::source::folder::walk::{Met, Obstacle, Room, Walker};
+use crate::source::folder::{Bytes, Folder, Kind, open_file, read_bounded};
 use crate::yaml::MAX_DOCUMENT;
 
 /// Names in a set's folders: a set is written and read by people.
@@ -70,8 +71,8 @@ pub fn read_policy_set(path: &Path) -> Result<Vec<PolicyFile>, PolicyFilesError>
     }
     let folder = Folder::open(path)
         .map_err(|source| PolicyFilesError::Unreadable { path: path.to_owned(), source })?;
-    let mut set = Set { root: path, files: Vec::new(), names: 0 };
-    set.folder(&folder, "", 0)?;
+    let mut set = Set { root: path, files: Vec::new() };
+    folder.walk(&mut Room { names: MAX_NAMES, depth: MAX_DEPTH }, &mut set)?;
     set.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(set.files)
 }
@@ -79,36 +80,29 @@ pub fn read_policy_set(path: &Path) -> Result<Vec<PolicyFile>, PolicyFilesError>
 struct Set<'a> {
     root: &'a Path,
     files: Vec<PolicyFile>,
-    names: usize,
 }
 
-impl Set<'_> {
-    fn folder(&mut self, folder: &Folder, prefix: &str, depth: usize) -> Result<(), PolicyFilesError> {
-        let too_many = || PolicyFilesError::TooMany { path: self.root.to_owned() };
-        let unreadable = |path: PathBuf| move |source| PolicyFilesError::Unreadable { path, source };
-        let here = folder.path(OsStr::new(""));
-        let entries = match folder.entries(MAX_NAMES - self.names).map_err(unreadable(here))? {
-            Entries::All(entries) if depth <= MAX_DEPTH => entries,
-            _ => return Err(too_many()),
-        };
-        self.names += entries.len();
-        for (name, kind) in entries {
-            let path = folder.path(&name);
-            let relative = name.to_str().map(|name| format!("{prefix}{name}"));
-            match (kind, relative) {
-                (Kind::Link, _) => return Err(PolicyFilesError::Link { path }),
-                (Kind::Folder, Some(relative)) => {
-                    let inner = folder.folder(&name).map_err(unreadable(path))?;
-                    self.folder(&inner, &format!("{relative}/"), depth + 1)?;
-                }
-                (_, Some(relative)) if !is_policy(&relative) => {}
-                (Kind::File, Some(relative)) => {
-                    self.files.push(file(relative, &path, folder.read(&name, MAX_DOCUMENT as u64))?);
-                }
-                _ => return Err(PolicyFilesError::NotAFile { path }),
+impl Walker for Set<'_> {
+    type End = PolicyFilesError;
+
+    fn meet(&mut self, met: &Met<'_>) -> Result<(), PolicyFilesError> {
+        match (met.kind, met.below()) {
+            (Kind::Link, _) => return Err(PolicyFilesError::Link { path: met.path() }),
+            (Kind::Folder, Some(_)) => {}
+            (_, Some(below)) if !is_policy(below) => {}
+            (Kind::File, Some(below)) => {
+                self.files.push(file(below.to_owned(), &met.path(), met.read(MAX_DOCUMENT as u64))?);
             }
+            _ => return Err(PolicyFilesError::NotAFile { path: met.path() }),
         }
         Ok(())
+    }
+
+    fn obstructed(&mut self, by: Obstacle) -> Result<(), PolicyFilesError> {
+        Err(match by {
+            Obstacle::Unreadable { path, source } => PolicyFilesError::Unreadable { path, source },
+            Obstacle::Names | Obstacle::Depth => PolicyFilesError::TooMany { path: self.root.to_owned() },
+        })
     }
 }
 

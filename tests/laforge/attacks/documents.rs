@@ -257,6 +257,29 @@ fn documents_that_grow_when_they_are_read() {
     }
 }
 
+/// A reader without merge keys, as YAML 1.2 has none, sees another document than one with them.
+#[test]
+fn a_merge_key_that_lays_members_under_those_that_are_read() {
+    for (file, from, to) in [
+        ("release.yaml", "spec:\n", "spec:\n  <<: {environment: staging}\n"),
+        ("release.yaml", "  environment: production\n", "  <<: {environment: production}\n"),
+        ("release.yaml", "metadata: {", "metadata: {<<: [{name: other}, {version: 1.0.0}], "),
+        ("policies/baseline.yaml", "approvals: {atLeast: 2}", "approvals: {<<: {atLeast: 2}}"),
+        ("policies/baseline.yaml", "approvals: {atLeast: 2}", "approvals: {atLeast: 2, '<<': {atLeast: 1}}"),
+        ("policies/policy-set.yaml", "version: 1", "<<: {version: 1}"),
+        ("trust.yaml", "kind: Trust\n", "kind: Trust\n<<: {people: []}\n"),
+        ("laforge.yaml", "trust: trust.yaml\n", "<<: {trust: trust.yaml}\n"),
+    ] {
+        let example = Example::new();
+        let text = example.read(file);
+        if !text.contains(from) {
+            panic!("`{from}` is not in {file}: {text}");
+        }
+        example.write(file, &text.replacen(from, to, 1));
+        example.deploy(&[]).ends(2).says(file);
+    }
+}
+
 /// An old allow says nothing of another policy, another environment or another time: all is judged again.
 #[test]
 fn an_old_allow_offered_for_a_new_policy_environment_or_time() {

@@ -129,6 +129,51 @@ fn trust_inside_the_evidence_folder_is_refused() {
     example.deploy(&["--evidence", "."]).ends(2).says("lies inside an evidence path");
 }
 
+/// Whoever may bring evidence could bring a policy that asks for nothing, or a log that remembers nothing.
+#[test]
+fn a_policy_or_the_log_inside_an_evidence_path_is_refused() {
+    let example = Example::new();
+    example.deploy(&["--evidence", "policies"]).ends(2).says("the policy path `policies/` lies inside");
+    example.deploy(&["--evidence", ".laforge"]).ends(2).says("the log path `.laforge/audit` lies inside");
+    example.deploy(&[]).ends(0);
+    let digest = example.last_decision()["policy"]["sets"][0]["digest"].as_str().unwrap().to_owned();
+    // A link there leads out today, and to wherever it is made to lead tomorrow.
+    std::os::unix::fs::symlink("../policies", example.path("evidence/policies")).unwrap();
+    example.edit("laforge.yaml", "policies/", "evidence/policies/");
+    example.deploy(&[]).ends(2).says("the policy path `evidence/policies/` lies inside");
+    example.edit("laforge.yaml", "trust: trust.yaml", "trust: evidence/trust.yaml");
+    std::os::unix::fs::symlink("../trust.yaml", example.path("evidence/trust.yaml")).unwrap();
+    example.deploy(&[]).ends(2).says("the trust path `evidence/trust.yaml` lies inside");
+    example.edit("laforge.yaml", "trust: evidence/trust.yaml", "trust: trust.yaml");
+    // Under a pin it can be no other than the one that was reviewed.
+    example.edit(
+        "laforge.yaml",
+        "path: evidence/policies/",
+        &format!("path: evidence/policies/, digest: '{digest}'"),
+    );
+    example.deploy(&[]).ends(0);
+}
+
+#[test]
+fn evidence_and_folders_whose_names_are_no_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let named = |name: &[u8]| std::ffi::OsStr::from_bytes(name).to_owned();
+    let example = Example::new();
+    let evidence = example.path("evidence");
+    let good = fs::read(evidence.join("approval-bob.sigstore.json")).unwrap();
+    fs::write(evidence.join(named(b"\xff\n::error::x.json")), b"junk").unwrap();
+    fs::create_dir(evidence.join(named(b"\xc0\xaf"))).unwrap();
+    fs::write(evidence.join(named(b"\xc0\xaf")).join(named(b"\xfe.json")), &good).unwrap();
+    example.remove("evidence/approval-bob.sigstore.json");
+    let run = example.deploy(&[]).ends(0);
+    assert!(!run.stderr.contains("\n::error::"), "{}", run.stderr);
+    // A policy of such a name is refused, not passed over.
+    let example = Example::new();
+    let text = fs::read(example.path("policies/baseline.yaml")).unwrap();
+    fs::write(example.path("policies").join(named(b"\xff.yaml")), text).unwrap();
+    example.deploy(&[]).ends(2).says("a name that can be written down");
+}
+
 #[test]
 fn a_repeated_member_in_signed_bytes_or_documents() {
     let example = Example::new();

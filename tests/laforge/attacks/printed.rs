@@ -77,3 +77,33 @@ fn names_in_a_release_that_a_screen_would_not_show() {
         example.deploy(&[]).ends(2);
     }
 }
+
+/// Of two names that look alike one was approved. What no screen shows makes no name another one.
+#[test]
+fn a_name_with_characters_that_no_screen_shows() {
+    for unseen in [
+        "\\u00AD",
+        "\\u034F",
+        "\\u115F",
+        "\\u180E",
+        "\\u2800",
+        "\\u3164",
+        "\\uE000",
+        "\\uFE0F",
+        "\\uFFA0",
+        "\\U000E0061",
+        "\\U0010FFFD",
+        "\\u00A0",
+        "\\u3000",
+    ] {
+        for (from, to) in [
+            ("name: payments,", format!("name: \"pay{unseen}ments\",")),
+            ("environment: production", format!("environment: \"produc{unseen}tion\"")),
+            ("name: sbom.json", format!("name: \"sbom{unseen}.json\"")),
+        ] {
+            let example = Example::new();
+            example.edit("release.yaml", from, &to);
+            example.deploy(&[]).ends(2).says("unprintable character U+");
+        }
+    }
+}

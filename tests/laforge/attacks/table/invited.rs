@@ -28,6 +28,25 @@ pub(super) const INVITED: &[Attack] = &[
         ]),
     },
     Attack {
+        ids: "evidence that brings more than evidence",
+        what: "policies or the log where evidence is put; trust that leads through a link there; names that are no text",
+        state: Tried(&[
+            "trust_inside_the_evidence_folder_is_refused",
+            "a_policy_or_the_log_inside_an_evidence_path_is_refused",
+            "finds_a_path_that_leads_into_evidence_or_through_it",
+            "evidence_and_folders_whose_names_are_no_text",
+        ]),
+    },
+    Attack {
+        ids: "documents of two readings",
+        what: "merge keys that lay members under others; names of characters that no screen shows",
+        state: Tried(&[
+            "a_merge_key_that_lays_members_under_those_that_are_read",
+            "a_name_with_characters_that_no_screen_shows",
+            "names_in_a_release_that_a_screen_would_not_show",
+        ]),
+    },
+    Attack {
         ids: "another root, another time",
         what: "somebody's certificate of another root; log entries stripped; time stamps removed; `--now`",
         state: Tried(&[
