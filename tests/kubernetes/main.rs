@@ -13,11 +13,13 @@
 
 mod admitted;
 mod backup;
+mod chart;
 mod control_plane;
 mod manifests;
 #[expect(dead_code, reason = "the half of it that is for programs of the machine is of use elsewhere")]
 #[path = "../real_parts/namespace.rs"]
 mod namespace;
+mod nodes;
 mod parts;
 mod schemas;
 mod walked;
