@@ -15,11 +15,12 @@ use super::parts::{self, Parts};
 /// Helm would take a cluster for one of years ago.
 const VERSION: &str = "--kube-version=1.37.0";
 /// The files of `deploy/k8s/` that the chart makes, and what has to be switched on for it.
-const MADE: [(&str, &str); 5] = [
+const MADE: [(&str, &str); 6] = [
     ("runtime", ""),
     ("studio", ""),
     ("ingress", "gateway.enabled=true,ingress.enabled=true"),
     ("webhook", "webhook.enabled=true"),
+    ("init", "log.create=true"),
     ("backup", "backup.enabled=true"),
 ];
 
@@ -100,6 +101,7 @@ fn header(name: &str) -> String {
              cert-manager do it\n# (annotation `cert-manager.io/inject-ca-from`). Without it nothing is admitted where \
              it applies.\n"
         }
+        "init" => "# For the first installation, after the Secret and the ConfigMap are there.\n",
         "ingress" => "# The pages, from outside: by the Gateway API, or by an Ingress. One of the two is enough.\n",
         _ => "",
     };
