@@ -21,6 +21,14 @@ mod manifests;
 mod namespace;
 mod nodes;
 mod parts;
+mod pods;
 mod released;
+mod rollouts;
 mod schemas;
+#[expect(dead_code, reason = "signals are of use elsewhere")]
+#[path = "../real_parts/server.rs"]
+mod server;
+#[expect(dead_code, reason = "a service in a process of its own is of use elsewhere")]
+#[path = "../real_parts/service.rs"]
+mod service;
 mod walked;

@@ -6,6 +6,7 @@
 //! can't be had.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,6 @@ struct Site<'a> {
     plane: ControlPlane<'a>,
     released: Released,
     service: Service,
-    runtime: Server,
     _prometheus: Server,
     _home: tempfile::TempDir,
 }
@@ -76,11 +76,11 @@ impl<'a> Site<'a> {
             ["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", "--web.listen-address=127.0.0.1:9090"];
         let ready = || ask(9090, "/-/ready").is_ok_and(|answer| answer.status == 200);
         let prometheus = Server::start(released.path(), "prometheus", &flags, ready);
-        let runtime = runtime(&released);
+        serve(&mut plane, &released);
         let service = Service::start(CANDIDATE, &released.digest);
         plane.wait("the controller", |_| ask(8080, "/healthz").is_ok_and(|answer| answer.status == 200));
         tell(&format!("rollouts: all is up after {:.1} s\n", began.elapsed().as_secs_f64()));
-        Self { plane, released, service, runtime, _prometheus: prometheus, _home: home }
+        Self { plane, released, service, _prometheus: prometheus, _home: home }
     }
 
     /// What `laforge render` prints, with the component of `deploy/` where the runtime judges.
@@ -152,7 +152,7 @@ impl<'a> Site<'a> {
 
     /// The verdicts that the runtime has given so far.
     fn verdicts(&self) -> Vec<String> {
-        let lines = self.runtime.said();
+        let lines = self.plane.said("runtime");
         let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         events.filter_map(|event| event["result"].as_str().map(str::to_owned)).collect()
     }
@@ -182,9 +182,107 @@ fn weights(plane: &ControlPlane<'_>) -> [u64; 2] {
     [0, 1].map(|at| route["spec"]["rules"][0]["backendRefs"][at]["weight"].as_u64().unwrap())
 }
 
-fn runtime(released: &Released) -> Server {
+/// `laforge runtime` of the plan.
+fn serve(plane: &mut ControlPlane<'_>, released: &Released) {
     let listen = format!("127.0.0.1:{RUNTIME}");
-    let program = env!("CARGO_BIN_EXE_laforge");
-    let ready = || ask(RUNTIME, "/livez").is_ok_and(|answer| answer.status == 200);
-    Server::start(released.path(), program, &["runtime", "plan.json", "--listen", &listen], ready)
+    plane.run_command("runtime", released.command(&["runtime", "plan.json", "--listen", &listen]));
+    plane.wait("the runtime", |_| ask(RUNTIME, "/livez").is_ok_and(|answer| answer.status == 200));
+}
+
+/// Asks the candidate for something, a hundred times a second, while a rollout goes on.
+fn under_load<T>(body: impl FnOnce() -> T) -> T {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                Load::steady(CANDIDATE, 100, Duration::from_millis(500));
+            }
+        });
+        let _ends = Ends(&stop);
+        body()
+    })
+}
+
+/// Ends the load, also where the body fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// All the way, and back to one Service that both versions' Pods have become.
+const ALL_THE_WAY: [[u64; 2]; 5] = [[100, 0], [80, 20], [20, 80], [0, 100], [100, 0]];
+
+#[test]
+fn a_rendered_rollout_goes_on_waits_and_stops_by_the_runtimes_verdicts() {
+    let test = "rollouts::a_rendered_rollout_goes_on_waits_and_stops_by_the_runtimes_verdicts";
+    let Some(argo) = parts::rollouts() else { return };
+    if !parts::is_installed("prometheus") {
+        return parts::skip("`prometheus` is not installed");
+    }
+    within(test, |parts| {
+        let site = Site::start(parts, &argo);
+        passes(&site, Judge::Prometheus);
+        passes(&site, Judge::Runtime);
+        assert!(site.verdicts().len() >= 3 && site.verdicts().iter().all(|verdict| verdict == "pass"));
+        waits_for_evidence(&site);
+        stops_for_a_breach(&site);
+    });
+}
+
+/// Through every step, each by a window that passed.
+fn passes(site: &Site<'_>, judge: Judge) {
+    let manifests = site.rendered(judge);
+    site.before(&manifests);
+    let began = Instant::now();
+    let walk = under_load(|| {
+        site.apply(&manifests);
+        site.walk(&["Healthy", "Paused", "Degraded"])
+    });
+    tell(&format!("rollouts: {:?}, {:.1} s, {:?}\n", walk.weights, began.elapsed().as_secs_f64(), walk.phases));
+    assert_eq!(walk.weights, ALL_THE_WAY);
+    assert_eq!(walk.phases, ["Progressing", "Healthy"]);
+    assert_eq!(site.analyses(), ["Successful"; 3]);
+}
+
+/// Nobody asks the candidate for anything, so nobody knows: it waits at its first weight.
+fn waits_for_evidence(site: &Site<'_>) {
+    let manifests = site.rendered(Judge::Runtime);
+    site.before(&manifests);
+    // What was counted before is not in the window.
+    sleep(Duration::from_secs(7));
+    site.apply(&manifests);
+    let walk = site.walk(&["Healthy", "Paused", "Degraded"]);
+    tell(&format!("rollouts: no requests: {:?}, {:?}\n", walk.weights, walk.phases));
+    assert_eq!(walk.weights, [[100, 0], [80, 20]]);
+    assert_eq!(walk.phases, ["Progressing", "Paused"]);
+    assert_eq!(site.analyses(), ["Inconclusive"]);
+    let paused = site.plane.get("rollout", "payments");
+    assert_eq!(paused["status"]["pauseConditions"][0]["reason"], "InconclusiveAnalysisRun");
+    // It goes on waiting.
+    sleep(Duration::from_secs(10));
+    assert_eq!(weights(&site.plane), [80, 20]);
+}
+
+/// One request of five fails: it is taken back.
+fn stops_for_a_breach(site: &Site<'_>) {
+    let manifests = site.rendered(Judge::Runtime);
+    site.before(&manifests);
+    site.service.behave("errors=0.2");
+    let walk = under_load(|| {
+        site.apply(&manifests);
+        let walk = site.walk(&["Healthy", "Paused", "Degraded"]);
+        site.plane.wait("all traffic back", |plane| weights(plane) == [100, 0]);
+        walk
+    });
+    site.service.behave("errors=0");
+    tell(&format!("rollouts: a breach: {:?}, {:?}\n", walk.weights, walk.phases));
+    assert_eq!(walk.weights.iter().map(|weight| weight[1]).max(), Some(20), "{walk:?}");
+    assert_eq!(walk.phases, ["Progressing", "Degraded"]);
+    assert_eq!(site.analyses(), ["Failed"]);
+    let aborted = site.plane.get("rollout", "payments");
+    assert_eq!(aborted["status"]["abort"], true);
+    assert_eq!(site.verdicts().last().map(String::as_str), Some("breach"));
 }
