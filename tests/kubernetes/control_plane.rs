@@ -1,5 +1,5 @@
-//! A control plane of a test's own: etcd and an API server, on the namespace's loopback. No controller runs: what is
-//! judged is what the API server takes.
+//! A control plane of a test's own: etcd and an API server, on the namespace's loopback. No controller runs, unless a
+//! test starts some ([`super::nodes`]): what is judged is what the API server takes.
 //!
 //! It would listen everywhere without `--bind-address`, and refuses a loopback address without the reconciler flag.
 
@@ -18,7 +18,9 @@ use super::parts::Parts;
 
 /// How long anything here may take to get ready.
 const READY: Duration = Duration::from_secs(120);
-const TOKEN: &str = "admintok,admin,u1,\"system:masters\"\n";
+/// Whoever asks, by a token: an administrator, and the control plane's own programs under their own names.
+const TOKENS: &str = "admintok,admin,u1,\"system:masters\"\n\
+                      kcmtok,system:kube-controller-manager,u2\nschedulertok,system:kube-scheduler,u3\n";
 
 /// A running control plane; ends when it is dropped.
 pub struct ControlPlane<'a> {
@@ -41,7 +43,7 @@ impl<'a> ControlPlane<'a> {
     /// Starts one, and waits until it answers and a namespace `laforge` can hold Pods.
     pub fn start(parts: &'a Parts) -> Self {
         let mut plane = Self { parts, folder: tempfile::tempdir().unwrap(), running: Vec::new() };
-        fs::write(plane.path("tokens.csv"), TOKEN).unwrap();
+        fs::write(plane.path("tokens.csv"), TOKENS).unwrap();
         plane.make_key();
         plane.make_authority();
         let etcd = ["--unsafe-no-fsync", "--listen-peer-urls", "http://127.0.0.1:0", "--log-level", "error"];
@@ -81,19 +83,33 @@ impl<'a> ControlPlane<'a> {
         );
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A file in the control plane's own folder.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    /// The same as text.
+    pub fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    fn run(&mut self, part: &str, arguments: &[&str]) {
-        let said = fs::File::create(self.path(&format!("{part}.log"))).unwrap();
+    /// Starts a part, which ends with the control plane; what it says is in `PART.log`.
+    pub fn run(&mut self, part: &str, arguments: &[&str]) {
         let mut command = self.parts.command(part);
-        command.args(arguments).stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
+        command.args(arguments);
+        self.run_command(part, command);
+    }
+
+    /// The same of any program.
+    pub fn run_command(&mut self, name: &str, mut command: Command) {
+        let said = fs::File::create(self.path(&format!("{name}.log"))).unwrap();
+        command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
         self.running.push(command.spawn().unwrap());
+    }
+
+    /// What a program of the control plane has said.
+    pub fn said(&self, name: &str) -> String {
+        fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
     }
 
     fn make_key(&self) {
@@ -165,11 +181,12 @@ impl<'a> ControlPlane<'a> {
         kubeconfig
     }
 
-    fn wait(&self, what: &str, is_ready: impl Fn(&Self) -> bool) {
+    /// Waits for something that comes soon.
+    #[track_caller]
+    pub fn wait(&self, what: &str, is_ready: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !is_ready(self) {
-            let said = || fs::read_to_string(self.path("kube-apiserver.log")).unwrap_or_default();
-            assert!(began.elapsed() < READY, "{what} is not there:\n{}", said());
+            assert!(began.elapsed() < READY, "{what} is not there:\n{}", self.said("kube-apiserver"));
             thread::sleep(Duration::from_millis(200));
         }
     }
@@ -209,6 +226,13 @@ impl<'a> ControlPlane<'a> {
     pub fn get(&self, kind: &str, name: &str) -> Value {
         let text = self.kubectl_ok(&["-n", "laforge", "get", kind, name, "-o", "json"]);
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Installs definitions that were built beside a part, and waits until they are served.
+    pub fn define_all(&self, folder: &Path) {
+        // Applying on the client's side would copy them into an annotation that is too small.
+        self.kubectl_ok(&["create", "-f", folder.to_str().unwrap()]);
+        self.kubectl_ok(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
     }
 
     /// Installs the corpus's definitions, of each kind the first; false where there is no corpus.

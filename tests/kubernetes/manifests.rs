@@ -29,8 +29,12 @@ fn folder() -> PathBuf {
 
 /// All YAML documents of a file that hold something.
 pub fn documents(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap();
-    let documents = serde_yaml::Deserializer::from_str(&text).map(|one| Value::deserialize(one).unwrap());
+    read(&fs::read_to_string(path).unwrap())
+}
+
+/// The same of text.
+pub fn read(text: &str) -> Vec<Value> {
+    let documents = serde_yaml::Deserializer::from_str(text).map(|one| Value::deserialize(one).unwrap());
     documents.filter(|document| !document.is_null()).collect()
 }
 

@@ -1,13 +1,16 @@
-//! Where the control plane is that `tests/parts/kubernetes/build` makes.
+//! Where the parts are that `tests/parts/kubernetes/build` and `tests/parts/rollouts/build` make.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What has to be there.
-const NEEDED: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
+/// What has to be there of the control plane.
+const PLANE: [&str; 7] =
+    ["etcd", "helm", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok"];
+/// What has to be there of Argo Rollouts.
+const ROLLOUTS: [&str; 2] = ["gateway-api-plugin", "rollouts-controller"];
 
-/// The folder of built parts.
+/// A folder of built parts.
 pub struct Parts {
     folder: PathBuf,
 }
@@ -15,22 +18,36 @@ pub struct Parts {
 impl Parts {
     /// One part, ready to be given arguments.
     pub fn command(&self, part: &str) -> Command {
-        Command::new(self.folder.join(part))
+        Command::new(self.path(part))
+    }
+
+    /// A file that was built beside the parts, or a part's own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 }
 
-/// The parts, if they are built.
+/// The control plane's parts, if they are built.
 pub fn found() -> Option<Parts> {
-    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts/kubernetes/build");
-    let output = Command::new(build).arg("--where").output().unwrap();
-    let folder = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
     if !is_installed("openssl") {
         skip("`openssl` is not installed");
         return None;
     }
-    match NEEDED.iter().find(|part| !folder.join(part).is_file()) {
+    built("tests/parts/kubernetes/build", &PLANE)
+}
+
+/// Argo Rollouts', if they are built.
+pub fn rollouts() -> Option<Parts> {
+    built("tests/parts/rollouts/build", &ROLLOUTS)
+}
+
+fn built(build: &str, needed: &[&str]) -> Option<Parts> {
+    let output =
+        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(build)).arg("--where").output().unwrap();
+    let folder = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
+    match needed.iter().find(|part| !folder.join(part).is_file()) {
         Some(part) => {
-            skip(&format!("no control plane, `{part}` is not built (tests/parts/kubernetes/build)"));
+            skip(&format!("`{part}` is not built ({build})"));
             None
         }
         None => Some(Parts { folder }),
@@ -40,7 +57,9 @@ pub fn found() -> Option<Parts> {
 /// Whether a program of the machine is there.
 pub fn is_installed(program: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
+    // Debian's servers lie where not every user's path leads.
+    let beyond = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&paths).chain(beyond).any(|folder| folder.join(program).is_file())
 }
 
 /// Says that a test is skipped, unless the parts are required.
