@@ -148,7 +148,7 @@ pub(crate) fn completed(desk: &Desk) -> (Vec<u8>, Vec<State>) {
     let mut states = vec![journal.state().clone()];
     let mut now = journal.schedule().not_before;
     while let Some((event, at)) = next(journal.schedule(), journal.state(), driver.weight, now) {
-        driver.obey(&tell(&mut journal, event, at));
+        driver.execute(&tell(&mut journal, event, at));
         states.push(journal.state().clone());
         now = at;
     }

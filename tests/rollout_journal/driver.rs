@@ -1,4 +1,4 @@
-//! A driver in memory: it obeys at once, drops what bears an older epoch, and may forget.
+//! A driver in memory: it executes at once, drops what bears an older epoch, and may forget.
 
 use laforge::rollout::machine::{Command, Weight};
 
@@ -14,7 +14,7 @@ impl Driver {
         Self { weight: Weight::ZERO, epoch: 0 }
     }
 
-    pub(crate) fn obey(&mut self, commands: &[Command]) {
+    pub(crate) fn execute(&mut self, commands: &[Command]) {
         for command in commands {
             match command {
                 Command::Fence { epoch } => self.epoch = self.epoch.max(*epoch),

@@ -48,7 +48,7 @@ struct Said {
     notice: Notice,
     at: Timestamp,
     step: Step,
-    obeyed: bool,
+    executed: bool,
 }
 
 /// The machine and a driver, without a journal.
@@ -75,24 +75,24 @@ impl Model {
         Self { history, driver: Driver::new(), now, sent: vec![], states, last: vec![], before }
     }
 
-    fn say(&mut self, event: Event, epoch: u64, at: Timestamp, obeyed: bool) {
+    fn say(&mut self, event: Event, epoch: u64, at: Timestamp, executed: bool) {
         self.now = at;
         let mut notice = notice(epoch, event, at);
         notice.nonce = Some(self.sent.len().to_string());
         let id = Digest::of_value(&json!(self.sent.len()));
         let step = self.history.receive(id, &notice.occurrence, at);
-        if obeyed {
-            self.driver.obey(&step.commands);
+        if executed {
+            self.driver.execute(&step.commands);
         }
         self.sent.push((notice.clone(), at));
         self.states.push(step.next.clone());
-        self.last.push(Said { notice, at, step, obeyed });
+        self.last.push(Said { notice, at, step, executed });
     }
 
-    fn honest(&mut self, obeyed: bool) {
+    fn honest(&mut self, executed: bool) {
         let state = self.history.state();
         if let Some((event, at)) = next(self.history.schedule(), state, self.driver.weight, self.now) {
-            self.say(event, state.epoch, at, obeyed);
+            self.say(event, state.epoch, at, executed);
         }
     }
 
@@ -206,8 +206,8 @@ impl Guard {
     fn take(&mut self, said: &Said) {
         let told = self.journal().receive(said.notice.clone(), said.at).unwrap();
         assert_eq!((told.repeated, &told.step), (Repeated::No, &said.step));
-        if said.obeyed {
-            self.driver.obey(&told.step.commands);
+        if said.executed {
+            self.driver.execute(&told.step.commands);
         }
     }
 

@@ -17,7 +17,7 @@ fn in_order() -> Vec<(Notice, Timestamp, Weight)> {
     while let Some((event, at)) = next(journal.schedule(), journal.state(), driver.weight, now) {
         let told = notice(journal.state().epoch, event, at);
         let step = journal.receive(told.clone(), at).unwrap().step;
-        driver.obey(&step.commands);
+        driver.execute(&step.commands);
         said.push((told, at, driver.weight));
         now = at;
     }
@@ -50,7 +50,7 @@ proptest! {
             highest = highest.max(*seen);
             let told = journal.receive(notice.clone(), *at).unwrap();
             prop_assert_eq!(told.repeated, Repeated::No);
-            driver.obey(&told.step.commands);
+            driver.execute(&told.step.commands);
             prop_assert!(driver.weight <= highest, "{} after {order:?}", driver.weight);
         }
         prop_assert_eq!(desk_state(&desk, journal), journal_length(order.len()));
@@ -77,7 +77,7 @@ fn a_late_breach_still_pauses() {
     let (mut driver, mut now) = (Driver::new(), journal.schedule().not_before);
     while journal.state().passed < 1 {
         let (event, at) = next(journal.schedule(), journal.state(), driver.weight, now).unwrap();
-        driver.obey(&tell(&mut journal, event, at));
+        driver.execute(&tell(&mut journal, event, at));
         now = at;
     }
     let late = Event::Breach {
@@ -85,6 +85,6 @@ fn a_late_breach_still_pauses() {
         objective: "error-budget".into(),
         stable: laforge::rollout::machine::event::StableSide::Within,
     };
-    driver.obey(&tell(&mut journal, late, now));
+    driver.execute(&tell(&mut journal, late, now));
     assert!(matches!(journal.state().stage, Stage::Paused { .. }));
 }
