@@ -80,9 +80,7 @@ Exit codes: 0 allowed or holds, 1 no decision (internal), 2 usage or configurati
 Start with: laforge init demo --example && \\
             laforge -C demo deploy --require-signed --require-approved --require-provenance";
 
-// The arguments of a verb are made when it is asked for: a run needs one of them.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 enum Verb {
     /// Write a configuration, trust, policies, an audit log and its key
     Init(init::Init),

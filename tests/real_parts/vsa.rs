@@ -23,7 +23,12 @@ const ARTIFACTS: [&str; 3] =
 fn summarised() -> (TempDir, Value) {
     let folder = tempfile::tempdir().unwrap();
     let laforge = |arguments: &[&str]| {
-        run(Command::new(env!("CARGO_BIN_EXE_laforge")).args(arguments).current_dir(folder.path())).ends(0)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_laforge"));
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("XDG_CACHE_HOME", folder.path().join(".cache"));
+        run(&mut command).ends(0)
     };
     laforge(&["init", ".", "--example"]);
     for key in ["keys/vsa", "keys/other"] {

@@ -142,8 +142,10 @@ fn a_policy_or_the_log_inside_an_evidence_path_is_refused() {
     example.edit("laforge.yaml", "policies/", "evidence/policies/");
     example.deploy(&[]).ends(2).says("the policy path `evidence/policies/` lies inside");
     example.edit("laforge.yaml", "trust: trust.yaml", "trust: evidence/trust.yaml");
-    std::os::unix::fs::symlink("../trust.yaml", example.path("evidence/trust.yaml")).unwrap();
-    example.deploy(&[]).ends(2).says("the trust path `evidence/trust.yaml` lies inside");
+    for name in ["trust.yaml", "trust"] {
+        std::os::unix::fs::symlink(format!("../{name}"), example.path(&format!("evidence/{name}"))).unwrap();
+    }
+    example.deploy(&[]).ends(2).says("the trust path `evidence/trust");
     example.edit("laforge.yaml", "trust: evidence/trust.yaml", "trust: trust.yaml");
     // Under a pin it can be no other than the one that was reviewed.
     example.edit(
