@@ -16,6 +16,7 @@ const ROLLOUT: &str = "rollout:
   latencyQuantile: 0.95
   errorBudget: 0.02
   minSamples: {error: 150, latency: 60}
+  fastBurn: {lookbackSeconds: 3, factor: 10, minSamples: 30}
   settleSeconds: 1
   windowSeconds: 6
   monitor: {windowSeconds: 6}
