@@ -72,10 +72,16 @@ impl<'a> Site<'a> {
                  static_configs: [{{targets: ['127.0.0.1:{CANDIDATE}']}}]\n"
             ),
         );
-        let flags =
-            ["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", "--web.listen-address=127.0.0.1:9090"];
+        let flags = [
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=tsdb",
+            "--web.listen-address=127.0.0.1:9090",
+        ];
         let ready = || ask(9090, "/-/ready").is_ok_and(|answer| answer.status == 200);
         let prometheus = Server::start(released.path(), "prometheus", &flags, ready);
+        let token =
+            ["create", "secret", "generic", "laforge-verdicts", "--from-literal=token=a-token-of-a-test"];
+        plane.kubectl_ok(&[&["-n", "laforge"], &token[..]].concat());
         serve(&mut plane, &released);
         let service = Service::start(CANDIDATE, &released.digest);
         plane.wait("the controller", |_| ask(8080, "/healthz").is_ok_and(|answer| answer.status == 200));
@@ -129,7 +135,8 @@ impl<'a> Site<'a> {
             let rollout = self.plane.get("rollout", "payments");
             push(&mut walk.weights, weights(&self.plane));
             // Until the controller has seen what was applied, it speaks of what was there before.
-            let seen = rollout["status"]["observedGeneration"] == rollout["metadata"]["generation"].to_string();
+            let seen =
+                rollout["status"]["observedGeneration"] == rollout["metadata"]["generation"].to_string();
             if let (true, Some(phase)) = (seen, rollout["status"]["phase"].as_str()) {
                 push(&mut walk.phases, phase.to_owned());
                 if ends.contains(&phase) {
@@ -244,7 +251,12 @@ fn passes(site: &Site<'_>, judge: Judge) {
         site.apply(&manifests);
         site.walk(&["Healthy", "Paused", "Degraded"])
     });
-    tell(&format!("rollouts: {:?}, {:.1} s, {:?}\n", walk.weights, began.elapsed().as_secs_f64(), walk.phases));
+    tell(&format!(
+        "rollouts: {:?}, {:.1} s, {:?}\n",
+        walk.weights,
+        began.elapsed().as_secs_f64(),
+        walk.phases
+    ));
     assert_eq!(walk.weights, ALL_THE_WAY);
     assert_eq!(walk.phases, ["Progressing", "Healthy"]);
     assert_eq!(site.analyses(), ["Successful"; 3]);
@@ -270,9 +282,11 @@ fn waits_for_evidence(site: &Site<'_>) {
     let resumed = under_load(|| {
         // A window's worth of requests first.
         sleep(Duration::from_secs(2));
-        let patch = ["--subresource=status", "--type=merge", "-p", r#"{"status": {"pauseConditions": null}}"#];
+        let patch =
+            ["--subresource=status", "--type=merge", "-p", r#"{"status": {"pauseConditions": null}}"#];
         site.plane.kubectl_ok(&[&["-n", "laforge", "patch", "rollout", "payments"], &patch[..]].concat());
-        site.plane.wait("it goes on", |plane| plane.get("rollout", "payments")["status"]["phase"] != "Paused");
+        site.plane
+            .wait("it goes on", |plane| plane.get("rollout", "payments")["status"]["phase"] != "Paused");
         site.walk(&["Healthy", "Paused", "Degraded"])
     });
     assert_eq!(resumed.weights, ALL_THE_WAY[1..], "{resumed:?}");

@@ -51,7 +51,14 @@ impl<'a> Site<'a> {
         hand_on();
         site.register(&authority);
         site.plane.kubectl_ok(&["create", "namespace", "payments"]);
-        site.plane.kubectl_ok(&["-n", "payments", "wait", "--for=create", "serviceaccount/default", "--timeout=60s"]);
+        site.plane.kubectl_ok(&[
+            "-n",
+            "payments",
+            "wait",
+            "--for=create",
+            "serviceaccount/default",
+            "--timeout=60s",
+        ]);
         site
     }
 
@@ -121,7 +128,8 @@ fn certificate(plane: &ControlPlane<'_>) -> String {
     let request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
     let authority = ["-subj", "/CN=laforge", "-keyout", "hook-ca.key", "-out", "hook-ca.crt"];
     openssl(&[&request[..], &authority].concat());
-    let service = ["-subj", "/CN=laforge-runtime", "-addext", "subjectAltName=DNS:laforge-runtime.laforge.svc"];
+    let service =
+        ["-subj", "/CN=laforge-runtime", "-addext", "subjectAltName=DNS:laforge-runtime.laforge.svc"];
     let of = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", "hook-ca.crt", "-CAkey", "hook-ca.key"];
     openssl(&[&request[..], &service, &of, &["-keyout", "hook.key", "-out", "hook.crt"]].concat());
     let encoded = openssl(&["base64", "-A", "-in", "hook-ca.crt"]);
@@ -133,7 +141,9 @@ fn volumes(released: &Released, plane: &ControlPlane<'_>) -> Volumes {
     let mut volumes = Volumes::new();
     let config = released.read("laforge.yaml");
     let audit = config.lines().find(|line| line.starts_with("audit:")).unwrap();
-    let audit = audit.replace(".laforge/audit,", "/var/lib/laforge/audit,").replace("file:.laforge/audit.key", "file:/keys/gate.key");
+    let audit = audit
+        .replace(".laforge/audit,", "/var/lib/laforge/audit,")
+        .replace("file:.laforge/audit.key", "file:/keys/gate.key");
     let config = format!(
         "apiVersion: laforge.dev/v1\nkind: Config\ntrust: trust.yaml\npolicies: [{{path: baseline.yaml}}]\n{audit}\n\
          service: {{admission: {{environment: production}}}}\n"
@@ -142,14 +152,23 @@ fn volumes(released: &Released, plane: &ControlPlane<'_>) -> Volumes {
     let keys = names.each_ref().map(|name| released.read(&format!("trust/{name}")));
     let trust = released.read("trust.yaml").replace("trust/", "");
     let policy = released.read("policies/baseline.yaml");
-    let mut files = vec![("laforge.yaml", config.as_str()), ("trust.yaml", &trust), ("baseline.yaml", &policy)];
+    let mut files = vec![
+        ("laforge.yaml", config.as_str()),
+        ("trust.yaml", trust.as_str()),
+        ("baseline.yaml", policy.as_str()),
+    ];
     files.extend(names.iter().zip(&keys).map(|(name, key)| (name.as_str(), key.as_str())));
     volumes.files("config", &files, 0o644);
-    volumes.files("key", &[("gate.key", &released.read(".laforge/audit.key"))], 0o440);
+    volumes.files("key", &[("gate.key", released.read(".laforge/audit.key").as_str())], 0o440);
     let read = |name: &str| std::fs::read_to_string(plane.path(name)).unwrap();
-    volumes.files("tls", &[("tls.crt", &read("hook.crt")), ("tls.key", &read("hook.key"))], 0o440);
+    volumes.files(
+        "tls",
+        &[("tls.crt", read("hook.crt").as_str()), ("tls.key", read("hook.key").as_str())],
+        0o440,
+    );
     let log = volumes.writable("log");
-    let copied = Command::new("cp").arg("-r").arg(released.path().join(".laforge/audit")).arg(&log).status().unwrap();
+    let copied =
+        Command::new("cp").arg("-r").arg(released.path().join(".laforge/audit")).arg(&log).status().unwrap();
     let owned = Command::new("chown").args(["-R", "10001:10001"]).arg(&log).status().unwrap();
     assert!(copied.success() && owned.success());
     volumes.writable("tmp");
@@ -158,7 +177,8 @@ fn volumes(released: &Released, plane: &ControlPlane<'_>) -> Volumes {
 
 /// In the place of a node's proxy: what comes to the Service goes to the Pod.
 fn hand_on() {
-    let added = Command::new("ip").args(["address", "add", &format!("{SERVICE}/32"), "dev", "lo"]).status().unwrap();
+    let added =
+        Command::new("ip").args(["address", "add", &format!("{SERVICE}/32"), "dev", "lo"]).status().unwrap();
     assert!(added.success());
     let listener = TcpListener::bind((SERVICE, 443)).unwrap();
     thread::spawn(move || {
@@ -189,7 +209,10 @@ fn what_the_log_allows_is_admitted_and_all_else_is_refused_with_the_reason() {
         let approved = site.approved();
         assert_eq!(site.deployment("app", &approved, &[]).unwrap(), "deployment.apps/app created");
         for (image, why) in [
-            (format!("registry.example/payments@sha256:{}", "1".repeat(64)), "the log holds no allow of image"),
+            (
+                format!("registry.example/payments@sha256:{}", "1".repeat(64)),
+                "the log holds no allow of image",
+            ),
             ("registry.example/payments:2.4.0".to_owned(), "is pinned by no digest"),
         ] {
             let said = site.deployment("other", &image, &[]).unwrap_err();
@@ -204,7 +227,8 @@ fn what_the_log_allows_is_admitted_and_all_else_is_refused_with_the_reason() {
         tell(&format!("the runtime is down: {said}\n"));
         assert!(said.contains("failed calling webhook \"admission.laforge.dev\""), "{said}");
         // What is admitted already comes back, and can be scaled, whoever answers.
-        let pods = || site.plane.kubectl_ok(&["-n", "payments", "get", "pods", "-l", "app=app", "-o", "name"]);
+        let pods =
+            || site.plane.kubectl_ok(&["-n", "payments", "get", "pods", "-l", "app=app", "-o", "name"]);
         let before = pods();
         site.plane.kubectl_ok(&["-n", "payments", "delete", "pod", "-l", "app=app"]);
         site.plane.kubectl_ok(&["-n", "payments", "scale", "deployment/app", "--replicas=2"]);
@@ -223,7 +247,10 @@ fn is_asked_about_what_somebody_changes(site: &Site<'_>) {
     let refused = |arguments: &[&str]| {
         let output = site.plane.kubectl(&[&["-n", "payments"], arguments].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains("the log holds no allow of image"), "{arguments:?}: {said}");
+        assert!(
+            !output.status.success() && said.contains("the log holds no allow of image"),
+            "{arguments:?}: {said}"
+        );
     };
     let image = format!("--image={other}");
     refused(&["set", "image", "deployment/app", &format!("payments={other}")]);
@@ -239,7 +266,12 @@ fn is_asked_about_what_somebody_changes(site: &Site<'_>) {
     let create = ["create", "deployment", "x", &image];
     for (namespace, is_exempt) in [("laforge", true), ("kube-system", true), ("default", false)] {
         let output = site.plane.kubectl(&[&["-n", namespace], &create[..]].concat());
-        assert_eq!(output.status.success(), is_exempt, "{namespace}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.success(),
+            is_exempt,
+            "{namespace}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -252,7 +284,8 @@ fn latency(site: &Site<'_>) {
     }
     let metrics = site.plane.kubectl_ok(&["get", "--raw", "/metrics"]);
     let name = "apiserver_admission_webhook_admission_duration_seconds";
-    let lines = metrics.lines().filter(|line| line.starts_with(name) && line.contains("admission.laforge.dev"));
+    let lines =
+        metrics.lines().filter(|line| line.starts_with(name) && line.contains("admission.laforge.dev"));
     let mut sum = 0.0;
     let mut buckets: Vec<(f64, f64)> = Vec::new();
     for line in lines {
