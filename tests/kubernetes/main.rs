@@ -32,3 +32,4 @@ mod server;
 #[path = "../real_parts/service.rs"]
 mod service;
 mod walked;
+mod webhook;

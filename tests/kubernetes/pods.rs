@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -80,8 +80,12 @@ pub fn command(spec: &Value, volumes: &Volumes) -> Command {
         let source = &volumes.by_name[mount["name"].as_str().unwrap()];
         let target = format!("{root}{}", mount["mountPath"].as_str().unwrap());
         let options = if mount["readOnly"] == true { "remount,bind,ro" } else { "remount,bind,rw" };
-        writeln!(script, "mkdir -p {target}; mount --bind {} {target}; mount -o {options} {target}", source.display())
-            .unwrap();
+        writeln!(
+            script,
+            "mkdir -p {target}; mount --bind {} {target}; mount -o {options} {target}",
+            source.display()
+        )
+        .unwrap();
     }
     let security = &spec["securityContext"];
     let is_read_only = container["securityContext"]["readOnlyRootFilesystem"] == true;
@@ -97,9 +101,15 @@ pub fn command(spec: &Value, volumes: &Volumes) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "bash", "-c", &script, "pod"]);
     for variable in container["env"].as_array().into_iter().flatten() {
-        command.arg(format!("{}={}", variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap()));
+        command.arg(format!(
+            "{}={}",
+            variable["name"].as_str().unwrap(),
+            variable["value"].as_str().unwrap()
+        ));
     }
-    command.arg("/laforge").args(container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()));
+    command
+        .arg("/laforge")
+        .args(container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()));
     command.stdin(Stdio::null());
     command
 }
@@ -109,28 +119,28 @@ fn run(spec: &Value, volumes: &Volumes) -> Output {
 }
 
 /// The gate's files as docs/kubernetes.md has them laid out, and its key: of a log that is not made yet.
-pub fn gate(volumes: &mut Volumes, runtime: &str) {
+fn gate(volumes: &mut Volumes) {
     let folder = tempfile::tempdir().unwrap();
     let mut init = Command::new(env!("CARGO_BIN_EXE_laforge"));
     init.args(["init", "."]).current_dir(folder.path()).env("XDG_CACHE_HOME", folder.path().join("cache"));
     let made = init.output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-    let config = format!(
-        "apiVersion: laforge.dev/v1\nkind: Config\ntrust: trust.yaml\npolicies: [{{path: baseline.yaml}}]\naudit: {{log: \
-         /var/lib/laforge/audit, origin: gitops.example.com/payments/production, key: \"file:/keys/gate.key\"}}\n{runtime}"
-    );
+    let config = "apiVersion: laforge.dev/v1\nkind: Config\ntrust: trust.yaml\npolicies: [{path: baseline.yaml}]\naudit: \
+                  {log: /var/lib/laforge/audit, origin: gitops.example.com/payments/production, key: \
+                  \"file:/keys/gate.key\"}\n";
     // Its log is made elsewhere: nothing is pinned yet.
     let trust = read("trust.yaml");
     let trust = trust.split("gates:").next().unwrap();
+    let (policy, key) = (read("policies/baseline.yaml"), read("trust/audit.pub"));
     let files = [
-        ("laforge.yaml", config.as_str()),
+        ("laforge.yaml", config),
         ("trust.yaml", trust),
-        ("baseline.yaml", &read("policies/baseline.yaml")),
-        ("audit.pub", &read("trust/audit.pub")),
+        ("baseline.yaml", policy.as_str()),
+        ("audit.pub", key.as_str()),
     ];
     volumes.files("config", &files, 0o644);
-    volumes.files("key", &[("gate.key", &read(".laforge/audit.key"))], 0o440);
+    volumes.files("key", &[("gate.key", read(".laforge/audit.key").as_str())], 0o440);
     volumes.writable("log");
     volumes.writable("tmp");
 }
@@ -145,7 +155,7 @@ fn line<'a>(said: &'a str, name: &str) -> &'a str {
 fn the_log_is_made_once_and_verified_by_the_pods_of_the_chart() {
     within("pods::the_log_is_made_once_and_verified_by_the_pods_of_the_chart", |parts| {
         let mut volumes = Volumes::new();
-        gate(&mut volumes, "");
+        gate(&mut volumes);
         let init = spec("init", "Job");
         let made = run(&init, &volumes);
         let (said, told) = (String::from_utf8_lossy(&made.stdout), String::from_utf8_lossy(&made.stderr));
@@ -169,9 +179,4 @@ fn the_log_is_made_once_and_verified_by_the_pods_of_the_chart() {
 fn only_readable(spec: &Value, volume: &str) -> bool {
     let mounts = spec["containers"][0]["volumeMounts"].as_array().unwrap();
     mounts.iter().find(|mount| mount["name"] == volume).unwrap()["readOnly"] == true
-}
-
-/// Where a Pod has a file.
-pub fn inside(volumes: &Volumes, volume: &str) -> PathBuf {
-    Path::new(&volumes.by_name[volume]).to_owned()
 }

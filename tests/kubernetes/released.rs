@@ -16,6 +16,7 @@ const ROLLOUT: &str = "rollout:
   latencyQuantile: 0.95
   errorBudget: 0.02
   minSamples: {error: 150, latency: 60}
+  fastBurn: {lookbackSeconds: 3, factor: 10, minSamples: 30}
   settleSeconds: 1
   windowSeconds: 6
   monitor: {windowSeconds: 6}
@@ -51,7 +52,8 @@ impl Released {
     /// A release that is allowed, and its plan.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/allows-image-in-layout/artifacts/image");
+        let image =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/allows-image-in-layout/artifacts/image");
         let index: Value = serde_json::from_slice(&fs::read(image.join("index.json")).unwrap()).unwrap();
         let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
         let hex = digest.strip_prefix("sha256:").unwrap().to_owned();
@@ -113,6 +115,10 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target).unwrap()) }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
 }

@@ -81,7 +81,8 @@ fn analysis(course: &Course<'_>, judged: &Judged) -> Result<Value, RenderError> 
     ];
     let mut args = vec![json!({"name": "window"}), json!({"name": "delay"})];
     if let Some(burn) = &judged.burn {
-        args.extend([json!({"name": "looks"}), json!({"name": "first-look"})]);
+        // Argo checks a template before any step gives it arguments, and takes a count that is no number for endless.
+        args.extend([json!({"name": "looks", "value": "1"}), json!({"name": "first-look"})]);
         metrics.push(json!({
             "name": format!("{}-fast-burn", judged.id),
             "initialDelay": "{{args.first-look}}",
