@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::catalog::Group;
 use super::decisions::quoted;
-use super::page::{Section, command, empty, heading, none, shown};
+use super::page::{Section, command, empty, heading, none, prose, shown};
 use super::parts::{digest, release, tag, when};
 use super::response::Answer;
 use super::shelf::Held;
@@ -155,11 +155,11 @@ fn one(studio: &Studio, wait: &Wait, asked: &Asked<'_>) -> Markup {
                 div.stack {
                     @for need in &wait.needs {
                         div {
-                            p { strong { (shown(&need.message)) } }
+                            p.message { strong { (prose(&need.message)) } }
                             p.small.soft { @if need.counted.is_empty() { "Nobody's has counted yet." } @else { "Counted: " (shown(&need.counted.join(", "))) "." } }
-                            @if !need.help.is_empty() { p.small.soft { (shown(&need.help)) } }
                         }
                     }
+                    @if let Some(need) = wait.needs.iter().find(|need| !need.help.is_empty()) { p.small.soft { (prose(&need.help)) } }
                     @if wait.needs.is_empty() { p.soft { "The report of this decision is not here: it says how many are missing." } }
                     @if !wait.besides.is_empty() {
                         p.small { "An approval alone is not enough: " @for rule in &wait.besides { code.chip { (shown(rule)) } " " } }

@@ -11,8 +11,8 @@ mod proof;
 use maud::{Markup, html};
 
 use super::catalog::Outcome;
-use super::page::{Section, command, heading, none, shown, thousands};
-use super::parts::{ago, badge, digest, field, icon, moment, tag};
+use super::page::{Section, command, heading, none, prose, shown, thousands};
+use super::parts::{ago, badge, digest, field, icon, moment, tag, when};
 use super::query::link;
 use super::response::Answer;
 use super::told::{Blob, Told};
@@ -73,7 +73,7 @@ fn broken(studio: &Studio, asked: &Asked<'_>, index: &str, why: &[String]) -> An
         (heading(&html! { "Entry " (shown(index)) }, &none(), &none()))
         div.banner.deny role="alert" { (icon("cross")) div {
             strong { "This entry can't be read as it was recorded." }
-            p { @for word in why { span.why { (shown(word)) } } }
+            p { @for word in why { span.why { (prose(word)) } } }
             p { "Keep the log's folder as it is. " code { "laforge audit verify" } " names the first thing that is wrong." }
         } }
     };
@@ -105,16 +105,15 @@ fn decided(studio: &Studio, asked: &Asked<'_>, opened: &Opened, decision: &Decis
         div.grid.two {
             div.stack {
                 (findings::section(&opened.reader, decision, report.told()))
-                (graph::section(decision, report.told()))
-                (approvals(decision, report.told()))
+                (approvals(decision, report.told(), asked))
                 (not_counted(report.told()))
-                (plan::section(studio, &opened.reader, decision, asked))
             }
-            div.stack {
-                (proof::section(studio, opened, decision, &report))
-                (summary(decision, report.told()))
-                (again(index, decision))
-            }
+            div.stack { (proof::section(studio, opened, decision, &report)) }
+        }
+        (graph::section(decision, report.told()))
+        div.grid.two {
+            div.stack { (plan::section(studio, &opened.reader, decision, asked)) (again(index, decision)) }
+            div.stack { (summary(decision, report.told())) }
         }
     };
     studio.ok(asked, Section::Decisions, &title, &body)
@@ -190,7 +189,7 @@ pub(super) fn who(actor: &Actor) -> Markup {
     }
 }
 
-fn approvals(decision: &DecisionEntry, report: Told<'_>) -> Markup {
+fn approvals(decision: &DecisionEntry, report: Told<'_>, asked: &Asked<'_>) -> Markup {
     let people = decision.approvals.len();
     html! {
         section.card {
@@ -205,7 +204,7 @@ fn approvals(decision: &DecisionEntry, report: Told<'_>) -> Markup {
                                 tr {
                                     td { strong { (shown(&approval.person)) } @if let Some(signer) = &approval.attested_by { div.sub { "passed on by " (shown(signer)) } } }
                                     td { (roles(approval.role.as_deref(), &approval.evidence.to_string(), report)) }
-                                    td { (moment(approval.time)) div.sub { @if approval.time_kind == TimeKind::Trusted { "trusted time" } @else { "the signer's own clock" } } }
+                                    td { (when(approval.time, asked.now)) div.sub { @if approval.time_kind == TimeKind::Trusted { "trusted time" } @else { "the signer's own clock" } } }
                                     td { a href={ "/evidence/" (approval.evidence.hex()) } download { code { (crate::report::paint::short(&approval.evidence.to_string())) } } }
                                     td.tight { @if approval.counted { (tag("allow", "check", "counted")) } @else { (tag("dry", "dash", "not counted")) } }
                                 }
@@ -259,7 +258,7 @@ fn again(index: u64, decision: &DecisionEntry) -> Markup {
             div.body.grid {
                 (command(&format!("laforge audit show {index} --evidence")))
                 @if decision.plan.is_some() { (command("laforge audit verify-proof plan.json")) }
-                p.small.soft { "Both need no network. The second takes the plan that is downloaded here." }
+                p.small.soft { "Needs no network" @if decision.plan.is_some() { "; the second takes the plan that is downloaded here" } "." }
             }
         }
     }

@@ -222,7 +222,7 @@ fn row(index: u64, facets: &Facets<'_>, now: Timestamp) -> Markup {
     html! {
         tr data-row {
             td.tight { (badge(outcome)) }
-            td { a href={ "/decisions/" (index) } { (release(decision.name, decision.version, decision.environment)) } }
+            td.rel { a href={ "/decisions/" (index) } { (release(decision.name, decision.version, decision.environment)) } }
             td { (why(&decision)) }
             td data-label="Asked by" { (shown(decision.actor)) }
             td.tight data-value=(at) { (when(facets.time, now)) }
@@ -232,8 +232,12 @@ fn row(index: u64, facets: &Facets<'_>, now: Timestamp) -> Markup {
 }
 
 fn why(decision: &crate::audit::filter::DecisionFacets<'_>) -> Markup {
-    let mut rules: Vec<&str> = decision.rules.iter().map(String::as_str).collect();
-    rules.dedup();
+    let mut rules: Vec<&str> = Vec::new();
+    for rule in decision.rules {
+        if !rules.contains(&rule.as_str()) {
+            rules.push(rule);
+        }
+    }
     let more = rules.len().saturating_sub(3);
     html! {
         @if !rules.is_empty() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 
-use super::page::{Section, command, empty, form_token, heading, none, shown, thousands};
+use super::page::{Section, command, empty, form_token, heading, none, prose, shown, thousands};
 use super::parts::{ago, digest, field, icon, moment, tag, when};
 use super::response::Answer;
 use super::shelf::{Held, State};
@@ -103,7 +103,7 @@ fn identity(studio: &Studio, held: &Held) -> Markup {
             header { h2 { "Which log" } }
             div.body {
                 dl.fields {
-                    (field("Origin", &html! { (shown(reader.origin())) }))
+                    div.wide { dt { "Origin" } dd { (shown(reader.origin())) } }
                     (field("Entries", &html! { span.num { (thousands(head.size)) } }))
                     (field("Root", &digest(&head.root.to_string())))
                     (field("Log id", &digest(&reader.log_id().to_string())))
@@ -170,7 +170,7 @@ fn result(told: &Told, asked: &Asked<'_>) -> Markup {
         Told::Ended { how, began, ended, found: Err(why) } => html! {
             div.banner.deny role="alert" { (icon("cross")) div {
                 strong data-tell { "The log does not check out" }
-                p { @for word in why { span.why { (shown(word)) } } }
+                p { @for word in why { span.why { (prose(word)) } } }
                 p.small { "The " (name(*how)) " took " (took(*began, *ended)) " and ended " (ago(*ended, asked.now)) ". Keep the folder as it is, and compare it with an anchor or a copy." }
             } }
         },

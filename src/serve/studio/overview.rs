@@ -129,23 +129,23 @@ fn filled(
                     header { h2 { "Decisions over time" } span.right { "Last " (range.name) ", UTC" } }
                     div.body { (bars(&counted.bars, &format!("Decisions in the last {}", range.name))) }
                 }
-                section.card {
-                    header { h2 { "Latest decisions" } a.right href="/decisions" { "All decisions" } }
-                    (super::decisions::table(catalog, &counted.latest, asked.now, "Latest decisions"))
-                }
+                section.card { header { h2 { "Top reasons of denial" } } div.body { (reasons(&counted.reasons, range)) } }
             }
             div.stack {
                 section.card {
                     header { h2 { "Waiting for approval" } a.right href="/approvals" { "All" } }
                     div.body { (waiting(waits, asked.now)) }
                 }
-                section.card { header { h2 { "Top reasons of denial" } } div.body { (reasons(&counted.reasons, range)) } }
                 section.card {
                     header { h2 { "Rollouts" } a.right href="/rollouts" { "All" } }
                     div.body { (rollouts::brief(studio, asked)) }
                 }
                 (log_line(studio, asked))
             }
+        }
+        section.card {
+            header { h2 { "Latest decisions" } a.right href="/decisions" { "All decisions" } }
+            (super::decisions::table(catalog, &counted.latest, asked.now, "Latest decisions"))
         }
     }
 }

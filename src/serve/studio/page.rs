@@ -39,6 +39,17 @@ pub(super) fn shown(text: &str) -> String {
     printable(text)
 }
 
+/// The same of a sentence of ours, in which what is quoted stands between backticks.
+pub(super) fn prose(text: &str) -> Markup {
+    let text = shown(text);
+    let whole = text.matches('`').count().is_multiple_of(2);
+    html! {
+        @if whole {
+            @for (at, part) in text.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } }
+        } @else { (text) }
+    }
+}
+
 /// A whole document.
 pub(super) fn document(
     studio: &Studio,
@@ -170,7 +181,7 @@ fn trouble(studio: &Studio, asked: &Asked<'_>) -> Markup {
                 (icon("cross"))
                 div {
                     strong { "The audit log does not check out." }
-                    p { @for word in why { span.why { (shown(word)) } } }
+                    p { @for word in why { span.why { (prose(word)) } } }
                     p { "Since " (moment(*since)) " (" (ago(*since, asked.now)) "). What is shown is from before. "
                         "Keep the folder as it is and compare it with an anchor or a copy; "
                         code { "laforge audit verify" } " names the first thing that is wrong." }
@@ -182,7 +193,7 @@ fn trouble(studio: &Studio, asked: &Asked<'_>) -> Markup {
                 (icon("clock"))
                 div {
                     strong { "The audit log can't be read at the moment." }
-                    p { @for word in why { span.why { (shown(word)) } } }
+                    p { @for word in why { span.why { (prose(word)) } } }
                     p { "Since " (moment(*since)) ". What is shown is from before; it is tried again by itself." }
                 }
             }

@@ -138,7 +138,7 @@ fn set_card(reader: Option<&Reader>, own: &ClaimedDigest, set: &InForce) -> Mark
                 @match (&read, reader) {
                     (Some(read), Some(reader)) => {
                         div.rules { @for rule in rules(reader, read) { code { (shown(&rule)) } } }
-                        p.small.soft { (read.files.len()) " files" }
+                        @if !read.files.is_empty() { p.small.soft { (read.files.len()) " files" } }
                     }
                     _ => { p.soft { "Its text is not in this log." } }
                 }

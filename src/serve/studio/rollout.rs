@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::catalog::Milestone;
 use super::charts::budget;
-use super::page::{Section, heading, none, shown};
+use super::page::{Section, heading, none, prose, shown};
 use super::parts::{ago, digest, field, icon, moment, percent, when};
 use super::response::Answer;
 use super::rollouts::{milestone_tag, state_tag};
@@ -19,7 +19,7 @@ use crate::plan::RecordedCore;
 use crate::release::digest::ClaimedDigest;
 use crate::report::paint::word;
 use crate::rollout::guard::View;
-use crate::rollout::journal::{JournalError, Reading, unproven_core};
+use crate::rollout::journal::{JournalError, Reading, Record, unproven_core};
 use crate::rollout::machine::Rung;
 use crate::rollout::objective::{Budget, Count, Measured};
 use crate::serve::caller::Right;
@@ -83,7 +83,7 @@ fn broken(studio: &Studio, asked: &Asked<'_>, plan: &ClaimedDigest, error: &Jour
         (heading(&html! { "Rollout" }, &digest(&plan.to_string()), &none()))
         div.banner.deny role="alert" { (icon("cross")) div {
             strong { "The journal does not check out." }
-            p { @for word in super::shelf::chain(error) { span.why { (shown(&word)) } } }
+            p { @for word in super::shelf::chain(error) { span.why { (prose(&word)) } } }
             p { "Nothing is shown of it, and nothing can be asked. Compare what runs with the last line that holds, and keep the folder as it is." }
         } }
     };
@@ -166,21 +166,27 @@ fn asked_for(asked: &Asked<'_>, course: &Course) -> Markup {
     }
 }
 
+/// Why it is paused: by whom, or by what was measured when the pause began.
 fn pause(course: &Course, asked: &Asked<'_>) -> Markup {
     let state = course.reading.state();
     let Some(pause) = state.stage.pause() else { return none() };
-    let seen = course.reading.records().iter().rev().find_map(|record| record.seen.as_ref());
+    let records = course.reading.records();
+    let began =
+        |record: &&Record| record.before.stage.pause().is_none() && record.after.stage.pause().is_some();
+    let record = records.iter().rev().find(began);
+    let seen = record.and_then(|record| record.seen.as_ref());
     let rung = course.reading.schedule().rung(state.passed);
     html! {
         section.banner.unclear aria-label="Why it is paused" { (icon("pause")) div {
             strong data-tell { "Paused because of " (pause.cause) ", from " (format!("{:?}", pause.from)) }
+            @if let Some((actor, reason)) = record.and_then(course::operator) { p { (actor) ": " (reason) } }
             p { "Since " (moment(pause.since)) " (" (ago(pause.since, asked.now)) "). Recommended: " strong { (format!("{:?}", pause.cause.recommends())) } "."
                 @if let Some(deadline) = pause.deadline { " Without an answer it is rolled back at " (moment(deadline)) "." } }
             @if let Some(seen) = seen {
                 @if let Some(breach) = seen.breach { p { "How it came to light: " (word(&breach)) "." } }
                 @if let Some(unclear) = seen.unclear { p { "Why there is no verdict: " (word(&unclear)) "." } }
                 @for measured in &seen.candidate { (spent(measured, rung, course.core.as_ref())) }
-                @for trouble in &seen.troubles { p { (shown(trouble)) } }
+                @for trouble in &seen.troubles { p { (prose(trouble)) } }
             }
         } }
     }
@@ -223,11 +229,11 @@ fn standing(course: &Course, asked: &Asked<'_>) -> Markup {
                     (field("Step", &html! { ((state.passed + 1).min(steps)) " of " (steps) }))
                     (field("Slots", &html! { (shown(&slots.candidate)) " is the candidate, " (shown(&slots.stable)) " serves" }))
                     (field("Epoch", &html! { (state.epoch) }))
-                    @if let Some(view) = &course.view { (field("Waits for", &html! { (shown(&view.waits_for)) })) }
+                    @if let Some(view) = &course.view { (field("Waits for", &prose(&view.waits_for))) }
                     (field("Guard", &html! { @if course.guarded { "at work" } @else if state.stage.is_terminal() { "has ended" } @else { span.error { "none is at work" } div.small.soft { code { "laforge rollout run" } " goes on" } } }))
                     (field("Journal", &html! { (course.reading.head().length) " lines, replayed " (ago(asked.now, asked.now)) }))
                 }
-                @for trouble in course.view.iter().flat_map(|view| &view.troubles) { p.error { (shown(trouble)) } }
+                @for trouble in course.view.iter().flat_map(|view| &view.troubles) { p.error { (prose(trouble)) } }
             }
         }
     }

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::catalog::Milestone;
 use super::charts::meter;
-use super::page::{Section, command, empty, heading, none, shown};
+use super::page::{Section, command, empty, heading, none, prose, shown};
 use super::parts::{digest, release, tag, when};
 use super::response::Answer;
 use super::{Asked, Rollouts, Studio};
@@ -101,7 +101,7 @@ pub(super) fn state_tag(stage: &Stage) -> Markup {
 }
 
 /// `RollingBack` as people write it.
-fn spaced(name: &str) -> String {
+pub(super) fn spaced(name: &str) -> String {
     let mut out = String::new();
     for (at, letter) in name.chars().enumerate() {
         if at > 0 && letter.is_uppercase() {
@@ -167,7 +167,7 @@ fn those_here(here: &Here, asked: &Asked<'_>) -> Markup {
     html! {
         @for (what, why) in &here.wrong {
             div.banner.deny role="alert" { (super::parts::icon("cross")) div {
-                strong { "A journal does not check out" } p { code { (shown(what)) } } p { @for word in why { span.why { (shown(word)) } } }
+                strong { "A journal does not check out" } p { code { (shown(what)) } } p { @for word in why { span.why { (prose(word)) } } }
             } }
         }
         @if !here.live.is_empty() {

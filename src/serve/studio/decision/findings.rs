@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use super::super::page::{none, shown};
+use super::super::page::{none, prose, shown};
 use super::super::parts::{icon, tag};
 use super::super::policies::{Set, source};
 use super::super::query::link;
@@ -48,13 +48,13 @@ fn one(reader: &Reader, finding: Told<'_>) -> Markup {
                 a href=(link("/decisions", [("rule", rule.to_owned())])) title="Every decision with this finding" { code { (shown(rule)) } }
                 span.small.soft { "about " (shown(finding.text("/subject"))) }
             }
-            p.message { (shown(finding.text("/message"))) }
+            p.message { (prose(finding.text("/message"))) }
             @if !counted.is_empty() { p.help { "Counted: " (shown(&counted.join(", "))) } }
             (excerpt(reader, finding))
             @if let Some(place) = finding.at("/place") {
                 p.help { "In " code { (shown(place.text("/file"))) } " line " (place.number("/line").unwrap_or_default()) }
             }
-            @if !finding.text("/help").is_empty() { p.help { strong { "To mend it: " } (shown(finding.text("/help"))) } }
+            @if !finding.text("/help").is_empty() { p.help { strong { "To mend it: " } (prose(finding.text("/help"))) } }
         }
     }
 }

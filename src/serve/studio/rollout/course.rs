@@ -9,6 +9,7 @@ use super::super::catalog::Milestone;
 use super::super::charts::fixed;
 use super::super::page::shown;
 use super::super::parts::icon;
+use super::super::rollouts::spaced;
 use super::Course;
 use crate::report::paint::word;
 use crate::rollout::journal::Record;
@@ -172,7 +173,8 @@ fn tells(record: &Record) -> bool {
     changed || record.outcome.is_none() || operator(record).is_some()
 }
 
-fn operator(record: &Record) -> Option<(String, String)> {
+/// Who asked for it, and why.
+pub(super) fn operator(record: &Record) -> Option<(String, String)> {
     let data = record.data.get("operator").and_then(|operator| operator.as_object()).unwrap_or(&record.data);
     let said = |name: &str| data.get(name).and_then(|value| value.as_str()).map(shown);
     said("actor").zip(said("reason"))
@@ -195,7 +197,7 @@ fn event(record: &Record) -> Markup {
         li.(class) {
             (icon(glyph))
             div {
-                strong { (shown(&record.event)) } " → " (after.stage.name())
+                strong { (spaced(&shown(&record.event))) } " → " (spaced(after.stage.name()))
                 @if let Some(pause) = after.stage.pause() { " (" (pause.cause) ")" }
                 @if record.before.target != after.target { ", target " (after.target) " %" }
                 @if let Some((actor, reason)) = operator(record) { div { (actor) ": " (reason) } }
