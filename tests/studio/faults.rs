@@ -119,3 +119,19 @@ fn a_journal_that_was_changed_shows_nothing_of_itself() {
     assert_eq!(studio.get(&format!("/rollouts/{hex}/pause")).status, 404);
     assert!(desk.folder().exists());
 }
+
+#[test]
+fn pages_are_made_at_once_while_the_log_grows() {
+    let desk = Desk::decided();
+    let studio = desk.studio().opened();
+    std::thread::scope(|scope| {
+        for path in ["/", "/decisions", "/approvals", "/policies", "/log", "/decisions/3"] {
+            let studio = &studio;
+            scope.spawn(move || (0..40).for_each(|_| assert_eq!(studio.get(path).status, 200, "{path}")));
+        }
+        desk.without("evidence/approval-bob.sigstore.json", |desk| {
+            (0..8).for_each(|_| assert_eq!(desk.deploy(&[]), 10));
+        });
+    });
+    studio.wait_for("/decisions", "/decisions/14\"");
+}

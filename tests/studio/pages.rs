@@ -227,7 +227,7 @@ fn a_rollout_shows_weights_budgets_and_what_happened() {
         "9 of 4210 bad",
         "error-budget",
         "20 %: passed",
-        "WeightConfirmed",
+        "Weight confirmed",
         "the window to end",
         "Pause…",
         "Roll back…",

@@ -14,7 +14,7 @@ use super::page::{Section, command, empty, heading, none, shown, thousands};
 use super::parts::{ago, icon, release, tag};
 use super::query::link;
 use super::response::Answer;
-use super::shelf::State;
+use super::shelf::{Held, State};
 use super::{Asked, Studio, rollouts};
 use crate::time::Timestamp;
 
@@ -50,7 +50,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
         _ => {
             let counted = counted(&held.catalog, range, asked.now);
             let waits = approvals::waits(studio, &held, 5);
-            filled(studio, asked, &held.catalog, range, &counted, &waits)
+            filled(studio, asked, &held, range, &counted, &waits)
         }
     };
     drop(held);
@@ -116,13 +116,13 @@ fn name(first: i64, at: usize, range: &Range) -> String {
 fn filled(
     studio: &Studio,
     asked: &Asked<'_>,
-    catalog: &Catalog,
+    held: &Held,
     range: &Range,
     counted: &Counted,
     waits: &[Wait],
 ) -> Markup {
     html! {
-        (tiles(counted, catalog, range))
+        (tiles(counted, &held.catalog, range))
         div.grid.two {
             div.stack {
                 section.card {
@@ -140,12 +140,12 @@ fn filled(
                     header { h2 { "Rollouts" } a.right href="/rollouts" { "All" } }
                     div.body { (rollouts::brief(studio, asked)) }
                 }
-                (log_line(studio, asked))
+                (log_line(held, asked))
             }
         }
         section.card {
             header { h2 { "Latest decisions" } a.right href="/decisions" { "All decisions" } }
-            (super::decisions::table(catalog, &counted.latest, asked.now, "Latest decisions"))
+            (super::decisions::table(&held.catalog, &counted.latest, asked.now, "Latest decisions"))
         }
     }
 }
@@ -219,8 +219,7 @@ fn reasons(reasons: &[(String, u64)], range: &Range) -> Markup {
     }
 }
 
-fn log_line(studio: &Studio, asked: &Asked<'_>) -> Markup {
-    let held = studio.shelf.held();
+fn log_line(held: &Held, asked: &Asked<'_>) -> Markup {
     let (class, glyph, text) = match &held.state {
         State::Current if held.needs_repair => ("deny", "cross", "Needs repair: writers stop"),
         State::Current => ("allow", "check", "Checks out"),

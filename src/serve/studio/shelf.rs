@@ -86,7 +86,7 @@ impl Shelf {
         thread::Builder::new().name("log".to_owned()).spawn(follow).map(|_| ())
     }
 
-    /// What is known now.
+    /// What is known now. Nobody asks twice at a time: between the two somebody may wait to write, and then both do.
     pub(super) fn held(&self) -> RwLockReadGuard<'_, Held> {
         self.held.read().unwrap_or_else(PoisonError::into_inner)
     }
