@@ -96,7 +96,8 @@ pub(super) fn blob(studio: &Studio, asked: &Asked<'_>, digest: &str) -> Answer {
     let Ok(digest) = ClaimedDigest::from_hex(digest) else {
         return missing("Evidence is named by 64 hexadecimal digits.");
     };
-    let Some(reader) = studio.shelf.held().reader.clone() else { return missing("There is no log.") };
+    let reader = studio.shelf.held().reader.clone();
+    let Some(reader) = reader else { return missing("There is no log.") };
     match reader.blob(&digest) {
         Ok(Some(bytes)) => Answer::File(format!("{}.bin", digest.hex()), bytes),
         Ok(None) => missing("It was erased, or never copied to this log."),

@@ -242,7 +242,8 @@ fn standing(course: &Course, asked: &Asked<'_>) -> Markup {
 /// What each step's window counted of its budgets.
 fn windows(course: &Course) -> Markup {
     let found = course::windows(course);
-    let live = course.view.as_ref().filter(|view| !view.candidate.is_empty());
+    let ended = course.reading.state().stage.is_terminal();
+    let live = course.view.as_ref().filter(|view| !ended && !view.candidate.is_empty());
     let rung = course.reading.schedule().rung(course.reading.state().passed);
     html! {
         section.card {
