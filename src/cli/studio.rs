@@ -21,15 +21,15 @@ pub(super) struct Studio {
     /// Where to listen: an address of this machine's loopback, and a port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8089")]
     listen: SocketAddr,
-    /// The log's folder (default: the one that laforge.yaml names)
-    #[arg(long, value_name = "DIR", help_heading = "Audit")]
-    audit_log: Option<PathBuf>,
     /// Who opens the link may also pause, resume and roll back
     #[arg(long)]
     control: bool,
     /// Who opens the link (default: $USER); it is journaled with what they ask, and not verified
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
+    /// The log's folder (default: the one that laforge.yaml names)
+    #[arg(long, value_name = "DIR", help_heading = "Audit")]
+    audit_log: Option<PathBuf>,
 }
 
 impl Studio {

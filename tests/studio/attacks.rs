@@ -1,7 +1,5 @@
 //! What somebody tries who should not: to get in, to be somebody else, to have a page run or fetch something.
 
-use chrono::Duration;
-
 use crate::desk::{Desk, Studio};
 use crate::journal::Rollout;
 
@@ -53,14 +51,14 @@ fn a_name_that_is_pointed_here_is_not_answered() {
 }
 
 fn form_from(studio: &Studio, path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> u16 {
-    let headers = [&[("Cookie", studio.cookie())], headers].concat();
+    let headers = [&[("Cookie", studio.cookie())][..], headers].concat();
     studio.ask("POST", path, &headers, Studio::form(form).as_bytes()).status
 }
 
 #[test]
 fn another_site_changes_nothing() {
     let desk = Desk::decided().executes();
-    let mut rollout = Rollout::of(&desk, Duration::minutes(20));
+    let mut rollout = Rollout::of(&desk);
     rollout.begin();
     let studio = desk.studio().opened();
     let token = studio.token();
@@ -68,7 +66,7 @@ fn another_site_changes_nothing() {
     let own = format!("http://{}", studio.address);
     let said = [("reason", "gotcha"), ("sure", "yes")];
     let with = |token: &str| {
-        [&[("token", token)], &said[..]]
+        [&[("token", token)][..], &said]
             .concat()
             .into_iter()
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
@@ -98,7 +96,7 @@ fn another_site_changes_nothing() {
 #[test]
 fn who_only_reads_controls_nothing() {
     let desk = Desk::decided().executes();
-    let mut rollout = Rollout::of(&desk, Duration::minutes(20));
+    let mut rollout = Rollout::of(&desk);
     rollout.begin();
     let studio = desk.studio_with(&["--actor", "eve"]).opened();
     let page = studio.page(&format!("/rollouts/{}", rollout.hex()));
@@ -140,7 +138,7 @@ fn no_path_leads_out_of_the_log() {
 const MARKUP: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
 
 fn is_quiet(page: &str, path: &str) {
-    for sign in ["<script>alert", "<img", "onerror=alert(1)>\u{0}", "\u{202e}"] {
+    for sign in ["<script>alert", "<img", "\u{202e}"] {
         assert!(!page.contains(sign), "{path} lets `{sign}` through");
     }
 }
@@ -170,7 +168,7 @@ fn what_a_release_says_of_itself_is_text() {
 #[test]
 fn what_a_reader_types_is_text() {
     let desk = Desk::decided().executes();
-    let mut rollout = Rollout::of(&desk, Duration::minutes(20));
+    let mut rollout = Rollout::of(&desk);
     rollout.begin();
     let studio = desk.studio_with(&["--control", "--actor", MARKUP]).opened();
     let typed: String = MARKUP.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -214,7 +212,7 @@ fn what_a_reader_types_is_text() {
 fn a_request_that_is_too_large_or_no_request_hurts_nobody() {
     let desk = Desk::decided();
     let mut studio = desk.studio().opened();
-    let large = vec![b'a'; 100_000];
+    let large = vec![b'a'; 40_000];
     let answer = studio.ask(
         "POST",
         "/log/verify",

@@ -71,7 +71,7 @@ impl Desk {
     }
 
     pub(crate) fn deploy(&self, more: &[&str]) -> i32 {
-        self.laforge(&[&["deploy"], &REQUIRED[..], more].concat()).code
+        self.laforge(&[&["deploy"][..], &REQUIRED, more].concat()).code
     }
 
     pub(crate) fn laforge(&self, arguments: &[&str]) -> Run {
@@ -205,7 +205,7 @@ impl Studio {
 
     /// What a browser of this studio sends with a form.
     pub(crate) fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
-        let body = Self::form(&[&[("token", self.token().as_str())], form].concat());
+        let body = Self::form(&[&[("token", self.token().as_str())][..], form].concat());
         let headers = [("Cookie", self.cookie.as_str()), ("Sec-Fetch-Site", "same-origin")];
         self.ask("POST", path, &headers, body.as_bytes())
     }

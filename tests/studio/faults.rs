@@ -103,7 +103,7 @@ fn bytes_behind_the_signed_end_are_not_shown() {
 #[test]
 fn a_journal_that_was_changed_shows_nothing_of_itself() {
     let desk = Desk::decided().executes();
-    let mut rollout = crate::journal::Rollout::of(&desk, chrono::Duration::minutes(20));
+    let mut rollout = crate::journal::Rollout::of(&desk);
     rollout.begin();
     let studio = desk.studio().opened();
     let hex = rollout.hex();

@@ -12,7 +12,7 @@ use crate::journal::Rollout;
 fn visit() -> Option<(Desk, Rollout, Studio, Browser)> {
     let mut browser = chromium::found()?;
     let desk = Desk::decided().executes();
-    let mut rollout = Rollout::of(&desk, chrono::Duration::minutes(20));
+    let mut rollout = Rollout::of(&desk);
     rollout.begin();
     rollout.pass();
     rollout.show();

@@ -25,15 +25,15 @@ pub(crate) struct Rollout {
 }
 
 impl Rollout {
-    /// The rollout of a desk's `plan.json`, planned so long ago.
-    pub(crate) fn of(desk: &Desk, ago: Duration) -> Self {
+    /// The rollout of a desk's `plan.json`, planned now: before that, a plan is not in force.
+    pub(crate) fn of(desk: &Desk) -> Self {
         let envelope: Value = serde_json::from_str(&desk.read("plan.json")).unwrap();
         let digest: ClaimedDigest = envelope["planDigest"].as_str().unwrap().parse().unwrap();
         let bytes = json::canonical(&envelope);
         let slots = Slots { stable: "blue".into(), candidate: "green".into() };
         let created = Created { envelope: bytes.clone(), plan_digest: digest, target: TARGET.into(), slots };
         let lock = TargetLock::take(&desk.path(".laforge/rollouts"), TARGET).unwrap();
-        let now = chrono::Utc::now() - ago;
+        let now = chrono::Utc::now();
         let journal = Journal::create(lock, &created, schedule_of(&bytes).unwrap(), now).unwrap();
         Self { journal, now, nonces: 0 }
     }

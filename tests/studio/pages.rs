@@ -1,6 +1,5 @@
 //! Each page read as bytes: what it says, and that it is what the command line says.
 
-use chrono::Duration;
 use laforge::audit::entry::Entry;
 
 use crate::desk::{Desk, Studio};
@@ -78,7 +77,7 @@ fn a_filter_finds_what_audit_list_finds() {
             vec!["--since", "2000-01-01T00:00:00Z", "--until", "2001-01-01T00:00:00Z", "--action", "allow"],
         ),
     ] {
-        let run = desk.laforge(&[&["audit", "list", "--reverse", "-o", "jsonl"], &flags[..]].concat());
+        let run = desk.laforge(&[&["audit", "list", "--reverse", "-o", "jsonl"][..], &flags].concat());
         assert!(run.success, "{flags:?}");
         let expected: Vec<u64> =
             run.stdout.lines().map(|line| Entry::parse(line.as_bytes()).unwrap().seq).collect();
@@ -116,7 +115,7 @@ fn a_decision_tells_evidence_findings_with_their_line_and_its_proof() {
     }
     let denied = studio.page("/decisions/4");
     for text in [
-        "1 of 2 required approvals for `payments 2.4.0`",
+        "1 of 2 required approvals for <code>payments 2.4.0</code>",
         "approvals: {atLeast: 2}".split(':').next().unwrap(),
         "baseline.yaml",
         "baseline-yaml-L10",
@@ -208,11 +207,12 @@ fn where_nothing_is_yet_it_says_what_to_do() {
 }
 
 fn live(desk: &Desk) -> (Rollout, Studio) {
-    let mut rollout = Rollout::of(desk, Duration::minutes(20));
+    let mut rollout = Rollout::of(desk);
     rollout.begin();
     rollout.pass();
+    let studio = desk.studio().opened();
     rollout.show();
-    (rollout, desk.studio().opened())
+    (rollout, studio)
 }
 
 #[test]
@@ -247,6 +247,7 @@ fn a_pause_is_a_request_with_the_logins_name_and_a_reason() {
     let answer = studio.post(&path, &form);
     assert_eq!(answer.status, 303);
     let told = answer.header("location").unwrap().to_owned();
+    rollout.show();
     assert!(studio.page(&told).contains("the guard has not taken it yet"));
     assert_eq!(rollout.take_asks(), [("alice".to_owned(), "the dashboard <b>is</b> red".to_owned())]);
     rollout.show();

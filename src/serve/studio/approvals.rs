@@ -128,7 +128,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
 }
 
 fn nothing(studio: &Studio) -> Markup {
-    let decided = studio.shelf.held().catalog.len() > 0;
+    let decided = studio.shelf.held().catalog.decisions() > 0;
     empty(
         "approvals",
         "Nothing waits for approval",

@@ -25,6 +25,7 @@ pub(super) struct Catalog {
     rows: Vec<Row>,
     words: Words,
     sets: Sets,
+    decisions: u64,
     waiting: BTreeMap<Group, u64>,
     environments: BTreeMap<String, u64>,
     changes: Vec<u64>,
@@ -151,6 +152,7 @@ impl Catalog {
     }
 
     fn group(&mut self, index: u64, decided: &Decided) {
+        self.decisions += 1;
         let environment = self.words.text(decided.environment).to_owned();
         if decided.action == Action::None {
             return;
@@ -182,6 +184,11 @@ impl Catalog {
 
     pub(super) fn len(&self) -> u64 {
         self.rows.len() as u64
+    }
+
+    /// How many decisions there are.
+    pub(super) fn decisions(&self) -> u64 {
+        self.decisions
     }
 
     /// What is asked of an entry.

@@ -45,7 +45,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let range = RANGES.iter().find(|range| asked.pairs.get("range") == Some(range.word));
     let range = range.or(RANGES.get(2)).unwrap_or(&RANGES[0]);
     let held = studio.shelf.held();
-    let body = match held.catalog.len() {
+    let body = match held.catalog.decisions() {
         0 => first_steps(&held.state),
         _ => {
             let counted = counted(&held.catalog, range, asked.now);
