@@ -29,7 +29,8 @@ pub fn deploy(name: &str) -> PathBuf {
 
 /// Every file of values that the chart is tried with, by name; the first has its defaults alone.
 pub fn values() -> Vec<(&'static str, Vec<String>)> {
-    let file = |name: &str| vec!["-f".to_owned(), text(&deploy(&format!("helm/laforge/ci/{name}-values.yaml")))];
+    let file =
+        |name: &str| vec!["-f".to_owned(), text(&deploy(&format!("helm/laforge/ci/{name}-values.yaml")))];
     let named = ["all", "blue-green", "runtime-only"].map(|name| (name, file(name)));
     [("defaults", Vec::new())].into_iter().chain(named).collect()
 }
@@ -100,7 +101,9 @@ fn header(name: &str) -> String {
              it applies.\n"
         }
         "init" => "# For the first installation, after the Secret and the ConfigMap are there.\n",
-        "ingress" => "# The pages, from outside: by the Gateway API, or by an Ingress. One of the two is enough.\n",
+        "ingress" => {
+            "# The pages, from outside: by the Gateway API, or by an Ingress. One of the two is enough.\n"
+        }
         _ => "",
     };
     format!("{about}# Made of deploy/helm/laforge with its default values.\n")
@@ -131,8 +134,14 @@ fn the_schema_refuses_what_is_wrong_and_says_where() {
         ("webhook.timeoutSeconds=31", "/webhook/timeoutSeconds"),
         ("webhook.failurePolicy=Ignore", "/webhook"),
         ("webhook.namespaces={Payments}", "/webhook/namespaces/0"),
-        ("webhook.controllers[0].user=x'y,webhook.controllers[0].resources={pods}", "/webhook/controllers/0/user"),
-        ("webhook.controllers[0].user=x,webhook.controllers[0].resources={deployments}", "/webhook/controllers/0/resources/0"),
+        (
+            "webhook.controllers[0].user=x'y,webhook.controllers[0].resources={pods}",
+            "/webhook/controllers/0/user",
+        ),
+        (
+            "webhook.controllers[0].user=x,webhook.controllers[0].resources={deployments}",
+            "/webhook/controllers/0/resources/0",
+        ),
         ("networkPolicy.apiServer={10.0.0.1}", "/networkPolicy/apiServer/0"),
         ("gateway.hostname=http://x", "/gateway/hostname"),
         ("backup.dumpSchedule=nightly", "/backup/dumpSchedule"),
@@ -178,7 +187,10 @@ fn named(line: &str) -> Option<String> {
 fn key(line: &str) -> Option<String> {
     let is_one = |word: &&str| {
         let has = |of: fn(&u8) -> bool| word.bytes().any(|byte| of(&byte));
-        word.len() >= 40 && has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
+        word.len() >= 40
+            && has(u8::is_ascii_digit)
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase)
     };
     let mut words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c)));
     words.find(is_one).map(|word| format!("`{word}`, which may be a key"))
@@ -208,7 +220,8 @@ fn nothing_under_deploy_is_a_secret() {
         }
     }
     let manifests = files.iter().filter(|file| file.starts_with(deploy("k8s")));
-    let secrets = manifests.flat_map(|file| manifests::documents(file)).filter(|object| object["kind"] == "Secret");
+    let secrets =
+        manifests.flat_map(|file| manifests::documents(file)).filter(|object| object["kind"] == "Secret");
     assert_eq!(secrets.count(), 0);
     parts::tell(&format!("no secret in {} files under deploy/\n", files.len()));
 }
@@ -230,12 +243,15 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
 fn images_fetch_nothing_but_their_base() {
     for image in ["runtime", "backup"] {
         let text = fs::read_to_string(deploy(&format!("images/{image}/Containerfile"))).unwrap();
-        let steps: Vec<&str> = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())).collect();
+        let steps: Vec<&str> =
+            text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase())).collect();
         let froms: Vec<&&str> = steps.iter().filter(|step| step.starts_with("FROM ")).collect();
         assert_eq!(froms, [&"FROM ${BASE}"], "{image}: the base is named by whoever builds");
         for step in &steps {
             assert!(!step.starts_with("ADD "), "{image}: {step}");
-            for fetches in ["apt", "apk ", "dnf", "yum", "curl", "wget", "git ", "pip", "cargo ", "go ", "npm"] {
+            for fetches in
+                ["apt", "apk ", "dnf", "yum", "curl", "wget", "git ", "pip", "cargo ", "go ", "npm"]
+            {
                 let fetching = step.starts_with("RUN ") && step.contains(fetches);
                 assert!(!fetching, "{image}: {step}");
             }

@@ -118,7 +118,9 @@ fn refuses_mistakes(plane: &ControlPlane<'_>) {
     };
     let said = refused("runtime", "Deployment", &|object| object["spec"]["replica"] = json!(2));
     assert!(said.contains("replica"), "{said}");
-    let said = refused("ingress", "HTTPRoute", &|object| object["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("//"));
+    let said = refused("ingress", "HTTPRoute", &|object| {
+        object["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("//")
+    });
     assert!(said.contains("must not contain '//'"), "{said}");
     let said = refused("webhook", "ValidatingWebhookConfiguration", &|object| {
         object["webhooks"][0]["matchConditions"][0]["expression"] = json!("object.spec.");
@@ -165,7 +167,15 @@ fn what_is_installed_becomes_available_and_green_takes_over_from_blue() {
         let values = deploy("helm/laforge/ci/blue-green-values.yaml");
         let helm = |verb: &str, more: &[&str]| {
             let mut command = parts.command("helm");
-            command.args([verb, "laforge", chart.to_str().unwrap(), "-n", "gate", "-f", values.to_str().unwrap()]);
+            command.args([
+                verb,
+                "laforge",
+                chart.to_str().unwrap(),
+                "-n",
+                "gate",
+                "-f",
+                values.to_str().unwrap(),
+            ]);
             command.args(["--wait", "--timeout=90s"]).args(more);
             command.env("KUBECONFIG", plane.kubeconfig()).env("HOME", plane.path("home"));
             let output = command.output().unwrap();
@@ -183,9 +193,22 @@ fn what_is_installed_becomes_available_and_green_takes_over_from_blue() {
 
 /// The versions of the Pods that the runtime's Service sends to, by its own endpoints.
 fn serving(plane: &ControlPlane<'_>) -> Vec<String> {
-    let slices = ["-n", "gate", "get", "endpointslice", "-l", "kubernetes.io/service-name=laforge-runtime", "-o", "json"];
+    let slices = [
+        "-n",
+        "gate",
+        "get",
+        "endpointslice",
+        "-l",
+        "kubernetes.io/service-name=laforge-runtime",
+        "-o",
+        "json",
+    ];
     let slices: Value = serde_json::from_str(&plane.kubectl_ok(&slices)).unwrap();
-    let endpoints = slices["items"].as_array().unwrap().iter().flat_map(|slice| slice["endpoints"].as_array().unwrap().clone());
+    let endpoints = slices["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|slice| slice["endpoints"].as_array().unwrap().clone());
     let pods = endpoints.map(|endpoint| endpoint["targetRef"]["name"].as_str().unwrap().to_owned());
     let version = r"jsonpath={.metadata.labels.app\.kubernetes\.io/version}";
     pods.map(|pod| plane.kubectl_ok(&["-n", "gate", "get", "pod", &pod, "-o", version])).collect()

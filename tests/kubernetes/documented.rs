@@ -67,7 +67,10 @@ fn every_command_of_the_page_does_what_it_says() {
                 Step::File(name, text) => fs::write(folder.path().join(name), text).unwrap(),
                 Step::Command(command) => {
                     let mut shell = Command::new("bash");
-                    shell.args(["-euo", "pipefail", "-c", &command]).current_dir(folder.path()).env("PATH", &path);
+                    shell
+                        .args(["-euo", "pipefail", "-c", &command])
+                        .current_dir(folder.path())
+                        .env("PATH", &path);
                     shell.env("KUBECONFIG", plane.kubeconfig()).env("HOME", folder.path());
                     let output = shell.output().unwrap();
                     let said = String::from_utf8_lossy(&output.stderr);
@@ -83,7 +86,10 @@ fn every_command_of_the_page_does_what_it_says() {
         let deployment = ["create", "deployment", "app", "--image=registry.example/app:1"];
         let refused = plane.kubectl(&[&["-n", "payments"], &deployment[..]].concat());
         let said = String::from_utf8_lossy(&refused.stderr);
-        assert!(!refused.status.success() && said.contains("failed calling webhook \"admission.laforge.dev\""), "{said}");
+        assert!(
+            !refused.status.success() && said.contains("failed calling webhook \"admission.laforge.dev\""),
+            "{said}"
+        );
         plane.kubectl_ok(&[&["-n", "default"], &deployment[..]].concat());
     });
 }

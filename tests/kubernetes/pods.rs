@@ -80,8 +80,12 @@ pub fn command(spec: &Value, volumes: &Volumes) -> Command {
         let source = &volumes.by_name[mount["name"].as_str().unwrap()];
         let target = format!("{root}{}", mount["mountPath"].as_str().unwrap());
         let options = if mount["readOnly"] == true { "remount,bind,ro" } else { "remount,bind,rw" };
-        writeln!(script, "mkdir -p {target}; mount --bind {} {target}; mount -o {options} {target}", source.display())
-            .unwrap();
+        writeln!(
+            script,
+            "mkdir -p {target}; mount --bind {} {target}; mount -o {options} {target}",
+            source.display()
+        )
+        .unwrap();
     }
     let security = &spec["securityContext"];
     let is_read_only = container["securityContext"]["readOnlyRootFilesystem"] == true;
@@ -97,9 +101,15 @@ pub fn command(spec: &Value, volumes: &Volumes) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "bash", "-c", &script, "pod"]);
     for variable in container["env"].as_array().into_iter().flatten() {
-        command.arg(format!("{}={}", variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap()));
+        command.arg(format!(
+            "{}={}",
+            variable["name"].as_str().unwrap(),
+            variable["value"].as_str().unwrap()
+        ));
     }
-    command.arg("/laforge").args(container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()));
+    command
+        .arg("/laforge")
+        .args(container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()));
     command.stdin(Stdio::null());
     command
 }

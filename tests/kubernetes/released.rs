@@ -51,7 +51,8 @@ impl Released {
     /// A release that is allowed, and its plan.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/allows-image-in-layout/artifacts/image");
+        let image =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/allows-image-in-layout/artifacts/image");
         let index: Value = serde_json::from_slice(&fs::read(image.join("index.json")).unwrap()).unwrap();
         let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
         let hex = digest.strip_prefix("sha256:").unwrap().to_owned();
@@ -113,6 +114,10 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target).unwrap()) }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            drop(fs::copy(entry.path(), target).unwrap())
+        }
     }
 }

@@ -72,8 +72,11 @@ impl<'a> Site<'a> {
                  static_configs: [{{targets: ['127.0.0.1:{CANDIDATE}']}}]\n"
             ),
         );
-        let flags =
-            ["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", "--web.listen-address=127.0.0.1:9090"];
+        let flags = [
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=tsdb",
+            "--web.listen-address=127.0.0.1:9090",
+        ];
         let ready = || ask(9090, "/-/ready").is_ok_and(|answer| answer.status == 200);
         let prometheus = Server::start(released.path(), "prometheus", &flags, ready);
         serve(&mut plane, &released);
@@ -129,7 +132,8 @@ impl<'a> Site<'a> {
             let rollout = self.plane.get("rollout", "payments");
             push(&mut walk.weights, weights(&self.plane));
             // Until the controller has seen what was applied, it speaks of what was there before.
-            let seen = rollout["status"]["observedGeneration"] == rollout["metadata"]["generation"].to_string();
+            let seen =
+                rollout["status"]["observedGeneration"] == rollout["metadata"]["generation"].to_string();
             if let (true, Some(phase)) = (seen, rollout["status"]["phase"].as_str()) {
                 push(&mut walk.phases, phase.to_owned());
                 if ends.contains(&phase) {
@@ -241,7 +245,12 @@ fn passes(site: &Site<'_>, judge: Judge) {
         site.apply(&manifests);
         site.walk(&["Healthy", "Paused", "Degraded"])
     });
-    tell(&format!("rollouts: {:?}, {:.1} s, {:?}\n", walk.weights, began.elapsed().as_secs_f64(), walk.phases));
+    tell(&format!(
+        "rollouts: {:?}, {:.1} s, {:?}\n",
+        walk.weights,
+        began.elapsed().as_secs_f64(),
+        walk.phases
+    ));
     assert_eq!(walk.weights, ALL_THE_WAY);
     assert_eq!(walk.phases, ["Progressing", "Healthy"]);
     assert_eq!(site.analyses(), ["Successful"; 3]);

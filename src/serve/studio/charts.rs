@@ -161,7 +161,6 @@ fn leading(number: u64) -> u64 {
     number
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a share that is drawn")]
 fn share(count: u64, most: u64) -> f64 {
     if most == 0 { 0.0 } else { (count as f64 / most as f64).min(1.0) }
 }

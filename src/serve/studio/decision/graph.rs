@@ -186,7 +186,6 @@ fn spread(graph: &mut Graph) {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a row that is drawn")]
 fn at(row: usize) -> f64 {
     row as f64
 }

@@ -72,7 +72,6 @@ pub(super) fn windows(course: &Course) -> Vec<Judged<'_>> {
 }
 
 /// How much of a budget is used: 1 is all of it.
-#[expect(clippy::cast_precision_loss, reason = "a share that is drawn")]
 pub(super) fn spent(budget: &Budget, count: Count) -> (&'static str, f64) {
     let share = match count.total {
         0 => 0.0,
@@ -93,7 +92,6 @@ pub(super) fn weights(course: &Course, asked: &Asked<'_>) -> Markup {
     let live = !course.reading.state().stage.is_terminal();
     let end = if live { asked.now.max(last.received_at) } else { last.received_at };
     let whole = (end - first.received_at).num_milliseconds().max(1);
-    #[expect(clippy::cast_precision_loss, reason = "a place that is drawn")]
     let x = |at: Timestamp| {
         ((at - first.received_at).num_milliseconds() as f64 / whole as f64 * 1000.0).clamp(0.0, 1000.0)
     };
