@@ -33,6 +33,7 @@ mod schema;
 mod session;
 mod sign;
 mod signer;
+mod studio;
 mod verify;
 mod verify_bundle;
 
@@ -117,6 +118,8 @@ enum Verb {
     Render(render::Render),
     /// The service that engines ask which shift traffic themselves: Argo Rollouts, Flagger
     Runtime(runtime::Runtime),
+    /// The audit log, decisions, approvals, policies and rollouts in a browser
+    Studio(studio::Studio),
     /// Print the JSON Schema of a document kind
     Schema(schema::Schema),
     #[command(external_subcommand)]
@@ -124,7 +127,7 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 7] = ["explain", "waive", "trust", "studio", "doctor", "completions", "man"];
+const LATER: [&str; 6] = ["explain", "waive", "trust", "doctor", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -209,6 +212,7 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Rollout(verb) => verb.run(session),
         Verb::Render(verb) => verb.run(session),
         Verb::Runtime(verb) => verb.run(session),
+        Verb::Studio(verb) => verb.run(session),
         Verb::Schema(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }

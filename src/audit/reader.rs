@@ -14,7 +14,7 @@ use super::entry::{Body, Entry, EntryError};
 use super::error::{AuditError, Damage, Problem};
 use super::history;
 use super::identity::Identity;
-use super::journal::Tail;
+use super::journal::{self, Tail};
 use super::lines::{Lines, Position, segment_name};
 use super::log::{Files, NEEDS_REPAIR};
 use super::note::VerifierKey;
@@ -111,6 +111,17 @@ impl Reader {
     /// The signed checkpoint of its head.
     pub fn checkpoint(&self) -> &str {
         self.tail.record.note()
+    }
+
+    /// The head and the signed checkpoint of an entry's own commit, for an entry that ends one, as a decision does:
+    /// with it the envelope of a plan is made again (`formats.md` section 8).
+    ///
+    /// # Errors
+    /// [`AuditError`]: no record commits just so many entries.
+    pub fn commit_of(&self, index: u64) -> Result<(Head, String), AuditError> {
+        let segment = index - index % self.identity.segment();
+        let record = journal::find(&self.files.journal, &self.identity, segment, index + 1)?;
+        Ok((record.head(), record.note().to_owned()))
     }
 
     /// Whether a write failed and the log waits for repair; reading goes on.

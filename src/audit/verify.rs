@@ -49,6 +49,18 @@ pub use report::{Assurance, Expectations, Notice, Report};
 /// [`AuditError`]: [`AuditError::Damaged`] for the first thing that does not check out, or the
 /// reason why the log can't be read.
 pub fn verify(dir: &Path, expected: &Expectations) -> Result<Report, AuditError> {
+    verify_watched(dir, expected, &|_| {})
+}
+
+/// The same, with somebody who is told how many entries have been checked, commit by commit.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_watched(
+    dir: &Path,
+    expected: &Expectations,
+    checked: &dyn Fn(u64),
+) -> Result<Report, AuditError> {
     // What was seen is read before the log is: a log never has less than was seen of it.
     let first = Reader::open(dir)?;
     let log_id = Hash::from(&first.log_id());
@@ -61,7 +73,7 @@ pub fn verify(dir: &Path, expected: &Expectations) -> Result<Report, AuditError>
         return Err(Damage::file("log.json", Problem::Replaced));
     }
     let pinned = reader.identity.check(&expected.pins, expected.origin.as_deref())?;
-    let mut check = Check::new(&reader, marks, shown_note, shown);
+    let mut check = Check::new(&reader, marks, shown_note, shown, checked);
     check.run()?;
     let report = check.report(pinned, lengths)?;
     // A folder that can't be written is no reason to doubt the log.
@@ -72,6 +84,7 @@ pub fn verify(dir: &Path, expected: &Expectations) -> Result<Report, AuditError>
 /// A verification at work.
 struct Check<'a> {
     reader: &'a Reader,
+    checked: &'a dyn Fn(u64),
     marks: Marks,
     shown_note: String,
     shown: Head,
@@ -88,9 +101,16 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(reader: &'a Reader, marks: Marks, shown_note: String, shown: Head) -> Self {
+    fn new(
+        reader: &'a Reader,
+        marks: Marks,
+        shown_note: String,
+        shown: Head,
+        checked: &'a dyn Fn(u64),
+    ) -> Self {
         Self {
             reader,
+            checked,
             marks,
             shown_note,
             shown,
@@ -257,6 +277,7 @@ impl<'a> Check<'a> {
             return Err(Problem::Record);
         }
         self.records += 1;
+        (self.checked)(record.head().size);
         self.shown_found |= record.head() == self.shown && record.note() == self.shown_note;
         Ok(())
     }

@@ -46,7 +46,7 @@ impl Plan {
 
 /// Writes an envelope around the recorded bytes of a core, which are in RFC 8785 form already:
 /// they go in as they are, so that the same entry gives the same envelope at any time.
-pub(super) fn envelope(
+pub(crate) fn envelope(
     core: &[u8],
     plan_digest: &str,
     reference: &LogReference,

@@ -2,11 +2,10 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::audit::entry::decision::DecisionEntry;
-use crate::audit::entry::{Body, Entry};
+use crate::audit::Filter;
+use crate::audit::entry::Entry;
 use crate::audit::reader::Line;
 use crate::report::log;
-use crate::report::paint::word;
 use crate::time::Timestamp;
 
 use super::super::{Exit, Failure, Session, load};
@@ -18,7 +17,7 @@ pub(in crate::cli) struct List {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterFlags,
     /// At most N, the newest
     #[arg(short, value_name = "N")]
     n: Option<usize>,
@@ -44,19 +43,22 @@ enum Form {
 /// Which entries; all that are given must hold.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
-pub(super) struct Filter {
+pub(super) struct FilterFlags {
     /// NAME or NAME@VERSION
     #[arg(long, value_name = "RELEASE")]
-    pub(super) release: Option<String>,
+    release: Option<String>,
     /// The environment
     #[arg(long, value_name = "NAME")]
-    pub(super) environment: Option<String>,
+    environment: Option<String>,
     /// allow, deny or none
     #[arg(long, value_name = "ACTION", value_parser = ["allow", "deny", "none"])]
     action: Option<String>,
     /// pass, fail or error
     #[arg(long, value_name = "VERDICT", value_parser = ["pass", "fail", "error"])]
     verdict: Option<String>,
+    /// Who asked
+    #[arg(long, value_name = "ID")]
+    actor: Option<String>,
     /// A person whose approval counted
     #[arg(long, value_name = "PERSON")]
     approver: Option<String>,
@@ -77,12 +79,13 @@ pub(super) struct Filter {
 impl List {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let reader = self.which.reader(session)?;
+        let filter = self.filter.filter()?;
         let mut found = Vec::new();
         for line in reader.lines() {
             let line = line.map_err(|error| load::audit_failure(&error))?;
             // A line of a type of tomorrow is listed all the same, as what it is.
             let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
-            if self.filter.takes(&entry) {
+            if filter.takes(&entry) {
                 found.push((line, entry));
             }
         }
@@ -105,51 +108,23 @@ impl List {
     }
 }
 
-impl Filter {
-    /// Whether an entry is asked for.
-    pub(super) fn takes(&self, entry: &Entry) -> bool {
-        let in_time = self.since.is_none_or(|since| entry.time >= since)
-            && self.until.is_none_or(|until| entry.time < until);
-        in_time && self.takes_type(entry.body.kind()) && self.takes_decision(&entry.body)
-    }
-
-    fn takes_type(&self, kind: &str) -> bool {
-        self.types.as_deref().is_none_or(|types| {
-            types.split(',').any(|wanted| match wanted.strip_suffix('*') {
-                Some(family) => kind.starts_with(family),
-                None => kind == wanted,
-            })
+impl FilterFlags {
+    /// The filter that they are.
+    pub(super) fn filter(&self) -> Result<Filter, Failure> {
+        let action = self.action.as_deref().map(|action| ("action", action));
+        let verdict = self.verdict.as_deref().map(|verdict| ("verdict", verdict));
+        let words = Filter::of(action.into_iter().chain(verdict));
+        let words = words.map_err(|error| Failure::of(Exit::Usage, &error))?;
+        Ok(Filter {
+            release: self.release.clone(),
+            environment: self.environment.clone(),
+            actor: self.actor.clone(),
+            approver: self.approver.clone(),
+            rule: self.rule.clone(),
+            types: self.types.clone(),
+            since: self.since,
+            until: self.until,
+            ..words
         })
-    }
-
-    fn takes_decision(&self, body: &Body) -> bool {
-        let asked =
-            [&self.release, &self.environment, &self.action, &self.verdict, &self.approver, &self.rule];
-        match body {
-            Body::Decision(decision) => self.takes_members(decision),
-            _ => asked.into_iter().all(Option::is_none),
-        }
-    }
-
-    fn takes_members(&self, decision: &DecisionEntry) -> bool {
-        let release = &decision.release;
-        let is = |wanted: &Option<String>, got: &str| wanted.as_deref().is_none_or(|wanted| wanted == got);
-        let named = self.release.as_deref().is_none_or(|wanted| match wanted.split_once('@') {
-            Some((name, version)) => release.name == name && release.version == version,
-            None => release.name == wanted,
-        });
-        let approved = self.approver.as_deref().is_none_or(|person| {
-            decision.approvals.iter().any(|record| record.counted && record.person == person)
-        });
-        let ruled = self
-            .rule
-            .as_deref()
-            .is_none_or(|rule| decision.findings.iter().any(|finding| finding.rule == rule));
-        named
-            && approved
-            && ruled
-            && is(&self.environment, &release.environment)
-            && is(&self.action, &word(&decision.action))
-            && is(&self.verdict, &word(&decision.verdict))
     }
 }

@@ -8,7 +8,7 @@ use crate::report::log::{self, Pieces};
 use super::super::flags::Form;
 use super::super::{Exit, Failure, Session, load};
 use super::Which;
-use super::list::Filter;
+use super::list::FilterFlags;
 
 /// One entry whole, or the decisions on a release.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Show {
     #[arg(value_name = "N", required_unless_present = "release")]
     index: Option<u64>,
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterFlags,
     /// List every piece of evidence that was read
     #[arg(long)]
     evidence: bool,
@@ -46,10 +46,11 @@ impl Show {
                 return Ok(Exit::Holds);
             }
             None => {
+                let filter = self.filter.filter()?;
                 for line in reader.lines() {
                     let line = line.map_err(failed)?;
                     let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
-                    if self.filter.takes(&entry) {
+                    if filter.takes(&entry) {
                         self.print(&line, session)?;
                         shown += 1;
                     }

@@ -15,13 +15,12 @@ use crate::cli::{Exit, Failure, Session};
 use crate::report::paint::printable;
 use crate::report::rollout as report;
 use crate::rollout::executor::Executor;
-use crate::rollout::guard::{Ask, Asks, Verb};
+use crate::rollout::guard::{Ask, Asks, Verb, View};
 use crate::rollout::journal::{self, Reading, Record};
 use crate::rollout::machine::{Operator, Outcome};
 
 use super::history::failure as failed;
 use super::run;
-use super::status::is_guarded;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -69,7 +68,7 @@ impl AskFlags {
         let asks = Asks::of(reading.path());
         asks.leave(&ask)
             .map_err(|error| Failure::io(Exit::NoDecision, "write to", reading.path(), &error))?;
-        if !is_guarded(reading.path(), session.now()) {
+        if !View::is_at_work(reading.path(), session.now()) {
             return self.alone(&ask, executor, session);
         }
         let began = Instant::now();
@@ -87,7 +86,7 @@ impl AskFlags {
                         .hint("the request stays: it is taken as soon as the guard looks; `rollout status -w` shows it"));
                 }
                 // It was gone already, or goes now.
-                Answer::Waiting if !is_guarded(reading.path(), session.now()) => {
+                Answer::Waiting if !View::is_at_work(reading.path(), session.now()) => {
                     return self.alone(&ask, executor, session);
                 }
                 Answer::Waiting => thread::sleep(EVERY),

@@ -1,10 +1,8 @@
 //! `laforge rollout status`: where the rollout at this target stands, once or until something is to be done.
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -23,8 +21,6 @@ use super::history::failure as failed;
 
 /// How often `-w` looks.
 const EVERY: Duration = Duration::from_millis(500);
-/// A guard that has not shown itself for so long is none.
-const SHOWN_WITHIN: TimeDelta = TimeDelta::seconds(3);
 
 /// Where the rollout at this target stands; with -w until it ends or pauses.
 #[derive(Debug, Args)]
@@ -96,7 +92,7 @@ impl Status {
         let same = |view: &View| view.length == reading.head().length && view.state == *reading.state();
         let view = View::read(reading.path()).filter(same);
         let (plan, state) = (plan.to_string(), reading.state().clone());
-        Ok(Found { plan, state, view, guarded: is_guarded(reading.path(), now) })
+        Ok(Found { plan, state, view, guarded: View::is_at_work(reading.path(), now) })
     }
 
     /// The plan that is meant: the named one, else the one under way, else the one that ended last.
@@ -143,10 +139,4 @@ fn exit_of(stage: &Stage) -> Option<Exit> {
         Stage::Paused { .. } => Some(Exit::Inconclusive),
         _ => None,
     }
-}
-
-/// Whether a guard is at work: it shows itself once a second. The lock would tell it, too, and whoever
-/// takes it to find out keeps a guard from starting.
-pub(super) fn is_guarded(rollout: &Path, now: Timestamp) -> bool {
-    View::read(rollout).is_some_and(|view| (now - view.at).abs() < SHOWN_WITHIN)
 }

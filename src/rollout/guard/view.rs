@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::json;
@@ -20,6 +21,8 @@ use super::asks::small_file;
 
 /// The file in a rollout's folder.
 const FILE: &str = "view.json";
+/// A guard that has not shown itself for so long is none.
+const SHOWN_WITHIN: TimeDelta = TimeDelta::seconds(3);
 
 /// What a guard sees now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,6 +84,12 @@ impl View {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
         file.write_all(&json::canonical(&serde_json::json!(self)))?;
         fs::rename(&partial, folder.join(FILE))
+    }
+
+    /// Whether a guard is at work on a rollout: it shows itself once a second. The lock would tell it, too, and
+    /// whoever takes it to find out keeps a guard from starting.
+    pub fn is_at_work(folder: &Path, now: Timestamp) -> bool {
+        Self::read(folder).is_some_and(|view| (now - view.at).abs() < SHOWN_WITHIN)
     }
 
     /// Reads it, where there is one that can be read.

@@ -1,0 +1,215 @@
+//! An index of a log that is being read: where its lines are, and the tree in pieces.
+//!
+//! In: a [`Reader`] now and a later one when the log has grown. Out: any line without reading those before it,
+//! and proofs whose leaves are read from the disk again, so that what is shown is what is there now.
+//! Kept per 256 lines: a position and the hash of their subtree, 56 bytes. Tree: RFC 6962 section 2.1.
+
+use super::error::{AuditError, Damage, Problem};
+use super::lines::Position;
+use super::reader::{Line, Reader};
+use super::tree::{Frontier, Hash, Head, inclusion_proof, leaf_hash, node_hash, root, verify_inclusion};
+
+/// Lines of a piece: a power of two, so that a piece is a subtree.
+const PIECE: u64 = 256;
+
+/// Where lines are, up to a head.
+#[derive(Debug, Default)]
+pub struct Index {
+    at: Position,
+    marks: Vec<Position>,
+    pieces: Vec<Hash>,
+    /// Leaves behind the last whole piece.
+    rest: Vec<Hash>,
+    frontier: Frontier,
+}
+
+/// One line as it is on the disk, and how it is bound to a head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// The line.
+    pub line: Line,
+    /// The way from its leaf to the root.
+    pub path: Vec<Hash>,
+    /// The head that the way was tried with.
+    pub head: Head,
+    /// Whether it leads there.
+    pub holds: bool,
+}
+
+impl Index {
+    /// How many lines it knows.
+    pub fn size(&self) -> u64 {
+        self.at.index
+    }
+
+    /// Size and root of what it knows.
+    pub fn head(&self) -> Head {
+        Head { size: self.frontier.size(), root: self.frontier.root() }
+    }
+
+    /// The lines that come next, at most so many: fewer were there if there are fewer.
+    ///
+    /// # Errors
+    /// [`AuditError`]: damage, or the reader has fewer lines than are known.
+    pub fn ahead(&self, reader: &Reader, most: usize) -> Result<Vec<Line>, AuditError> {
+        if reader.size() < self.size() {
+            return Err(Damage::file("journal/", Problem::Short));
+        }
+        let lines = reader.raw(self.at).take(most);
+        lines.map(|line| line.map(|line| Line { index: line.at.index, bytes: line.bytes })).collect()
+    }
+
+    /// Takes the line that comes next.
+    pub fn take(&mut self, reader: &Reader, line: &Line) {
+        self.push(self.at.next(reader.identity().segment()), &line.bytes);
+    }
+
+    fn push(&mut self, at: Position, bytes: &[u8]) {
+        if at.index.is_multiple_of(PIECE) {
+            self.marks.push(at);
+        }
+        let leaf = leaf_hash(bytes);
+        self.frontier.push(leaf);
+        self.rest.push(leaf);
+        if self.rest.len() as u64 == PIECE {
+            self.pieces.push(root(&self.rest));
+            self.rest.clear();
+        }
+        self.at = at.past(bytes.len());
+    }
+
+    /// That what was read gives the signed head of the reader that it was read with.
+    ///
+    /// # Errors
+    /// [`AuditError`]: it gives another.
+    pub fn check(&self, reader: &Reader) -> Result<(), AuditError> {
+        match self.head() == reader.head() {
+            true => Ok(()),
+            false => Err(Damage::file("entries/", Problem::Root)),
+        }
+    }
+
+    /// A line, read now.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage on the way.
+    pub fn line(&self, reader: &Reader, index: u64) -> Result<Option<Line>, AuditError> {
+        let piece = self.piece(reader, index, index + 1)?;
+        Ok(piece.into_iter().next_back().filter(|line| line.index == index))
+    }
+
+    /// The lines of an index's piece, up to `end`.
+    fn piece(&self, reader: &Reader, index: u64, end: u64) -> Result<Vec<Line>, AuditError> {
+        let Some(mark) = self.marks.get(number(index / PIECE)) else { return Ok(Vec::new()) };
+        let end = end.min(mark.index + PIECE).min(self.size());
+        let most = number(end.saturating_sub(mark.index));
+        let lines = reader.raw(*mark).take(most);
+        lines.map(|line| line.map(|line| Line { index: line.at.index, bytes: line.bytes })).collect()
+    }
+
+    /// A line and its way to the root of the first `head.size` lines, with all leaves near it read now.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage on the way.
+    pub fn prove(&self, reader: &Reader, index: u64, head: Head) -> Result<Option<Proven>, AuditError> {
+        if index >= head.size || head.size > self.size() {
+            return Ok(None);
+        }
+        let lines = self.piece(reader, index, head.size)?;
+        let leaves: Vec<Hash> = lines.iter().map(Line::leaf).collect();
+        let tree = Pieces { index: self, near: index / PIECE, leaves: &leaves };
+        let path = tree.path(index, 0, head.size);
+        let Some(line) = lines.into_iter().find(|line| line.index == index) else { return Ok(None) };
+        let holds = verify_inclusion(&line.leaf(), index, head.size, &path, &head.root);
+        Ok(Some(Proven { line, path, head, holds }))
+    }
+}
+
+/// The tree, with one piece's leaves at hand.
+struct Pieces<'a> {
+    index: &'a Index,
+    near: u64,
+    leaves: &'a [Hash],
+}
+
+impl Pieces<'_> {
+    /// The way up from a leaf inside `[low, high)`.
+    fn path(&self, at: u64, low: u64, high: u64) -> Vec<Hash> {
+        if high - low <= PIECE {
+            return inclusion_proof(self.leaves, number(at - low)).unwrap_or_default();
+        }
+        let middle = low + split(high - low);
+        let (mut path, other) = match at < middle {
+            true => (self.path(at, low, middle), self.root(middle, high)),
+            false => (self.path(at, middle, high), self.root(low, middle)),
+        };
+        path.push(other);
+        path
+    }
+
+    /// The root of `[low, high)`, which starts with a piece.
+    fn root(&self, low: u64, high: u64) -> Hash {
+        let piece = low / PIECE;
+        if high - low > PIECE {
+            let middle = low + split(high - low);
+            return node_hash(&self.root(low, middle), &self.root(middle, high));
+        }
+        let near = piece == self.near;
+        match self.index.pieces.get(number(piece)) {
+            Some(whole) if high - low == PIECE && !near => *whole,
+            _ if near => root(self.leaves.get(..number(high - low)).unwrap_or_default()),
+            _ => root(self.index.rest.get(..number(high - low)).unwrap_or_default()),
+        }
+    }
+}
+
+/// The largest power of two below a size.
+fn split(size: u64) -> u64 {
+    size.next_power_of_two() / 2
+}
+
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The index of so many lines, none of which is on a disk.
+    fn index(lines: u64) -> (Index, Vec<Hash>) {
+        let mut index = Index::default();
+        let mut leaves = Vec::new();
+        let mut at = Position::default();
+        for line in 0..lines {
+            let bytes = line.to_string().into_bytes();
+            leaves.push(leaf_hash(&bytes));
+            index.push(at, &bytes);
+            at = at.past(bytes.len());
+        }
+        (index, leaves)
+    }
+
+    #[test]
+    fn finds_the_ways_that_the_whole_tree_gives() {
+        let (index, leaves) = index(1500);
+        for size in [1, 2, 255, 256, 257, 511, 512, 513, 1024, 1499, 1500] {
+            for at in [0, 1, 200, 255, 256, 300, 511, 512, 1023, 1024, 1498, 1499] {
+                if at >= size {
+                    continue;
+                }
+                // A piece that lies behind `size` is only known whole: proofs of older heads are of its last entry.
+                if size != 1500 && at / PIECE != (size - 1) / PIECE && !size.is_multiple_of(PIECE) {
+                    continue;
+                }
+                let near = at / PIECE;
+                let end = number(((near + 1) * PIECE).min(size));
+                let own = &leaves[number(near * PIECE)..end];
+                let tree = Pieces { index: &index, near, leaves: own };
+                let expected = inclusion_proof(&leaves[..number(size)], number(at)).unwrap();
+                assert_eq!(tree.path(at, 0, size), expected, "{at} of {size}");
+            }
+        }
+        assert_eq!(index.head().root, root(&leaves));
+    }
+}

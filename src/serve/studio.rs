@@ -1,0 +1,365 @@
+//! `laforge studio`: the log and the rollouts for people, in a browser.
+//!
+//! In: a listener, and [`Setup`]: the log's folder, trust, the folder of rollouts. Out: pages, until SIGTERM or
+//! SIGINT. They are made here, from the log as it is read now; nothing comes from elsewhere, nothing is loaded from
+//! elsewhere, and every page works without its script. What is read is never changed: the only thing that the
+//! studio writes is a request to a guard, the same file that `laforge rollout pause` leaves.
+//! Who asks is proved by the service's login, or by the one link of one's own desk ([`door`]).
+
+mod approvals;
+mod assets;
+mod catalog;
+mod charts;
+mod decision;
+mod decisions;
+mod door;
+mod files;
+mod health;
+mod overview;
+mod page;
+mod parts;
+mod policies;
+mod query;
+mod response;
+mod rollout;
+mod rollouts;
+mod shelf;
+mod told;
+mod verification;
+
+use std::cell::Cell;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use axum::routing::any;
+use maud::html;
+
+use super::caller::{Caller, Right};
+use super::server::{self, ServeError};
+use crate::audit::Expectations;
+use crate::time::Timestamp;
+use crate::trust::TrustRoot;
+use door::{Door, Opened, Theme};
+use page::{Section, document};
+use query::Pairs;
+use response::Answer;
+use shelf::Shelf;
+use verification::Verification;
+
+pub use door::Control;
+
+/// The most bytes of a form.
+const MOST_FORM: usize = 32 * 1024;
+
+/// What the studio shows.
+pub struct Setup {
+    /// The log's folder, if one is configured.
+    pub log: Option<PathBuf>,
+    /// What the log is held to.
+    pub expected: Expectations,
+    /// Whose word counts, if that is in reach.
+    pub trust: Option<TrustRoot>,
+    /// Where rollouts are, if this machine runs any.
+    pub rollouts: Option<Rollouts>,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
+}
+
+/// Where rollouts are.
+#[derive(Debug, Clone)]
+pub struct Rollouts {
+    /// The executor's state folder.
+    pub state: PathBuf,
+    /// Its target.
+    pub target: String,
+}
+
+/// The studio.
+pub struct Studio {
+    setup: Setup,
+    shelf: Arc<Shelf>,
+    door: Door,
+    verification: Arc<Verification>,
+}
+
+/// Something that the studio needs of the system, and does not get.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StudioError {
+    /// No randomness for sessions.
+    #[error("the system gives no random bytes")]
+    Random,
+    /// No thread for the log.
+    #[error("the system gives no thread")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A request, as pages see it.
+struct Asked<'a> {
+    caller: &'a Caller,
+    pairs: Pairs,
+    theme: Theme,
+    now: Timestamp,
+    token: String,
+    path: &'a str,
+    query: &'a str,
+    /// After how many seconds a page asks for itself again.
+    live: Cell<Option<u64>>,
+}
+
+impl Asked<'_> {
+    /// The path and query that were asked for.
+    fn here(&self) -> String {
+        if self.query.is_empty() { self.path.to_owned() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    fn refresh_seconds(&self) -> Option<u64> {
+        self.live.get()
+    }
+
+    fn refresh(&self, seconds: u64) {
+        self.live.set(Some(seconds));
+    }
+}
+
+impl Studio {
+    /// A studio for one's own desk, and the token of the link that opens it once.
+    ///
+    /// # Errors
+    /// [`StudioError`].
+    pub fn at_a_desk(
+        setup: Setup,
+        actor: &str,
+        control: Control,
+    ) -> Result<(Arc<Self>, String), StudioError> {
+        let caller = door::desk_caller(actor, control);
+        let (door, token) = Door::of_a_desk(caller).ok_or(StudioError::Random)?;
+        Ok((Self::behind(setup, door)?, token))
+    }
+
+    /// A studio behind a login that says who asks, as an extension of each request.
+    ///
+    /// # Errors
+    /// [`StudioError`].
+    pub fn of_a_service(setup: Setup) -> Result<Arc<Self>, StudioError> {
+        Self::behind(setup, Door::of_a_service().ok_or(StudioError::Random)?)
+    }
+
+    fn behind(setup: Setup, door: Door) -> Result<Arc<Self>, StudioError> {
+        let shelf = Shelf::of(setup.log.clone(), setup.clock);
+        shelf.follow()?;
+        let verification = Arc::new(Verification::default());
+        Ok(Arc::new(Self { setup, shelf, door, verification }))
+    }
+
+    fn answer(self: &Arc<Self>, head: &Parts, body: &[u8]) -> Answer {
+        let now = (self.setup.clock)();
+        let (headers, theme) = (&head.headers, Theme::of(&head.headers));
+        let segments: Vec<String> = head.uri.path().split('/').skip(1).map(query::decoded).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+        if !self.door.is_own_host(headers) {
+            return Answer::refused(
+                theme,
+                421,
+                "Not this host",
+                "The studio is asked for by the name of this machine's loopback.",
+            );
+        }
+        if let Some(answer) = self.in_the_open(head, &segments, theme, now) {
+            return answer;
+        }
+        let caller = head.extensions.get::<Caller>().cloned();
+        let Some(caller) = caller.or_else(|| self.door.local_caller(headers, now)) else {
+            return Answer::locked(theme);
+        };
+        if !caller.may(Right::Read) {
+            return Answer::refused(
+                theme,
+                403,
+                "Not for you",
+                "You are known here, and reading is not among your rights.",
+            );
+        }
+        let query = head.uri.query().unwrap_or_default();
+        let asked = Asked {
+            caller: &caller,
+            pairs: Pairs::read(query),
+            theme,
+            now,
+            token: self.door.form_token(&caller),
+            path: head.uri.path(),
+            query,
+            live: Cell::new(None),
+        };
+        match head.method {
+            Method::GET | Method::HEAD => self.page(&asked, &segments),
+            Method::POST => self.change(&asked, headers, &segments, body),
+            _ => Answer::refused(theme, 405, "Not asked that way", "The studio is asked with GET and POST."),
+        }
+    }
+
+    /// What needs no login: probes, the sheet and the script, the link.
+    fn in_the_open(&self, head: &Parts, segments: &[&str], theme: Theme, now: Timestamp) -> Option<Answer> {
+        match segments {
+            ["livez" | "readyz"] => Some(Answer::Text("ok\n")),
+            ["static", "studio.css"] => Some(Answer::Kept("text/css; charset=utf-8", assets::STYLE)),
+            ["static", "studio.js"] => Some(Answer::Kept("text/javascript; charset=utf-8", assets::SCRIPT)),
+            ["static", "icon.svg"] => Some(Answer::Kept("image/svg+xml", assets::SIGN)),
+            ["login"] => {
+                let pairs = Pairs::read(head.uri.query().unwrap_or_default());
+                Some(match self.door.open(pairs.get("token").unwrap_or_default(), now) {
+                    Opened::Session(cookie) => Answer::welcome(theme, cookie),
+                    Opened::Used if self.door.local_caller(&head.headers, now).is_some() => {
+                        Answer::Redirect("/".to_owned())
+                    }
+                    Opened::Used => Answer::refused(
+                        theme,
+                        403,
+                        "This link was used",
+                        "It opens one session, once. Go on in the browser that used it, or start `laforge studio` again.",
+                    ),
+                    Opened::Unknown => Answer::locked(theme),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn page(self: &Arc<Self>, asked: &Asked<'_>, segments: &[&str]) -> Answer {
+        if matches!(self.shelf.held().state, shelf::State::Reading { .. } | shelf::State::Unread) {
+            asked.refresh(1);
+        }
+        match segments {
+            [] => overview::page(self, asked),
+            ["decisions"] => decisions::page(self, asked),
+            ["decisions", index] => decision::page(self, asked, index),
+            ["decisions", index, file] => files::of_entry(self, asked, index, file),
+            ["evidence", digest] => files::blob(self, asked, digest),
+            ["approvals"] => approvals::page(self, asked),
+            ["rollouts"] => rollouts::page(self, asked),
+            ["rollouts", plan] => rollout::page(self, asked, plan),
+            ["rollouts", plan, verb] => rollout::ask::form(self, asked, plan, verb, None),
+            ["policies"] => policies::page(self, asked),
+            ["policies", digest] => policies::set(self, asked, digest),
+            ["log"] => health::page(self, asked),
+            _ => self.nowhere(asked),
+        }
+    }
+
+    fn change(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        headers: &HeaderMap,
+        segments: &[&str],
+        body: &[u8],
+    ) -> Answer {
+        let form = Pairs::read(&String::from_utf8_lossy(body));
+        if !self.door.is_ours(headers, asked.caller, form.get("token")) {
+            return Answer::refused(
+                asked.theme,
+                403,
+                "Not from this page",
+                "The request does not come from a page of this studio, or the studio was started anew since. Open the page again.",
+            );
+        }
+        match segments {
+            ["theme"] => {
+                let theme = Theme::read(form.get("theme").unwrap_or_default());
+                Answer::Coloured(back(form.get("back").unwrap_or_default()), theme.cookie())
+            }
+            ["log", "verify"] => health::verify(self, form.get("how").unwrap_or_default()),
+            ["rollouts", plan, verb] => rollout::ask::take(self, asked, plan, verb, &form),
+            _ => self.nowhere(asked),
+        }
+    }
+
+    fn nowhere(&self, asked: &Asked<'_>) -> Answer {
+        self.missing(
+            asked,
+            "Nothing here",
+            &format!("There is nothing at `{}`.", server::excerpt(asked.path)),
+        )
+    }
+
+    /// A page that says that something is not there.
+    fn missing(&self, asked: &Asked<'_>, title: &str, text: &str) -> Answer {
+        let body = page::empty(
+            "question",
+            title,
+            &html! {
+                p { (page::shown(text)) }
+                p { a.button href="/" { "To the overview" } }
+            },
+        );
+        let body = html! { h1.hidden { (title) } (body) };
+        Answer::Page(404, document(self, asked, Section::None, title, &body))
+    }
+
+    fn ok(&self, asked: &Asked<'_>, section: Section, title: &str, body: &maud::Markup) -> Answer {
+        Answer::Page(200, document(self, asked, section, title, body))
+    }
+}
+
+/// Where to go back to: a path of ours, and nothing else.
+fn back(path: &str) -> String {
+    let own = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    let plain = path.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+    if own && plain { path.to_owned() } else { "/".to_owned() }
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServeError`]: it could not begin.
+pub fn serve(listener: TcpListener, studio: &Arc<Studio>) -> Result<(), ServeError> {
+    server::serve(listener, routes(studio), || {})
+}
+
+/// The whole of what can be asked.
+pub(super) fn routes(studio: &Arc<Studio>) -> Router {
+    Router::new().route("/", any(take)).route("/{*path}", any(take)).with_state(Arc::clone(studio))
+}
+
+async fn take(State(studio): State<Arc<Studio>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let theme = Theme::of(&head.headers);
+    let Ok(body) = axum::body::to_bytes(body, MOST_FORM).await else {
+        return Answer::refused(theme, 413, "Too much", "No form of the studio is that large.").response();
+    };
+    // Pages read the disk: they are made where waiting is allowed.
+    let made = tokio::task::spawn_blocking(move || studio.answer(&head, &body)).await;
+    let failed = |_| {
+        Answer::refused(
+            theme,
+            500,
+            "Not made",
+            "This page could not be made. The log is untouched; others are served.",
+        )
+    };
+    made.unwrap_or_else(failed).response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::back;
+
+    #[test]
+    fn goes_back_to_paths_of_its_own_alone() {
+        for (path, to) in [
+            ("/decisions?release=a%20b", "/decisions?release=a%20b"),
+            ("//evil.example", "/"),
+            ("https://evil.example", "/"),
+            ("/\\evil.example", "/"),
+            ("/a\r\nSet-Cookie: x", "/"),
+            ("", "/"),
+        ] {
+            assert_eq!(back(path), to, "{path}");
+        }
+    }
+}

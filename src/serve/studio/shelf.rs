@@ -1,0 +1,180 @@
+//! The log as it is now: followed in the background, never read whole for a page.
+//!
+//! In: the log's folder. Out: [`Held`], behind a lock that is only ever taken for a moment; what is wrong with the
+//! log is a state of it, shown on every page, and ends nothing. Each time that the log has grown, its new lines
+//! are hashed on and the tree is held against the signed head (`audit-log.md` 1.6: readers need no lock).
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::thread;
+use std::time::Duration;
+
+use crate::audit::reader::Line;
+use crate::audit::{AuditError, Damage, ExitClass, Index, Problem, Reader};
+use crate::time::Timestamp;
+
+use super::catalog::Catalog;
+
+/// How often the log is looked at.
+const EVERY: Duration = Duration::from_millis(700);
+/// Lines that are taken between two looks of others.
+const BATCH: usize = 512;
+
+/// A log and what is known of it.
+pub(super) struct Shelf {
+    folder: Option<PathBuf>,
+    clock: fn() -> Timestamp,
+    held: RwLock<Held>,
+}
+
+/// What is known of the log.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) state: State,
+    pub(super) catalog: Catalog,
+    pub(super) index: Index,
+    pub(super) reader: Option<Arc<Reader>>,
+    /// When it was last held against its signed head.
+    pub(super) looked: Option<Timestamp>,
+    /// Whether a write failed and writers wait for repair.
+    pub(super) needs_repair: bool,
+}
+
+/// How the log is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nobody has looked yet.
+    #[default]
+    Unread,
+    /// None is configured.
+    Unconfigured,
+    /// There is none.
+    Absent { why: String },
+    /// It is being read for the first time, or a lot was added.
+    Reading { done: u64, total: u64 },
+    /// What is shown is what is signed.
+    Current,
+    /// It can't be read now.
+    Unreadable { why: Vec<String>, since: Timestamp },
+    /// It does not check out.
+    Damaged { why: Vec<String>, since: Timestamp },
+}
+
+impl Shelf {
+    /// Of a folder, which may not be there yet.
+    pub(super) fn of(folder: Option<PathBuf>, clock: fn() -> Timestamp) -> Arc<Self> {
+        let state = if folder.is_some() { State::Unread } else { State::Unconfigured };
+        let held = RwLock::new(Held { state, ..Held::default() });
+        Arc::new(Self { folder, clock, held })
+    }
+
+    /// Looks after the log for as long as somebody holds the shelf.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn follow(self: &Arc<Self>) -> std::io::Result<()> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let shelf = Arc::downgrade(self);
+        let follow = move || {
+            while let Some(shelf) = shelf.upgrade() {
+                shelf.look(&folder);
+                drop(shelf);
+                thread::sleep(EVERY);
+            }
+        };
+        thread::Builder::new().name("log".to_owned()).spawn(follow).map(|_| ())
+    }
+
+    /// What is known now. Nobody asks twice at a time: between the two somebody may wait to write, and then both do.
+    pub(super) fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Held)) {
+        change(&mut self.held.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// One look: what was added, or what is wrong.
+    fn look(&self, folder: &Path) {
+        if let Err(error) = Reader::open(folder).and_then(|reader| self.read_on(Arc::new(reader))) {
+            let state = self.trouble(&error);
+            self.change(|held| held.state = state);
+        }
+    }
+
+    fn trouble(&self, error: &AuditError) -> State {
+        let why = chain(error);
+        let since = match &self.held().state {
+            State::Unreadable { since, .. } | State::Damaged { since, .. } => *since,
+            _ => (self.clock)(),
+        };
+        match error {
+            AuditError::Missing(_) if self.held().reader.is_none() => {
+                State::Absent { why: error.to_string() }
+            }
+            error if error.exit_class() == ExitClass::Integrity => State::Damaged { why, since },
+            // A log that was there and is gone is no log that was never there.
+            AuditError::Missing(_) => State::Damaged { why, since },
+            _ => State::Unreadable { why, since },
+        }
+    }
+
+    fn read_on(&self, reader: Arc<Reader>) -> Result<(), AuditError> {
+        if self.held().reader.as_ref().is_some_and(|known| known.log_id() != reader.log_id()) {
+            return Err(damage("log.json", Problem::Replaced));
+        }
+        let total = reader.size();
+        loop {
+            // The disk is read beside others who read: nobody waits for it.
+            let lines = self.held().index.ahead(&reader, BATCH)?;
+            let mut taken = Ok(());
+            self.change(|held| taken = held.take(&reader, &lines, total));
+            taken?;
+            if lines.len() < BATCH {
+                break;
+            }
+        }
+        self.held().index.check(&reader)?;
+        let needs_repair = reader.needs_repair()?;
+        let now = (self.clock)();
+        self.change(|held| {
+            held.reader = Some(reader);
+            held.looked = Some(now);
+            held.needs_repair = needs_repair;
+            held.state = State::Current;
+        });
+        Ok(())
+    }
+}
+
+impl Held {
+    fn take(&mut self, reader: &Reader, lines: &[Line], total: u64) -> Result<(), AuditError> {
+        for line in lines {
+            let taken = self.catalog.take(line.index, &line.bytes);
+            taken.map_err(|error| damage(&format!("entry {}", line.index), Problem::Json(error.into())))?;
+            self.index.take(reader, line);
+        }
+        let done = self.catalog.len();
+        if total.saturating_sub(done) > BATCH as u64 {
+            self.state = State::Reading { done, total };
+        }
+        Ok(())
+    }
+}
+
+fn damage(file: &str, problem: Problem) -> AuditError {
+    Box::new(Damage { file: file.to_owned(), line: None, problem }).into()
+}
+
+/// An error and what is behind it, in words.
+pub(super) fn chain(error: &dyn Error) -> Vec<String> {
+    let mut words = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        words.push(error.to_string());
+        source = error.source();
+    }
+    words.dedup();
+    words
+}
