@@ -100,8 +100,9 @@ fn in_totos_own_types_read_in_a_summary_what_the_gate_decided() {
     let Some(mut vsa) = read_by_in_toto(folder.path(), "vsa") else { return };
     let core = &plan["plan"];
     let verifier = format!("https://{}", plan["auditEntry"]["origin"].as_str().unwrap());
-    let subjects: Vec<Value> =
-        core["subject"].as_array().unwrap().iter().map(|it| bare(&it["digest"])).collect();
+    let subjects = core["subject"].as_array().unwrap().iter();
+    let subjects: Vec<&Value> =
+        subjects.filter(|it| it["role"] == "candidate").map(|it| &it["digest"]).collect();
     let predicate = vsa["predicate"].as_object_mut().unwrap();
     let time = predicate.remove("timeVerified").unwrap();
     // Three signatures, three provenances, two approvals.
