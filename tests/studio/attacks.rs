@@ -137,6 +137,13 @@ fn no_path_leads_out_of_the_log() {
 /// What would run, break out of an attribute, or turn the reading order.
 const MARKUP: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
 
+/// A field gives back what was typed into it, to the letter: what it holds runs nothing, and reorders itself alone.
+fn without_values(page: &str) -> String {
+    let mut parts = page.split("value=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| out + part.split_once('"').map_or("", |(_, behind)| behind))
+}
+
 fn is_quiet(page: &str, path: &str) {
     for sign in ["<script>alert", "<img", "\u{202e}"] {
         assert!(!page.contains(sign), "{path} lets `{sign}` through");
@@ -199,7 +206,7 @@ fn what_a_reader_types_is_text() {
     );
     paths.push(format!("/decisions?release=%E2%80%AE{typed}"));
     for path in &paths {
-        is_quiet(&studio.get(path).text(), path);
+        is_quiet(&without_values(&studio.get(path).text()), path);
     }
     let path = format!("/rollouts/{}/pause", rollout.hex());
     let answer = studio.post(&path, &[("reason", MARKUP), ("sure", "yes")]);
