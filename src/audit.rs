@@ -15,6 +15,7 @@ mod crash;
 pub mod entry;
 pub mod error;
 pub mod filter;
+pub mod follow;
 mod history;
 pub mod identity;
 pub mod inception;

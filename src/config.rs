@@ -5,6 +5,7 @@
 //! nothing is parsed and ignored. Not checked here: whether the paths exist.
 
 mod key_source;
+pub mod service;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::rollout::render::RenderSection;
 use crate::yaml::{DocumentError, Place, Source, Spanned};
 
 pub use key_source::{KeySource, KeySourceError};
+use service::{Service, ServiceSection};
 
 /// The file that is looked for in the folder where the program runs.
 pub const FILE: &str = "laforge.yaml";
@@ -53,6 +55,8 @@ pub struct Config {
     pub render: Option<RenderSection>,
     /// What the service needs that engines ask.
     pub runtime: Option<RuntimeSection>,
+    /// Who may ask the services for what.
+    pub service: Option<Service>,
     rollout: Option<RolloutSection>,
     source: Source,
 }
@@ -135,6 +139,8 @@ struct Document {
     render: Option<RenderSection>,
     /// What the service needs that engines ask for verdicts.
     runtime: Option<RuntimeSection>,
+    /// Who may ask the services for what, and over which connection.
+    service: Option<ServiceSection>,
 }
 
 /// A path, or the release itself.
@@ -276,6 +282,7 @@ impl Config {
             executor,
             render: document.render,
             runtime,
+            service: document.service.map(|section| section.read(source, folder)).transpose()?,
             rollout: document.rollout,
             source: source.clone(),
         })

@@ -2,17 +2,20 @@
 //!
 //! In: a release, what is asked, the world to read it from, the standard to hold it to, the log.
 //! Out: a plan, a refusal or a rehearsal, each of them recorded; or [`GateError`]: no decision.
-//! [`judge`] is its first half, up to the decision: all that `laforge verify` does.
+//! [`judge`] is its first part, up to the decision: all that `laforge verify` does. [`examine`] and [`conclude`] are
+//! that part's halves, for whoever measures them.
 
 use crate::audit::{AppendError, AuditLog, Recorded, Refused, Rehearsed};
 use crate::evidence::EvidenceSource;
 use crate::plan::PlanDraft;
-use crate::policy::{Decision, Request, Standard, decide};
+use crate::policy::{Caller, Decision, Request, Standard, decide};
 use crate::release::Release;
-use crate::release::resolved::{ArtifactFiles, ImageManifests, Resolution, ResolveError};
+use crate::release::resolved::{
+    ArtifactFiles, ImageManifests, Mismatch, Resolution, ResolveError, ResolvedRelease,
+};
 use crate::rollout::Plan;
 use crate::time::Timestamp;
-use crate::verify::verify;
+use crate::verify::{Verified, verify};
 
 /// Where bytes come from: artifacts, images and evidence.
 #[derive(Clone, Copy)]
@@ -71,12 +74,7 @@ pub fn preflight(
     times: Times,
 ) -> Result<Outcome, GateError> {
     let decision = judge(release, &request, world, standard, times.judged)?; // always a verdict, with its reasons
-    let recorded = log.append(decision, &request.caller, times.clock)?; // durable before it returns
-    Ok(match recorded {
-        Recorded::Approved(approved) => Outcome::Approved(Plan::promote(approved)),
-        Recorded::Refused(refused) => Outcome::Refused(refused),
-        Recorded::Rehearsed(rehearsed) => Outcome::Rehearsed(rehearsed), // action none, never a plan
-    })
+    Ok(record(decision, &request.caller, log, times.clock)?) // durable before it returns
 }
 
 /// The pre-flight up to its decision: what `laforge verify` reports, and what `preflight` records.
@@ -90,14 +88,66 @@ pub fn judge(
     standard: &Standard,
     now: Timestamp,
 ) -> Result<Decision, ResolveError> {
+    let examined = examine(release, request, world, standard, now)?; // every byte hashed, every signature checked
+    Ok(conclude(examined, request, standard, now)) // every rule; any deny wins
+}
+
+/// A release as it was found: its bytes, and what was proved of them.
+#[must_use = "nothing is decided yet"]
+pub struct Examined(Examination);
+
+enum Examination {
+    Differs(Mismatch),
+    Matches(Box<(ResolvedRelease, Verified, PlanDraft)>),
+}
+
+/// The first half of a judgement: all that is read and verified, before any rule is asked.
+///
+/// # Errors
+/// [`ResolveError`] when the release's bytes could not be read.
+pub fn examine(
+    release: Release,
+    request: &Request,
+    world: World<'_>,
+    standard: &Standard,
+    now: Timestamp,
+) -> Result<Examined, ResolveError> {
     let resolution = release.resolve(world.artifacts, world.images)?; // every byte hashed, every claim compared
-    Ok(match resolution {
-        Resolution::Differs(mismatch) => Decision::refuse(mismatch, standard, request, now), // recorded like any deny
+    Ok(Examined(match resolution {
+        Resolution::Differs(mismatch) => Examination::Differs(mismatch),
         Resolution::Matches(release) => {
             let gathered = world.evidence.gather(&release); // found, and what could not be reached
             let verified = verify(&release, gathered, &standard.trust, now); // true or absent; never an opinion
             let draft = PlanDraft::of(&release, &request.rollout); // what would be rolled out
-            decide(&release, verified, draft, standard, request, now) // every rule; any deny wins
+            Examination::Matches(Box::new((release, verified, draft)))
         }
+    }))
+}
+
+/// The other half: every rule is asked.
+pub fn conclude(examined: Examined, request: &Request, standard: &Standard, now: Timestamp) -> Decision {
+    match examined.0 {
+        Examination::Differs(mismatch) => Decision::refuse(mismatch, standard, request, now), // recorded like any deny
+        Examination::Matches(matches) => {
+            let (release, verified, draft) = *matches;
+            decide(&release, verified, draft, standard, request, now)
+        }
+    }
+}
+
+/// Records a decision, and only then lets a plan out.
+///
+/// # Errors
+/// [`AppendError`]: none is on record, and there is no plan.
+pub fn record(
+    decision: Decision,
+    caller: &Caller,
+    log: &mut AuditLog,
+    clock: Timestamp,
+) -> Result<Outcome, AppendError> {
+    Ok(match log.append(decision, caller, clock)? {
+        Recorded::Approved(approved) => Outcome::Approved(Plan::promote(approved)),
+        Recorded::Refused(refused) => Outcome::Refused(refused),
+        Recorded::Rehearsed(rehearsed) => Outcome::Rehearsed(rehearsed), // action none, never a plan
     })
 }

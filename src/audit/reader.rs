@@ -18,6 +18,7 @@ use super::journal::{self, Tail};
 use super::lines::{Lines, Position, segment_name};
 use super::log::{Files, NEEDS_REPAIR};
 use super::note::VerifierKey;
+use super::proof::TlogProof;
 use super::recorded::LogReference;
 use super::tree::{Frontier, Hash, Head, leaf_hash};
 
@@ -39,6 +40,17 @@ pub struct RolloutRecord {
     pub milestone: Milestone,
     /// What it says.
     pub members: Rollout,
+}
+
+/// A decision's entry with all that its own commit gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Where it stands.
+    pub reference: LogReference,
+    /// Its exact bytes, without the line feed.
+    pub line: Vec<u8>,
+    /// The `c2sp.org/tlog-proof@v1` text.
+    pub proof: String,
 }
 
 /// One line of the log.
@@ -158,6 +170,66 @@ impl Reader {
             }
         }
         Err(Damage::file(format!("entries/{}", segment_name(segment)), Problem::Short))
+    }
+
+    /// The last lines before this index, the newest first, at most so many of them. Reads whole segments.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage on the way.
+    pub fn before(&self, index: u64, most: usize) -> Result<Vec<Line>, AuditError> {
+        let mut found = Vec::new();
+        let mut end = index.min(self.size());
+        while end > 0 && found.len() < most {
+            let segment = (end - 1) - (end - 1) % self.identity.segment();
+            let mut lines = std::collections::VecDeque::new();
+            for line in self.raw(Position { segment, offset: 0, index: segment }) {
+                let line = line?;
+                if line.at.index >= end {
+                    break;
+                }
+                if lines.len() + found.len() == most {
+                    lines.pop_front();
+                }
+                lines.push_back(Line { index: line.at.index, bytes: line.bytes });
+            }
+            found.extend(lines.into_iter().rev());
+            end = segment;
+        }
+        Ok(found)
+    }
+
+    /// A decision's entry as its append gave it, with the proof in the tree that its own commit signed; none for an
+    /// index without an entry, and for one whose commit had more after it. Reads all lines up to it.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage on the way.
+    pub fn held(&self, index: u64) -> Result<Option<Held>, AuditError> {
+        let mut before = Frontier::default();
+        for line in self.raw(Position::default()) {
+            let line = line?;
+            let leaf = leaf_hash(&line.bytes);
+            if line.at.index < index {
+                before.push(leaf);
+                continue;
+            }
+            let found = journal::find(&self.files.journal, &self.identity, line.at.segment, index + 1);
+            let Ok(record) = found else { return Ok(None) };
+            let proof = TlogProof {
+                index,
+                extra: None,
+                hashes: before.proof_of_next(),
+                checkpoint: record.note().to_owned(),
+            };
+            before.push(leaf);
+            let Head { size, root } = record.head();
+            if before.root() != root {
+                return Err(line.damaged(Problem::Root));
+            }
+            let (origin, log_id) = (self.origin().to_owned(), self.log_id());
+            let reference = LogReference { origin, log_id, index, size, root: root.claim() };
+            return Ok(Some(Held { reference, line: line.bytes, proof: proof.to_string() }));
+        }
+        Ok(None)
     }
 
     /// That the committed lines give the signed root: what is read after it is what was recorded.

@@ -62,7 +62,7 @@ pub(super) struct EvidenceFlags {
     pub(super) offline: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Policy")]
 pub(super) struct PolicyFlags {
     /// A policy set, optionally pinned (repeatable; adds to the configured ones)

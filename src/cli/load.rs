@@ -35,7 +35,7 @@ use super::session::Session;
 
 pub(super) use deployed::{check_rollout, release_in_reach};
 pub(super) use executor::{AnchorFlags, Whereabouts, accept, accept_for, executor, executor_trust};
-pub(super) use log::{LogPlace, Missing, audit_failure, refuse_other_log, seen_folder};
+pub(super) use log::{LogPlace, Missing, audit_failure, refuse_other_gates, refuse_other_log, seen_folder};
 pub(super) use world::Sources;
 
 /// What an absent `laforge.yaml` stands for: nothing configured.

@@ -1,44 +1,74 @@
-//! `laforge runtime`: the service that answers engines which shift traffic themselves.
+//! `laforge runtime`: the gate, its log and its rollouts as a service.
 //!
-//! In: a plan, taken in by steps 0 to 8 of `Envelope::accept` (`formats.md` section 8); `runtime:` or
-//! `executor:` of laforge.yaml. Out: an HTTP service until SIGTERM; it starts nothing. Or, with `--roll-back`,
-//! a request that the service finds.
+//! In: `service:`, `audit:`, `trust:` and `executor:` of laforge.yaml; perhaps a plan for engines, taken in by steps 0
+//! to 8 of `Envelope::accept` (`formats.md` section 8), and `runtime:`. Out: an HTTP service until SIGTERM; it starts
+//! nothing. Or, with `--roll-back`, a request that the service finds.
+
+mod evaluate;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
 use crate::config::Config;
+use crate::config::service::{Callers, Service, Tls};
 use crate::release::digest::Digest;
 use crate::rollout::acceptance::JournalState;
 use crate::rollout::executor::runtime::{Runtime as Configured, RuntimeError};
 use crate::rollout::guard::{Ask, Verb};
 use crate::rollout::machine::Operator;
 use crate::rollout::metrics::prometheus::Prometheus;
-use crate::serve::runtime::{self, Desk, Memory, MemoryError, Source};
+use crate::serve::Certificate;
+use crate::serve::login::Login;
+use crate::serve::runtime::{self, Desk, Listeners, LogAt, Memory, MemoryError, Parts, RolloutsAt, Source};
 use crate::time::{self, Timestamp};
+use crate::trust::TrustRoot;
+use crate::yaml;
 
-use super::load::{self, AnchorFlags, Whereabouts};
+use super::load::{self, AnchorFlags, LogPlace, Whereabouts};
 use super::{Exit, Failure, Session};
 
-/// Serve verdicts to Argo Rollouts and gates to Flagger, of one plan; the engine shifts the traffic.
+/// What stands for trust where none is configured: nobody's word counts.
+const NOBODY: &str = "apiVersion: laforge.dev/v1\nkind: Trust\n";
+
+/// Serve the gate, the log and rollouts; with a plan, verdicts to Argo Rollouts and gates to Flagger, too.
 #[derive(Debug, Args)]
 pub(super) struct Runtime {
-    /// The plan, as `deploy` gave it
+    /// The plan that engines ask about, as `deploy` gave it; without one they are not answered
     #[arg(value_name = "PLAN")]
-    plan: PathBuf,
-    /// Where to listen: an address of this machine's loopback, and a port
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8088")]
-    listen: SocketAddr,
-    /// Listen elsewhere than on loopback, although whoever reaches it may ask and be answered
-    #[arg(long)]
-    insecure_listen: bool,
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    place: PlaceFlags,
     #[command(flatten)]
     anchor: AnchorFlags,
     #[command(flatten)]
     request: RequestFlags,
+}
+
+/// Where it is served, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Service")]
+struct PlaceFlags {
+    /// Where to listen: an address and a port; other than on loopback a certificate is needed
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8088")]
+    listen: SocketAddr,
+    /// Where to answer probes and /metrics besides, over HTTP, to whoever asks
+    #[arg(long, value_name = "ADDRESS")]
+    probes: Option<SocketAddr>,
+    /// The PEM file of the certificate and its chain (default: `service: tls`)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The PEM file of its key
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Speak HTTP elsewhere than on loopback, although whoever is on the way may read and change it
+    #[arg(long)]
+    insecure_listen: bool,
+    /// Let whoever reaches it read decisions, plans and rollouts
+    #[arg(long)]
+    insecure_read: bool,
 }
 
 /// An operator's request to the service that is running.
@@ -59,30 +89,91 @@ struct RequestFlags {
 impl Runtime {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let config = load::config(session)?;
-        let runtime = Configured::of(config.runtime.as_ref(), config.executor.as_ref())
-            .map_err(|error| unconfigured(&error))?;
-        if self.request.roll_back {
-            return self.ask(&runtime, session);
+        let configured = Configured::of(config.runtime.as_ref(), config.executor.as_ref());
+        match &self.plan {
+            Some(plan) if self.request.roll_back => {
+                let runtime = configured.map_err(|error| unconfigured(&error))?;
+                self.ask(plan, &runtime, session)
+            }
+            Some(plan) => {
+                let runtime = configured.map_err(|error| unconfigured(&error))?;
+                self.serve(Some((plan, runtime)), &config, session)
+            }
+            None if self.request.roll_back => {
+                Err(Failure::usage("no plan is named that is to be rolled back")
+                    .hint("name the plan that the service was started with"))
+            }
+            None => self.serve(None, &config, session),
         }
-        self.check_address()?;
-        self.serve(runtime, &config, session)
     }
 
-    fn check_address(&self) -> Result<(), Failure> {
-        if self.listen.ip().is_loopback() || self.insecure_listen {
-            return Ok(());
-        }
-        let message = format!("`{}` can be reached from other machines", self.listen);
-        Err(Failure::usage(message)
-            .because("the service has neither TLS nor tokens yet, and one of its gates runs the migration")
-            .hint("listen on 127.0.0.1, beside the engine or behind a proxy that knows who asks")
-            .hint("--insecure-listen does it all the same, in a network where only the engine can ask"))
+    fn serve(
+        &self,
+        engine: Option<(&PathBuf, Configured)>,
+        config: &Config,
+        session: &Session,
+    ) -> Result<Exit, Failure> {
+        let service = self.service(config)?;
+        self.place.check(&service)?;
+        let trust = trust(config, session)?;
+        let certificate = service.tls.clone().map(Certificate::read).transpose();
+        let certificate = certificate.map_err(|error| {
+            Failure::of(Exit::Usage, &error)
+                .hint("`service: tls` in laforge.yaml, or --tls-certificate and --tls-key")
+        })?;
+        let desk = engine.map(|(plan, runtime)| self.desk(plan, runtime, config, session)).transpose()?;
+        let log = log_at(config, &trust, session);
+        let login = Login::of(service.clone(), Arc::new(trust), clock)
+            .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+        let listeners = Listeners {
+            main: bound(self.place.listen)?,
+            probes: self.place.probes.map(bound).transpose()?,
+            certificate,
+        };
+        self.say(&listeners, &service, session);
+        let parts = Parts {
+            login,
+            service,
+            readers: if self.place.insecure_read { Callers::Anyone } else { Callers::Known },
+            log,
+            decide: evaluate::decide(config, session),
+            desk,
+            rollouts: rollouts_at(config),
+            trust: renewed(session),
+            clock,
+        };
+        runtime::serve(listeners, parts).map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+        Ok(Exit::Holds)
     }
 
-    fn serve(&self, runtime: Configured, config: &Config, session: &Session) -> Result<Exit, Failure> {
+    /// What is configured, under what the command line says. Without a section engines are answered, as they always
+    /// were: on loopback, or where that is asked for.
+    fn service(&self, config: &Config) -> Result<Service, Failure> {
+        let mut service = config.service.clone().unwrap_or_else(|| Service {
+            engines: if self.plan.is_some() { Callers::Anyone } else { Callers::Known },
+            ..Service::default()
+        });
+        if let (Some(certificate), Some(key)) = (&self.place.tls_certificate, &self.place.tls_key) {
+            let clients = service.tls.and_then(|tls| tls.clients);
+            service.tls = Some(Tls { certificate: certificate.clone(), key: key.clone(), clients });
+        }
+        if service.admission.is_some() && config.audit.is_none() {
+            return Err(Failure::usage("`service: admission` admits by a log, and none is configured")
+                .hint("name it with `audit: {log: …}` in laforge.yaml"));
+        }
+        Ok(service)
+    }
+
+    fn desk(
+        &self,
+        plan: &Path,
+        runtime: Configured,
+        config: &Config,
+        session: &Session,
+    ) -> Result<Arc<Desk>, Failure> {
         let trust = load::executor_trust(config, session)?;
         let place = Whereabouts { environment: &runtime.environment, target: &runtime.target };
-        let bytes = session.read_file(&self.plan)?;
+        let bytes = session.read_file(plan)?;
         // Whether a guard of our own ran it is not asked: it is an engine that runs it here.
         let absent = |_: &Digest| JournalState::Absent;
         let now = session.now();
@@ -91,35 +182,37 @@ impl Runtime {
             Prometheus::new(&runtime.prometheus).map_err(|error| Failure::of(Exit::Usage, &error))?;
         let memory = Memory::of(&runtime.state, &runtime.target, &plan.proven().digest());
         memory.make().map_err(|error| unwritable(&error))?;
-        let until = plan.proven().core().validity.not_after;
-        let source = Source { runtime, metrics: Box::new(metrics), clock };
-        let desk = Desk::of(&plan, memory, source).map_err(|error| Failure::of(Exit::Integrity, &error))?;
-        let listener = self.listener()?;
-        let address = listener.local_addr().map_or(self.listen, |address| address);
         session.say(&format!(
-            "laforge runtime: http://{address} answers for plan {}, in force until {}\n",
+            "laforge runtime: engines are answered for plan {}, in force until {}\n",
             plan.proven().digest(),
-            time::to_seconds(until)
+            time::to_seconds(plan.proven().core().validity.not_after)
         ));
-        runtime::serve(listener, &Arc::new(desk)).map_err(|error| Failure::of(Exit::NoDecision, &error))?;
-        Ok(Exit::Holds)
+        let source = Source { runtime, metrics: Box::new(metrics), clock };
+        Desk::of(&plan, memory, source).map(Arc::new).map_err(|error| Failure::of(Exit::Integrity, &error))
     }
 
-    fn listener(&self) -> Result<TcpListener, Failure> {
-        TcpListener::bind(self.listen).map_err(|error| {
-            Failure::new(Exit::NoDecision, format!("cannot listen on `{}`", self.listen))
-                .because(error.to_string())
-                .hint("another program may have the port: name a free one with --listen")
-        })
+    fn say(&self, listeners: &Listeners, service: &Service, session: &Session) {
+        let address = |listener: &TcpListener, given: SocketAddr| listener.local_addr().unwrap_or(given);
+        let scheme = if service.tls.is_some() { "https" } else { "http" };
+        let main = address(&listeners.main, self.place.listen);
+        session.say(&format!("laforge runtime: {scheme}://{main} answers\n"));
+        if let (Some(listener), Some(given)) = (&listeners.probes, self.place.probes) {
+            session.say(&format!("laforge runtime: http://{} answers probes\n", address(listener, given)));
+        }
+        if self.place.insecure_read {
+            session.tell(
+                "warning: whoever reaches it may read decisions, plans and rollouts (--insecure-read)\n",
+            );
+        }
     }
 
     /// Leaves a request beside what the service remembers. The plan needn't be in force any more.
-    fn ask(&self, runtime: &Configured, session: &Session) -> Result<Exit, Failure> {
-        let bytes = session.read_file(&self.plan)?;
+    fn ask(&self, plan: &Path, runtime: &Configured, session: &Session) -> Result<Exit, Failure> {
+        let bytes = session.read_file(plan)?;
         let envelope: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
-        let plan = envelope.as_ref().and_then(|envelope| envelope.get("plan")).map(Digest::of_value);
-        let plan = plan.ok_or_else(|| {
-            Failure::new(Exit::Integrity, format!("`{}` is no plan", self.plan.display()))
+        let digest = envelope.as_ref().and_then(|envelope| envelope.get("plan")).map(Digest::of_value);
+        let digest = digest.ok_or_else(|| {
+            Failure::new(Exit::Integrity, format!("`{}` is no plan", plan.display()))
                 .hint("name the plan that `laforge deploy -o FILE` wrote")
         })?;
         let actor = self.request.actor.clone().or_else(|| session.variable("USER")).unwrap_or_default();
@@ -127,7 +220,7 @@ impl Runtime {
         let operator = Operator::new(&actor, reason).map_err(|error| {
             Failure::of(Exit::Usage, &error).hint("give --reason and --actor; both are told")
         })?;
-        let memory = Memory::of(&runtime.state, &runtime.target, &plan);
+        let memory = Memory::of(&runtime.state, &runtime.target, &digest);
         memory.make().map_err(|error| unwritable(&error))?;
         // One plan is rolled back once: a second request is the same.
         let ask = Ask { verb: Verb::Rollback, operator, epoch: 0, nonce: "rollback".to_owned() };
@@ -139,6 +232,68 @@ impl Runtime {
         session.say("the engine is told to roll back the next time that it asks\n");
         Ok(Exit::Holds)
     }
+}
+
+impl PlaceFlags {
+    fn check(&self, service: &Service) -> Result<(), Failure> {
+        if self.listen.ip().is_loopback() || self.insecure_listen || service.tls.is_some() {
+            return Ok(());
+        }
+        let message =
+            format!("`{}` can be reached from other machines, and there is no certificate", self.listen);
+        Err(Failure::usage(message)
+            .because("whoever is on the way could read tokens, and change answers")
+            .hint(
+                "give a certificate with `service: tls` in laforge.yaml, or --tls-certificate and --tls-key",
+            )
+            .hint("--insecure-listen does it all the same, behind a proxy that speaks TLS"))
+    }
+}
+
+fn bound(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        Failure::new(Exit::NoDecision, format!("cannot listen on `{address}`"))
+            .because(error.to_string())
+            .hint("another program may have the port: name a free one with --listen")
+    })
+}
+
+/// Whose word counts; nobody's where no trust is configured.
+fn trust(config: &Config, session: &Session) -> Result<TrustRoot, Failure> {
+    match config.trust {
+        Some(_) => load::executor_trust(config, session),
+        None => {
+            let source = yaml::Source::new("trust.yaml", NOBODY);
+            let mut none =
+                |_: &Path| -> std::io::Result<Vec<u8>> { Err(std::io::ErrorKind::NotFound.into()) };
+            Ok(TrustRoot::load(&source, &mut none, Path::new(""))?)
+        }
+    }
+}
+
+/// Reads trust again, as it is configured then. What can't be read changes nothing.
+fn renewed(session: &Session) -> Box<dyn Fn() -> Option<TrustRoot> + Send + Sync> {
+    let session = session.clone();
+    Box::new(move || {
+        let config = load::config(&session).ok()?;
+        trust(&config, &session).ok()
+    })
+}
+
+/// The configured log, pinned as trust pins it.
+fn log_at(config: &Config, trust: &TrustRoot, session: &Session) -> Option<LogAt> {
+    let audit = config.audit.as_ref()?;
+    let place = LogPlace::of(None, None, config).ok()?;
+    let expected = place.expectations(Some(trust), session);
+    Some(LogAt { folder: audit.log.path.clone(), origin: expected.origin, pins: expected.pins })
+}
+
+fn rollouts_at(config: &Config) -> Option<RolloutsAt> {
+    if let Some(executor) = &config.executor {
+        return Some(RolloutsAt { state: executor.state.clone(), target: executor.target.clone() });
+    }
+    let runtime = Configured::of(config.runtime.as_ref(), None).ok()?;
+    Some(RolloutsAt { state: runtime.state, target: runtime.target })
 }
 
 /// The clock: the service takes it as an argument.

@@ -3,8 +3,12 @@
 //! A seal: [`Plan`] has no other maker than [`Plan::promote`] and can't be read back in.
 //! Out: the envelope that `deploy` prints and executors take (`formats.md` section 8).
 
+use crate::audit::entry::{Body, Entry};
+use crate::audit::reader::Held;
 use crate::audit::{Approved, LogReference};
 use crate::json;
+use crate::policy::account::Action;
+use crate::release::digest::Digest;
 
 use super::PAYLOAD_TYPE;
 use super::wire::AuditEntry;
@@ -42,6 +46,16 @@ impl Plan {
             approved.proof(),
         )
     }
+}
+
+/// The envelope of an allow that a log holds, as its promotion wrote it; none where the entry is no allow of this
+/// core.
+pub fn again(held: &Held, core: &[u8]) -> Option<Vec<u8>> {
+    let Body::Decision(decision) = Entry::parse(&held.line).ok()?.body else { return None };
+    let plan = decision.plan.as_ref().filter(|_| decision.action == Action::Allow)?;
+    let digest = Digest::of_bytes(core);
+    (digest == plan.digest)
+        .then(|| envelope(core, &digest.to_string(), &held.reference, &held.line, &held.proof))
 }
 
 /// Writes an envelope around the recorded bytes of a core, which are in RFC 8785 form already:

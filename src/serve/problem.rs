@@ -4,6 +4,8 @@
 //! status's own.
 
 use axum::body::Body;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::json;
@@ -26,6 +28,15 @@ impl Problem {
         let body = json!({"title": title, "status": status.as_u16(), "detail": self.detail});
         answer(status, "application/problem+json", body.to_string())
     }
+}
+
+/// What a path names, where that is text.
+pub(super) type Named<T> = Result<Path<T>, PathRejection>;
+
+/// What a path names; what is no text names nothing.
+pub(super) fn named<T>(path: Named<T>) -> Result<T, Problem> {
+    let nothing = |_| Problem::new(404, "there is nothing at a path that is no text");
+    path.map(|Path(named)| named).map_err(nothing)
 }
 
 /// An answer that nobody is to keep.

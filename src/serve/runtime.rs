@@ -1,45 +1,296 @@
-//! `laforge runtime`: answers for engines which shift traffic themselves.
+//! `laforge runtime`: the gate, its log and its rollouts as a service.
 //!
-//! In: a listener, and a [`Desk`] over one accepted plan. Out: answers, until SIGTERM or SIGINT. There is neither
-//! TLS nor a login yet, which is why it listens on loopback. Routes: [`argo`], [`flagger`], [`probes`]. Spec:
-//! `rollout.md` sections 4 and 5 (7).
+//! In: listeners, and [`Parts`]: who may ask, the log, what decides, what is rolled out, and perhaps one accepted
+//! plan for engines which shift traffic themselves. Out: answers, until SIGTERM or SIGINT. Every route but the probes
+//! is behind the [`login`](super::login), and behind one right. Routes: [`openapi`] lists them; [`argo`] and
+//! [`flagger`] are for engines (`rollout.md` sections 4 and 5).
 
+mod admission;
 mod argo;
 mod body;
 mod counting;
+mod decisions;
 mod desk;
+mod evaluate;
 mod flagger;
 mod journal;
+mod ledger;
 mod memory;
 mod migration;
+pub mod openapi;
 mod probes;
 mod query;
+mod rollouts;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
-use super::server::{self, ServeError};
+use super::access::{Access, noted};
+use super::caller::{Right, need};
+use super::login::{Login, protect};
+use super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
+use super::problem::Problem;
+use super::server::{self, Certificate, Front, Leaving, ServeError};
+use crate::config::service::{Callers, Service};
+use crate::time::Timestamp;
+use crate::trust::TrustRoot;
+use admission::Webhook;
+use evaluate::Evaluator;
+use ledger::Ledger;
+use probes::Health;
+use rollouts::Rollouts;
 
 pub use desk::{Desk, Source};
+pub use evaluate::{Decide, Decided, Evaluation, Question, Took, Undecided};
+pub(super) use journal::tell;
+pub use ledger::LogAt;
 pub use memory::{Memory, MemoryError};
+pub use rollouts::RolloutsAt;
+
+/// How often the log is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often certificates are.
+const CERTIFICATES: Duration = Duration::from_secs(1);
+/// How often trust is.
+const TRUST: Duration = Duration::from_secs(10);
+
+/// What the service is made of.
+pub struct Parts {
+    /// Whom to let in.
+    pub login: Login,
+    /// What is configured.
+    pub service: Service,
+    /// Who may read.
+    pub readers: Callers,
+    /// The log.
+    pub log: Option<LogAt>,
+    /// What decides.
+    pub decide: Option<Decide>,
+    /// The plan that engines ask about.
+    pub desk: Option<Arc<Desk>>,
+    /// Rollouts of this machine's guard.
+    pub rollouts: Option<RolloutsAt>,
+    /// Reads trust again; none where that can't be done now.
+    pub trust: Box<dyn Fn() -> Option<TrustRoot> + Send + Sync>,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
+}
+
+/// Where it is served.
+pub struct Listeners {
+    /// Everything.
+    pub main: TcpListener,
+    /// Probes and metrics alone, for whoever reaches it.
+    pub probes: Option<TcpListener>,
+    /// The certificate of the first.
+    pub certificate: Option<Certificate>,
+}
+
+/// What routes share.
+struct Shared {
+    ledger: Option<Arc<Ledger>>,
+    meter: Arc<Meter>,
+    rollouts: Option<Arc<Rollouts>>,
+    health: Arc<Health>,
+    evaluator: Option<Arc<Evaluator>>,
+}
 
 /// Serves until SIGTERM or SIGINT, and then finishes what is under way.
 ///
 /// # Errors
 /// [`ServeError`]: it could not begin.
-pub fn serve(listener: TcpListener, desk: &Arc<Desk>) -> Result<(), ServeError> {
-    server::serve(listener, routes(desk), || desk.end())
+pub fn serve(listeners: Listeners, parts: Parts) -> Result<(), ServeError> {
+    let leaving = Leaving::default();
+    let (limits, desk) = (parts.service.limits, parts.desk.clone());
+    let certificate = listeners.certificate.map(Arc::new);
+    let shared = Shared::of(&parts, &leaving);
+    let mut fronts = Vec::new();
+    if let Some(listener) = listeners.probes {
+        let routes = probes::routes(&shared.health).merge(probes::metrics(&shared.health));
+        fronts.push(Front { listener, routes, certificate: None });
+    }
+    let routes = routes(&parts, &shared);
+    let (login, ledger) = (parts.login, shared.ledger);
+    let (trust, clock, renewed) = (parts.trust, parts.clock, certificate.clone());
+    // It ends with the process.
+    thread::spawn(move || keep(&login, ledger.as_deref(), renewed.as_deref(), &trust, clock));
+    fronts.push(Front { listener: listeners.main, routes, certificate });
+    server::serve_all(fronts, limits, &leaving, || {
+        if let Some(desk) = desk {
+            desk.end();
+        }
+    })
+}
+
+impl Shared {
+    fn of(parts: &Parts, leaving: &Leaving) -> Self {
+        let meter = Arc::new(Meter::default());
+        [VERIFICATION, POLICY, AUDIT_APPEND].into_iter().for_each(|family| meter.begin(family));
+        let valid_for = parts.service.admission.as_ref().and_then(|admission| admission.valid_for);
+        let ledger = parts.log.clone().map(|log| Arc::new(Ledger::new(log, valid_for, parts.clock)));
+        let rollouts = parts.rollouts.clone().map(|at| Arc::new(Rollouts::new(at, parts.clock)));
+        let health = Arc::new(Health {
+            leaving: leaving.clone(),
+            ledger: ledger.clone(),
+            desk: parts.desk.clone(),
+            rollouts: rollouts.clone(),
+            meter: Arc::clone(&meter),
+        });
+        let evaluator = parts.decide.clone().map(|decide| {
+            let limits = parts.service.limits;
+            Arc::new(Evaluator::new(decide, limits, Arc::clone(&meter)))
+        });
+        Self { ledger, meter, rollouts, health, evaluator }
+    }
+}
+
+/// Keeps what is held in memory as it is outside.
+fn keep(
+    login: &Login,
+    ledger: Option<&Ledger>,
+    certificate: Option<&Certificate>,
+    trust: &(dyn Fn() -> Option<TrustRoot> + Send + Sync),
+    clock: fn() -> Timestamp,
+) {
+    let (mut certificates, mut trusted) = (Instant::now(), Instant::now());
+    loop {
+        if let Some(ledger) = ledger {
+            ledger.look();
+        }
+        if let Some(certificate) = certificate.filter(|_| certificates.elapsed() >= CERTIFICATES) {
+            certificates = Instant::now();
+            match certificate.renew() {
+                Ok(false) => {}
+                Ok(true) => tell(clock(), "certificate", serde_json::json!({"renewed": true})),
+                Err(error) => {
+                    let why = ledger::told(&error);
+                    tell(clock(), "certificate", serde_json::json!({"renewed": false, "why": why}));
+                }
+            }
+        }
+        if trusted.elapsed() >= TRUST {
+            trusted = Instant::now();
+            if let Some(trust) = trust() {
+                login.renew(Arc::new(trust));
+            }
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 /// The whole of what can be asked.
-fn routes(desk: &Arc<Desk>) -> Router {
-    Router::new()
-        .route("/livez", get(probes::alive))
-        .route("/readyz", get(probes::ready))
-        .route("/v1/argo/verdict", get(argo::verdict).post(argo::verdict))
-        .route("/v1/flagger/{gate}", post(flagger::gate))
-        .with_state(Arc::clone(desk))
+fn routes(parts: &Parts, shared: &Shared) -> Router {
+    let Parts { login, service, .. } = parts;
+    let readers = match parts.readers {
+        Callers::Anyone => login.open_for([Right::Read]),
+        Callers::Known => login.clone(),
+    };
+    let engines = match service.engines {
+        Callers::Anyone => login.open_for([Right::Engine]),
+        Callers::Known => login.clone(),
+    };
+    let reading = need(reading(shared), Right::Read);
+    let doing = need(control(parts, shared), Right::Control).merge(need(evaluation(shared), Right::Evaluate));
+    let behind = protect(reading, readers)
+        .merge(protect(doing, login.clone()))
+        .merge(protect(need(engine(parts), Right::Engine), engines))
+        .merge(admission(parts, shared));
+    let routes = probes::routes(&shared.health).merge(server::bounded(behind, service.limits.requests));
+    noted(routes, Access { meter: Arc::clone(&shared.meter), clock: parts.clock })
+}
+
+fn reading(shared: &Shared) -> Router {
+    let log = match &shared.ledger {
+        Some(ledger) => Router::new()
+            .route("/v1/decisions", get(decisions::list))
+            .route("/v1/decisions/{index}", get(decisions::entry))
+            .route("/v1/decisions/{index}/proof", get(decisions::proof))
+            .route("/v1/decisions/{index}/plan", get(decisions::plan))
+            .route("/v1/log", get(decisions::log))
+            .with_state(Arc::clone(ledger)),
+        None => closed(
+            &[
+                "/v1/decisions",
+                "/v1/decisions/{index}",
+                "/v1/decisions/{index}/proof",
+                "/v1/decisions/{index}/plan",
+                "/v1/log",
+            ],
+            "no log is configured: `audit: {log: …}` in laforge.yaml",
+        ),
+    };
+    let rollouts = match &shared.rollouts {
+        Some(rollouts) => Router::new()
+            .route("/v1/rollouts", get(rollouts::list))
+            .route("/v1/rollouts/{target}", get(rollouts::one))
+            .with_state(Arc::clone(rollouts)),
+        None => closed(&["/v1/rollouts", "/v1/rollouts/{target}"], NO_ROLLOUTS),
+    };
+    log.merge(rollouts).merge(probes::metrics(&shared.health)).route("/openapi.json", get(openapi::document))
+}
+
+const NO_ROLLOUTS: &str = "nothing is rolled out here: `executor:` or `runtime:` in laforge.yaml";
+
+fn control(parts: &Parts, shared: &Shared) -> Router {
+    match &shared.rollouts {
+        Some(rollouts) => Router::new()
+            .route("/v1/rollouts/{target}/{verb}", post(rollouts::ask))
+            .with_state((Arc::clone(rollouts), parts.desk.clone())),
+        None => closed(&["/v1/rollouts/{target}/{verb}"], NO_ROLLOUTS),
+    }
+}
+
+fn evaluation(shared: &Shared) -> Router {
+    match &shared.evaluator {
+        Some(evaluator) => {
+            Router::new().route("/v1/evaluate", post(evaluate::evaluate)).with_state(Arc::clone(evaluator))
+        }
+        None => {
+            closed(&["/v1/evaluate"], "nothing can be decided here: `trust:` and `audit:` in laforge.yaml")
+        }
+    }
+}
+
+fn engine(parts: &Parts) -> Router {
+    match &parts.desk {
+        Some(desk) => Router::new()
+            .route("/v1/argo/verdict", get(argo::verdict).post(argo::verdict))
+            .route("/v1/flagger/{gate}", post(flagger::gate))
+            .with_state(Arc::clone(desk)),
+        None => closed(
+            &["/v1/argo/verdict", "/v1/flagger/{gate}"],
+            "no engine is answered here: the service was started without a plan (`laforge runtime PLAN`)",
+        ),
+    }
+}
+
+fn admission(parts: &Parts, shared: &Shared) -> Router {
+    let (Some(admission), Some(ledger)) = (&parts.service.admission, &shared.ledger) else {
+        let why =
+            "nothing is admitted here: `service: {admission: {environment: …}}` and `audit:` in laforge.yaml";
+        return protect(need(closed(&["/v1/admission"], why), Right::Admission), parts.login.clone());
+    };
+    let webhook = Webhook {
+        admission: admission.clone(),
+        ledger: Arc::clone(ledger),
+        meter: Arc::clone(&shared.meter),
+        clock: parts.clock,
+    };
+    let routes = Router::new().route("/v1/admission", post(admission::review)).with_state(Arc::new(webhook));
+    let login = match admission.callers {
+        Callers::Anyone => parts.login.open_for([Right::Admission]),
+        Callers::Known => parts.login.clone(),
+    };
+    protect(need(routes, Right::Admission), login)
+}
+
+/// Routes that there would be, were something configured.
+fn closed(paths: &[&str], why: &'static str) -> Router {
+    let answer = move || async move { Problem::new(404, why).response() };
+    paths.iter().fold(Router::new(), |routes, path| routes.route(path, any(answer)))
 }

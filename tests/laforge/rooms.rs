@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("audit", &["json", "time", "key", "release", "plan", "verify", "policy"]),
     ("rollout", &["network", "json", "yaml", "time", "key", "release", "trust", "plan", "policy", "audit"]),
     ("gate", &["time", "release", "evidence", "verify", "plan", "policy", "audit", "rollout"]),
-    ("config", &["yaml", "key", "release", "plan", "rollout::executor", "rollout::render"]),
+    ("config", &["yaml", "time", "key", "release", "plan", "rollout::executor", "rollout::render"]),
     ("source", &["workers", "network", "json", "yaml", "release", "trust", "evidence", "policy::set"]),
     (
         "report",

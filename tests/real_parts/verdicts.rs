@@ -71,7 +71,7 @@ fn send(bytes: &[u8]) -> Answer {
 }
 
 fn get(path: &str) -> Answer {
-    send(format!("GET {path} HTTP/1.1\r\nhost: guard\r\n\r\n").as_bytes())
+    send(format!("GET {path} HTTP/1.1\r\nhost: guard\r\nconnection: close\r\n\r\n").as_bytes())
 }
 
 fn post(path: &str, headers: &str, body: &str) -> Answer {

@@ -86,6 +86,26 @@ fn records_a_decision_with_its_proof_blobs_and_changes() {
 }
 
 #[test]
+fn a_reader_gives_entries_as_their_appends_did() {
+    let (folder, _) = new_log(4);
+    let mut log = open(folder.path(), noon(1)).unwrap();
+    let held = allow(&mut log, "one", noon(1));
+    for n in 0..6 {
+        deny(&mut log, noon(2 + n));
+    }
+    let reader = Reader::open(&folder.path().join("log")).unwrap();
+    let again = reader.held(held.reference.index).unwrap().unwrap();
+    assert_eq!((again.reference, again.line, again.proof), (held.reference, held.line, held.proof));
+    assert_eq!(reader.held(reader.size()).unwrap(), None);
+    let before = |index, most| -> Vec<u64> {
+        reader.before(index, most).unwrap().iter().map(|line| line.index).collect()
+    };
+    let size = reader.size();
+    assert_eq!(before(size + 5, 7), (size - 7..size).rev().collect::<Vec<_>>());
+    assert_eq!((before(5, 100), before(5, 2), before(0, 9)), (vec![4, 3, 2, 1, 0], vec![4, 3], vec![]));
+}
+
+#[test]
 fn gives_the_same_allow_again_byte_for_byte_and_appends_nothing() {
     let (folder, _) = new_log(4);
     let mut log = open(folder.path(), noon(1)).unwrap();

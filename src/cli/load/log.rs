@@ -3,6 +3,7 @@
 //! In: flags, configuration and trust. Out: a log that trust pins, or a failure of 12 or 13.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::audit::{AuditError, AuditLog, ExitClass, Expectations, LogConfig, NewLog, Pin, Unless};
 use crate::config::{Config, KeySource};
@@ -51,6 +52,7 @@ pub(in crate::cli) struct LogPlace {
     origin: Option<String>,
     min_free: Option<u64>,
     filesystems: Vec<String>,
+    patience: Option<Duration>,
 }
 
 impl LogPlace {
@@ -75,7 +77,13 @@ impl LogPlace {
             origin: audit.and_then(|audit| audit.origin.clone()),
             min_free: audit.and_then(|audit| audit.min_free),
             filesystems: audit.map(|audit| audit.filesystems.clone()).unwrap_or_default(),
+            patience: None,
         })
+    }
+
+    /// The same, with another time to wait for another writer.
+    pub(in crate::cli) fn patient_for(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 
     /// The origin that is configured.
@@ -124,6 +132,9 @@ impl LogPlace {
         if let Some(min_free) = self.min_free {
             config.min_free = min_free;
         }
+        if let Some(patience) = self.patience {
+            config.lock_deadline = patience;
+        }
         let log = AuditLog::open(config, now).map_err(|error| failure_in(&self.folder, &error))?;
         refuse_other_gates(&log, trust, environment)?;
         Ok(log)
@@ -138,7 +149,11 @@ impl LogPlace {
 
 /// Where trust pins gates, a decision is recorded by one of them, and by one that may decide for
 /// this environment: no executor would take a plan of another.
-fn refuse_other_gates(log: &AuditLog, trust: &TrustRoot, environment: &str) -> Result<(), Failure> {
+pub(in crate::cli) fn refuse_other_gates(
+    log: &AuditLog,
+    trust: &TrustRoot,
+    environment: &str,
+) -> Result<(), Failure> {
     let is_log = |gate: &&Gate| gate.origin == log.origin() && gate.log_id == log.log_id();
     let may_decide = |gate: &Gate| gate.environments.iter().any(|name| name == environment);
     if trust.gates.is_empty() || trust.gates.iter().filter(is_log).any(may_decide) {

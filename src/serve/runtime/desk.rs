@@ -23,10 +23,10 @@ use crate::rollout::AcceptedPlan;
 use crate::rollout::driver::exec::Commands;
 use crate::rollout::executor::CommandsSection;
 use crate::rollout::executor::runtime::{CanaryName, Runtime};
-use crate::rollout::guard::Assignment;
+use crate::rollout::guard::{Ask, Assignment, Verb};
 use crate::rollout::journal::Slots;
-use crate::rollout::machine::Schedule;
 use crate::rollout::machine::schedule::Rung;
+use crate::rollout::machine::{Operator, Schedule};
 use crate::rollout::metrics::Metrics;
 use crate::rollout::objective::Budget;
 use crate::rollout::verdict::gates::{Answer, Known, Migrated};
@@ -217,6 +217,12 @@ impl Desk {
         let first = self.core.objectives.get(..1).unwrap_or_default();
         let (_, series) = self.counting.series(first, Duration::minutes(1), READY).await;
         series.into_iter().try_for_each(|series| series.map(drop).map_err(|error| error.to_string()))
+    }
+
+    /// Leaves a request to have the engine roll back; one plan is rolled back once.
+    pub(super) fn roll_back(&self, operator: Operator) -> std::io::Result<()> {
+        let ask = Ask { verb: Verb::Rollback, operator, epoch: 0, nonce: "rollback".to_owned() };
+        self.memory.asks().leave(&ask)
     }
 
     /// The service ends.

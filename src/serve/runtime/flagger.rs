@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use super::super::problem::{Problem, answer};
+use super::super::problem::{Named, Problem, answer, named};
 use super::super::server::excerpt;
 use super::body::{Webhook, webhook};
 use super::desk::Desk;
@@ -48,11 +48,11 @@ impl Gate {
     }
 }
 
-pub(super) async fn gate(
-    State(desk): State<Arc<Desk>>,
-    Path(name): Path<String>,
-    request: Request,
-) -> Response {
+pub(super) async fn gate(State(desk): State<Arc<Desk>>, name: Named<String>, request: Request) -> Response {
+    let name = match named(name) {
+        Ok(name) => name,
+        Err(problem) => return problem.response(),
+    };
     let Some(gate) = Gate::named(&name) else {
         return Problem::new(404, format!("there is no gate `{}`", excerpt(&name))).response();
     };

@@ -1,0 +1,266 @@
+//! What `POST /v1/evaluate` asks: the loading of `laforge deploy`, for somebody else.
+//!
+//! In: an evaluation. Out: the decision that is on record. Configuration, trust and policies are read for each one, so
+//! that what was changed behind review counts at once; the log stays open, and reads on. A release that came over the
+//! network names images alone: no file of this machine is read for whoever asks. Evidence that came with it lies in a
+//! folder of its own, which goes with the answer.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "evidence that came with a request lies in a folder of its own"
+)]
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::audit::AuditLog;
+use crate::config::Config;
+use crate::gate::{self, Outcome, World};
+use crate::plan::{self, Mode, RolloutRequest};
+use crate::policy::{Actor, ActorType, Caller, DecisionReport, Request, Standard};
+use crate::release::digest::Digest;
+use crate::release::document::Artifacts;
+use crate::release::{Location, Release};
+use crate::report::json::{self, Timing};
+use crate::report::paint::Paint;
+use crate::serve::runtime::{Decide, Decided, Question, Took, Undecided};
+use crate::trust::TrustRoot;
+use crate::yaml;
+
+use super::super::flags::{EvidenceFlags, PolicyFlags, ReleaseFlags};
+use super::super::load::{self, LogPlace, Missing, Sources};
+use super::super::progress::Progress;
+use super::super::{Exit, Failure, Session};
+
+/// How long one waits for another writer of the log.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What decides, where a log and trust are configured.
+pub(super) fn decide(config: &Config, session: &Session) -> Option<Decide> {
+    if config.audit.is_none() || config.trust.is_none() {
+        return None;
+    }
+    let gatekeeper =
+        Gatekeeper { session: Session { quiet: true, ..session.clone() }, log: Mutex::default() };
+    Some(Arc::new(move |question: Question| gatekeeper.decide(&question)))
+}
+
+/// One log, and whoever decides for it.
+struct Gatekeeper {
+    session: Session,
+    log: Mutex<Option<Open>>,
+}
+
+/// An open log, and the trust that it was opened under.
+struct Open {
+    log: AuditLog,
+    trust: Digest,
+}
+
+/// What one decision is made of.
+struct Case {
+    config: Config,
+    release: Release,
+    rollout: RolloutRequest,
+    trust: TrustRoot,
+}
+
+impl Gatekeeper {
+    fn decide(&self, question: &Question) -> Result<Decided, Undecided> {
+        let began = Instant::now();
+        let case = self.case(question)?;
+        let inline = Inline::of(question, &self.session)?;
+        self.judged(question, case, &inline, began)
+    }
+
+    fn case(&self, question: &Question) -> Result<Case, Undecided> {
+        let config = load::config(&self.session).map_err(impossible)?;
+        let rollout = config.rollout(&plan::RolloutFlags::default());
+        let rollout = rollout.map_err(|error| impossible(error.into()))?;
+        let release = self.release(question, &config).map_err(invalid)?;
+        rollout.check(&release).map_err(|error| invalid(error.into()))?;
+        let trust = load::executor_trust(&config, &self.session).map_err(impossible)?;
+        Ok(Case { config, release, rollout, trust })
+    }
+
+    fn release(&self, question: &Question, config: &Config) -> Result<Release, Failure> {
+        let asked = &question.evaluation;
+        let flags = ReleaseFlags {
+            release: None,
+            manifests: None,
+            image: asked.images.clone(),
+            environment: asked.environment.clone(),
+        };
+        let Some(document) = &asked.release else {
+            let found = load::release_in_reach(&flags, config, &self.session)?;
+            return found.ok_or_else(|| {
+                Failure::usage("there is no release: none is configured, and none was sent")
+                    .hint("send one as `release`, with the members of release.yaml")
+            });
+        };
+        // JSON is YAML: the same reader, with the same refusals.
+        let source = yaml::Source::new("release", &format!("{document:#}"));
+        let artifacts = if asked.images.is_empty() { Artifacts::Listed } else { Artifacts::Beside };
+        let mut release = Release::parse_with(&source, Path::new(""), artifacts)?;
+        let here = |location: &Location| matches!(location, Location::File(_) | Location::Layout { .. });
+        let mut all = release.artifacts.iter().chain(&release.config);
+        if let Some(artifact) = all.find(|artifact| here(&artifact.location)) {
+            return Err(Failure::usage(format!(
+                "`{}` is a file, and none of the service's is read",
+                artifact.name
+            ))
+            .hint("name an image as `repository@sha256:…`, or have it decided with `laforge deploy`"));
+        }
+        load::add_images(&mut release, &asked.images)?;
+        match &asked.environment {
+            Some(environment) if *environment != release.environment => Err(Failure::usage(format!(
+                "`{environment}` is not the release's environment, which is `{}`",
+                release.environment
+            ))),
+            _ => Ok(release),
+        }
+    }
+
+    fn judged(
+        &self,
+        question: &Question,
+        case: Case,
+        inline: &Inline,
+        began: Instant,
+    ) -> Result<Decided, Undecided> {
+        let Case { config, release, rollout, trust } = case;
+        let evidence = EvidenceFlags { evidence: Vec::new(), trust: None, offline: false };
+        let mut paths =
+            load::evidence_paths(&evidence, &config, &trust, &self.session).map_err(impossible)?;
+        paths.extend(inline.folder.clone());
+        let bundles = load::bundles(&paths, &self.session);
+        let recorded =
+            self.with_log(&config, &trust, &release, |log| Ok(log.last_versions(&release.environment)))?;
+        let none = PolicyFlags::default();
+        let policies = load::policies(&none, &config, &trust, &recorded).map_err(impossible)?;
+        let mode = if question.evaluation.dry_run { Mode::DryRun } else { Mode::Enforce };
+        let request = Request { rollout, mode, caller: caller(&question.caller) };
+        let progress = Progress::on(&self.session);
+        let sources = Sources::open(bundles, &evidence, &trust, &progress, &self.session);
+        let standard = Standard { trust, policies };
+        let (images, found) = (sources.images(), sources.evidence());
+        let world = World { artifacts: &sources.artifacts, images: &images, evidence: &found };
+        let (now, named) = (self.session.now(), release.clone());
+        let verifying = Instant::now();
+        let examined = gate::examine(release, &request, world, &standard, now)
+            .map_err(|error| impossible(Failure::of(Exit::NoDecision, &error)))?;
+        let asking = Instant::now();
+        let decision = gate::conclude(examined, &request, &standard, now);
+        let appending = Instant::now();
+        let outcome = self.with_log(&config, &standard.trust, &named, |log| {
+            gate::record(decision, &request.caller, log, self.session.now())
+                .map_err(|error| load::audit_failure(&error.cause))
+        })?;
+        let took = Took {
+            verification: asking - verifying,
+            policy: appending - asking,
+            append: appending.elapsed(),
+        };
+        Ok(decided(&outcome, took, began))
+    }
+
+    /// Does something with the log, which is opened where it isn't, or was under other trust. One that failed is
+    /// opened anew the next time.
+    fn with_log<T>(
+        &self,
+        config: &Config,
+        trust: &TrustRoot,
+        release: &Release,
+        work: impl FnOnce(&mut AuditLog) -> Result<T, Failure>,
+    ) -> Result<T, Undecided> {
+        let unrecorded = |failure: Failure| Undecided::Unrecorded(text(&failure));
+        let mut held = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = held.take().filter(|open| open.trust == trust.digest());
+        let mut open = match known {
+            Some(open) => open,
+            None => {
+                let place = LogPlace::of(None, None, config).map_err(unrecorded)?.patient_for(PATIENCE);
+                let now = self.session.now();
+                let log = place.open(Missing::IsRefused, trust, &release.environment, &self.session, now);
+                Open { log: log.map_err(unrecorded)?, trust: trust.digest() }
+            }
+        };
+        load::refuse_other_gates(&open.log, trust, &release.environment).map_err(unrecorded)?;
+        let done = work(&mut open.log).map_err(unrecorded)?;
+        // What could wait is in the log of requests of whoever looks: here nobody reads it.
+        drop(open.log.take_warnings());
+        *held = Some(open);
+        Ok(done)
+    }
+}
+
+/// Who asks, as the login knows them.
+fn caller(name: &str) -> Caller {
+    let actor = Actor { id: name.to_owned(), issuer: None, r#type: ActorType::Person, verified: true };
+    Caller { actor, ci: None }
+}
+
+fn decided(outcome: &Outcome, took: Took, began: Instant) -> Decided {
+    let (report, reference, plan): (&DecisionReport, _, _) = match outcome {
+        Outcome::Approved(plan) => {
+            (plan.approved().report(), plan.approved().reference(), Some(plan.envelope()))
+        }
+        Outcome::Refused(refused) => (refused.report(), refused.reference(), None),
+        Outcome::Rehearsed(rehearsed) => (rehearsed.report(), rehearsed.reference(), None),
+    };
+    let total_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let text = json::render(report, Some(reference), Timing { total_ms });
+    Decided { report: serde_json::from_str(&text).unwrap_or_default(), plan, took }
+}
+
+fn text(failure: &Failure) -> String {
+    failure.render(Paint::Plain).trim_end().to_owned()
+}
+
+fn invalid(failure: Failure) -> Undecided {
+    Undecided::Invalid(text(&failure))
+}
+
+fn impossible(failure: Failure) -> Undecided {
+    Undecided::Impossible(text(&failure))
+}
+
+/// Evidence that came with a request, as files.
+struct Inline {
+    folder: Option<PathBuf>,
+}
+
+impl Inline {
+    fn of(question: &Question, session: &Session) -> Result<Self, Undecided> {
+        let evidence = &question.evaluation.evidence;
+        if evidence.is_empty() {
+            return Ok(Self { folder: None });
+        }
+        let failed = |path: &Path, error: &std::io::Error| {
+            impossible(Failure::io(Exit::NoDecision, "write to", path, error))
+        };
+        let mut random = [0; 16];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
+            .map_err(|error| failed(Path::new("evidence"), &error.into()))?;
+        let base = session.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+        let folder = base.join(format!("laforge-evidence-{}", hex::encode(random)));
+        fs::DirBuilder::new().mode(0o700).create(&folder).map_err(|error| failed(&folder, &error))?;
+        let inline = Self { folder: Some(folder.clone()) };
+        for (number, piece) in evidence.iter().enumerate() {
+            let path = folder.join(format!("{number}.sigstore.json"));
+            fs::write(&path, piece.to_string()).map_err(|error| failed(&path, &error))?;
+        }
+        Ok(inline)
+    }
+}
+
+impl Drop for Inline {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.folder {
+            // What is left is in a folder of its owner's alone.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `POST /v1/evaluate`: the same gate as `laforge deploy`, over HTTP.
+//!
+//! In: a release (or images of the configured one) and evidence. Out: 200 with the decision's report, and the plan
+//! where it allows: a denial is an answer, not an error. 422 for a release that can't be read, 503 where no decision
+//! could be made or recorded; then there is no plan. What decides is the program's own loading ([`Decide`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::super::body::{Most, read};
+use super::super::caller::Caller;
+use super::super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
+use super::super::problem::{Problem, answer};
+use crate::config::service::Limits;
+
+/// How many are decided at a time: each may wait for registries, and all for the log.
+const AT_A_TIME: usize = 16;
+
+/// What is to be decided.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Evaluation {
+    /// The release, with the members of `release.yaml`; its artifacts are images. Default: the configured one.
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
+    pub release: Option<Value>,
+    /// Images beside the release's own, as `repository@sha256:…`.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    pub images: Vec<String>,
+    /// The environment; it must be the release's.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// Evidence beside the configured: bundles and envelopes.
+    #[serde(default)]
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>", length(max = 256))]
+    pub evidence: Vec<Value>,
+    /// Decide and record, and let no plan out.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What somebody wants decided.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// What.
+    pub evaluation: Evaluation,
+    /// Who asks, as the login knows them.
+    pub caller: String,
+}
+
+/// A decision that is on record.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The report, as `--report json` gives it.
+    pub report: Value,
+    /// The plan's envelope, byte for byte.
+    pub plan: Option<Vec<u8>>,
+    /// How long it took.
+    pub took: Took,
+}
+
+/// How long the parts of a decision took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Took {
+    /// Reading and verifying.
+    pub verification: Duration,
+    /// Asking every rule.
+    pub policy: Duration,
+    /// Making it durable.
+    pub append: Duration,
+}
+
+/// Why nothing is decided, or nothing on record.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Undecided {
+    /// What was asked can't be read.
+    #[error("{0}")]
+    Invalid(String),
+    /// It could not be decided here.
+    #[error("{0}")]
+    Impossible(String),
+    /// The log could not take it.
+    #[error("{0}")]
+    Unrecorded(String),
+}
+
+/// What decides: blocking, and complete.
+pub type Decide = Arc<dyn Fn(Question) -> Result<Decided, Undecided> + Send + Sync>;
+
+/// What evaluates.
+pub(super) struct Evaluator {
+    decide: Decide,
+    most: Most,
+    places: Semaphore,
+    meter: Arc<Meter>,
+}
+
+impl Evaluator {
+    pub(super) fn new(decide: Decide, limits: Limits, meter: Arc<Meter>) -> Self {
+        let most = Most { bytes: limits.body_bytes, time: limits.body_time };
+        Self { decide, most, places: Semaphore::new(AT_A_TIME), meter }
+    }
+
+    fn measure(&self, took: Took) {
+        for (family, took) in
+            [(VERIFICATION, took.verification), (POLICY, took.policy), (AUDIT_APPEND, took.append)]
+        {
+            self.meter.time(family, Vec::new(), took);
+        }
+    }
+}
+
+/// Decides.
+pub(super) async fn evaluate(
+    State(evaluator): State<Arc<Evaluator>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    let body = match read(request, evaluator.most).await {
+        Ok(body) => body,
+        Err(problem) => return problem.response(),
+    };
+    let evaluation: Evaluation = match crate::json::decode(&body) {
+        Ok(evaluation) => evaluation,
+        Err(error) => return Problem::new(422, format!("the body is no evaluation: {error}")).response(),
+    };
+    let Ok(_place) = evaluator.places.try_acquire() else {
+        let mut busy =
+            Problem::new(503, "as many releases as are decided at a time are under way").response();
+        busy.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return busy;
+    };
+    let question = Question { evaluation, caller: caller.name().to_owned() };
+    let decide = Arc::clone(&evaluator.decide);
+    // It goes on, and is recorded, also when whoever asked goes away.
+    match spawn_blocking(move || decide(question)).await {
+        Ok(Ok(decided)) => {
+            evaluator.measure(decided.took);
+            told(&decided)
+        }
+        Ok(Err(Undecided::Invalid(why))) => Problem::new(422, why).response(),
+        Ok(Err(Undecided::Impossible(why) | Undecided::Unrecorded(why))) => Problem::new(503, why).response(),
+        Err(_) => {
+            Problem::new(503, "the decision broke off; the log says whether it was recorded").response()
+        }
+    }
+}
+
+fn told(decided: &Decided) -> Response {
+    let plan: Option<Value> = decided.plan.as_deref().and_then(|plan| serde_json::from_slice(plan).ok());
+    let mut document = json!({"report": decided.report});
+    if let (Value::Object(members), Some(plan)) = (&mut document, plan) {
+        members.insert("plan".to_owned(), plan);
+    }
+    answer(StatusCode::OK, "application/json", document.to_string())
+}

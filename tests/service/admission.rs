@@ -1,0 +1,108 @@
+//! The webhook's answers, by what is on record.
+
+use std::fs;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::site::{ALL, NOBODY, Service, Site, until};
+
+const OPEN: &str = "  admission: {environment: production, namespaces: {test: staging}}\n";
+
+fn review(service: &Service, namespace: &str, image: &str) -> Value {
+    let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"}, "spec": {
+        "template": {"spec": {"containers": [{"name": "app", "image": image}]}}}});
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "7", "operation": "CREATE", "namespace": namespace, "object": object}});
+    let answer = service.ask("POST", "/v1/admission", None, Some(&review));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = answer.json();
+    assert_eq!((&answer["kind"], &answer["response"]["uid"]), (&json!("AdmissionReview"), &json!("7")));
+    answer["response"].clone()
+}
+
+#[test]
+fn a_digest_is_admitted_as_soon_as_it_is_allowed_and_nowhere_else() {
+    let site = Site::with(OPEN);
+    let service = site.serve(&[]);
+    let image = format!("registry.example/payments@{}", site.digest_of("artifacts/payments.tar.gz"));
+    let refused = review(&service, "shop", &image);
+    assert_eq!((&refused["allowed"], &refused["status"]["code"]), (&json!(false), &json!(403)));
+    let said = refused["status"]["message"].as_str().unwrap();
+    assert!(said.contains("the log holds no allow of image"), "{said}");
+    let decided = service.post("/v1/evaluate", &json!({})).json();
+    let index = &decided["report"]["audit"]["index"];
+    let admitted = review(&service, "shop", &image);
+    assert_eq!(admitted["allowed"], true, "{admitted}");
+    let because = admitted["auditAnnotations"]["because"].as_str().unwrap();
+    assert!(because.starts_with(&format!("entry {index} of ")), "{because}");
+    assert_eq!(review(&service, "test", &image)["allowed"], false, "it is another environment");
+    assert_eq!(review(&service, "shop", "registry.example/payments:2.4.0")["allowed"], false);
+    // Also by one that has just started, and by one that another process wrote for.
+    let other = site.serve(&[]);
+    assert_eq!(review(&other, "shop", &image)["allowed"], true);
+}
+
+#[test]
+fn an_allow_counts_until_its_plan_expires() {
+    let site = Site::with(OPEN);
+    let service = site.serve(&[]);
+    site.laforge(&["deploy", "--ttl", "3s"]);
+    let image = format!("registry.example/payments@{}", site.digest_of("artifacts/payments.tar.gz"));
+    assert_eq!(review(&service, "shop", &image)["allowed"], true);
+    until("it is expired", || review(&service, "shop", &image)["allowed"] == false);
+    let said = review(&service, "shop", &image);
+    assert!(said["status"]["message"].as_str().unwrap().contains("have its release decided again"), "{said}");
+}
+
+#[test]
+fn nothing_is_admitted_by_a_log_that_does_not_check_out() {
+    let site = Site::with(OPEN);
+    site.laforge(&["deploy"]);
+    let service = site.serve(&[]);
+    let image = format!("registry.example/payments@{}", site.digest_of("artifacts/payments.tar.gz"));
+    assert_eq!(review(&service, "shop", &image)["allowed"], true);
+    let lines = site.path(".laforge/audit/entries/00000000000000000000.jsonl");
+    let good = fs::read_to_string(&lines).unwrap();
+    drop(service);
+    fs::write(&lines, good.replace("\"allow\"", "\"deny\" ")).unwrap();
+    let service = site.begin(&[], reqwest::blocking::Client::builder());
+    let refused = review(&service, "shop", &image);
+    assert_eq!((&refused["allowed"], &refused["status"]["code"]), (&json!(false), &json!(503)), "{refused}");
+    assert_eq!(service.probe("/readyz").status, 503);
+    fs::write(&lines, good).unwrap();
+    until("the log checks out again", || review(&service, "shop", &image)["allowed"] == true);
+}
+
+#[test]
+fn who_may_ask_is_configured() {
+    let site = Site::with("  admission: {environment: production, callers: known}\n");
+    let service = site.serve(&[]);
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+                        "request": {"uid": "7", "operation": "DELETE"}});
+    let status = |token: Option<&str>| service.ask("POST", "/v1/admission", token, Some(&review)).status;
+    assert_eq!((status(None), status(Some(NOBODY)), status(Some(ALL))), (401, 403, 200));
+    service.post("/v1/admission", &json!({"kind": "AdmissionReview"})).problem(400);
+    // Where it is not configured there is nothing.
+    let without = Site::new();
+    let service = without.serve(&[]);
+    assert!(service.post("/v1/admission", &review).problem(404).contains("service: {admission:"));
+}
+
+#[test]
+fn an_answer_takes_no_time_to_speak_of() {
+    let site = Site::with(OPEN);
+    site.laforge(&["deploy"]);
+    let service = site.serve(&[]);
+    let image = format!("registry.example/payments@{}", site.digest_of("artifacts/payments.tar.gz"));
+    let mut took: Vec<_> = (0..200)
+        .map(|_| {
+            let began = Instant::now();
+            assert_eq!(review(&service, "shop", &image)["allowed"], true);
+            began.elapsed()
+        })
+        .collect();
+    took.sort();
+    // Through a client, a connection and a busy machine: what is asserted is no more than that no disk is waited for.
+    assert!(took[100].as_millis() < 50, "median {:?}", took[100]);
+}

@@ -1,0 +1,207 @@
+//! The log behind the service: what is answered is recorded, and what can't be recorded is not answered.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::site::{ALL, Service, Site};
+
+/// A rehearsal: an entry each time, which an allow that is there already would not be.
+fn rehearse(service: &Service) -> Value {
+    let answer = service.post("/v1/evaluate", &json!({"dryRun": true}));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["report"]["audit"].clone()
+}
+
+#[test]
+fn decides_as_the_command_line_does_and_gives_the_same_plan() {
+    let site = Site::new();
+    let service = site.serve(&[]);
+    let decided = service.post("/v1/evaluate", &json!({})).json();
+    assert_eq!(
+        (&decided["report"]["decision"]["action"], &decided["report"]["kind"]),
+        (&json!("allow"), &json!("DecisionReport"))
+    );
+    let index = decided["report"]["audit"]["index"].as_u64().unwrap();
+    // The same again: no entry more.
+    let size = site.entries().len();
+    let again: Value = serde_json::from_str(&site.laforge(&["deploy"])).unwrap();
+    assert_eq!((site.entries().len(), &again), (size, &decided["plan"]));
+    // And from the log, byte for byte.
+    let plan = service.get(&format!("/v1/decisions/{index}/plan"));
+    assert_eq!(plan.body, site.laforge(&["deploy"]));
+    site.write("plan.json", &plan.body);
+    site.laforge(&["audit", "verify-proof", "plan.json"]);
+    let entry = service.get(&format!("/v1/decisions/{index}")).json();
+    assert_eq!(entry["proof"], again["proof"]);
+    assert_eq!(service.get(&format!("/v1/decisions/{index}/proof")).body, again["proof"].as_str().unwrap());
+    assert_eq!(entry["line"], again["auditEntry"]["line"]);
+    let listed = service.get("/v1/decisions?action=allow&environment=production").json();
+    assert_eq!(listed["entries"][0]["index"], index);
+    assert_eq!(service.get("/v1/decisions?action=deny").json()["entries"], json!([]));
+    assert_eq!(service.get("/v1/log").json()["size"].as_u64().unwrap() as usize, size);
+    for path in ["/v1/decisions/999", "/v1/decisions/0/plan", "/v1/decisions/x"] {
+        service.get(path).problem(404);
+    }
+    service.get("/v1/decisions?relase=x").problem(400);
+}
+
+#[test]
+fn a_denial_is_an_answer_and_leaves_no_plan() {
+    let site = Site::new();
+    let service = site.serve(&[]);
+    for entry in fs::read_dir(site.path("evidence")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_str().unwrap().starts_with("approval-") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let decided = service.post("/v1/evaluate", &json!({})).json();
+    assert_eq!(decided["report"]["decision"]["action"], "deny");
+    assert!(decided.get("plan").is_none(), "{decided}");
+    let index = decided["report"]["audit"]["index"].as_u64().unwrap();
+    service.get(&format!("/v1/decisions/{index}/plan")).problem(404);
+    let listed = service.get("/v1/decisions?rule=approval-threshold").json();
+    assert_eq!(listed["entries"][0]["index"], index);
+}
+
+#[test]
+fn evidence_may_come_with_the_question() {
+    let site = Site::new();
+    let service = site.serve(&[]);
+    let mut evidence = Vec::new();
+    for entry in fs::read_dir(site.path("evidence")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_str().unwrap().starts_with("approval-") {
+            evidence.push(serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap());
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let without = service.post("/v1/evaluate", &json!({})).json();
+    assert_eq!(without["report"]["decision"]["action"], "deny");
+    let with = service.post("/v1/evaluate", &json!({"evidence": evidence})).json();
+    assert_eq!(with["report"]["decision"]["action"], "allow", "{with}");
+    assert_eq!(fs::read_dir(site.path(".tmp")).unwrap().count(), 0, "evidence was left behind");
+}
+
+#[test]
+fn a_log_that_cannot_take_an_entry_lets_nothing_out_and_takes_the_next_one() {
+    let site = Site::new();
+    let service = site.serve(&[]);
+    rehearse(&service);
+    let size = site.entries().len();
+    // Locked by somebody who hangs.
+    let lock = File::options().read(true).write(true).open(site.path(".laforge/audit/lock")).unwrap();
+    lock.lock().unwrap();
+    let said = service.post("/v1/evaluate", &json!({})).problem(503);
+    assert!(said.contains("is locked by another writer"), "{said}");
+    assert_eq!(service.get("/v1/log").status, 200, "reading waits for a writer");
+    drop(lock);
+    rehearse(&service);
+    // A write that failed: it waits for repair.
+    site.write(".laforge/audit/NEEDS_REPAIR", "");
+    let said = service.post("/v1/evaluate", &json!({})).problem(503);
+    assert!(said.contains("must be repaired"), "{said}");
+    fs::remove_file(site.path(".laforge/audit/NEEDS_REPAIR")).unwrap();
+    rehearse(&service);
+    // Full.
+    let config = site.read("laforge.yaml");
+    site.write("laforge.yaml", &with_min_free(&config));
+    drop(service);
+    let service = site.serve(&[]);
+    let said = service.post("/v1/evaluate", &json!({})).problem(503);
+    assert!(said.contains("bytes free, less than"), "{said}");
+    site.write("laforge.yaml", &config);
+    rehearse(&service);
+    assert_eq!(site.entries().len(), size + 3);
+    site.laforge(&["audit", "verify"]);
+}
+
+/// The configuration with a log that wants more room than there is.
+fn with_min_free(config: &str) -> String {
+    let mut document: serde_yaml::Value = serde_yaml::from_str(config).unwrap();
+    document["audit"]["minFree"] = "1000000000GiB".into();
+    serde_yaml::to_string(&document).unwrap()
+}
+
+#[test]
+fn a_log_that_goes_away_and_comes_back_is_served_again() {
+    let site = Site::new();
+    let service = site.serve(&[]);
+    rehearse(&service);
+    let (log, aside) = (site.path(".laforge/audit"), site.path(".laforge/aside"));
+    fs::rename(&log, &aside).unwrap();
+    service.post("/v1/evaluate", &json!({"dryRun": true})).problem(503);
+    service.get("/v1/log").problem(503);
+    crate::site::until("it is not ready", || service.probe("/readyz").status == 503);
+    assert_eq!(service.probe("/livez").status, 200);
+    fs::rename(&aside, &log).unwrap();
+    crate::site::until("it is ready again", || service.probe("/readyz").status == 200);
+    rehearse(&service);
+    assert_eq!(service.get("/v1/log").status, 200);
+}
+
+#[test]
+fn two_services_over_one_folder_write_one_log() {
+    let site = Site::new();
+    let services = [site.serve(&[]), site.serve(&[])];
+    let indices = Mutex::new(BTreeSet::new());
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let (service, indices) = (&services[number % 2], &indices);
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let index = rehearse(service)["index"].as_u64().unwrap();
+                    assert!(indices.lock().unwrap().insert(index), "{index} was given twice");
+                }
+            });
+        }
+    });
+    assert_eq!(indices.into_inner().unwrap().len(), 20);
+    site.laforge(&["audit", "verify"]);
+    // Each sees what the other wrote.
+    let sizes: Vec<Value> = services.iter().map(|it| it.get("/v1/log").json()["size"].clone()).collect();
+    assert_eq!(sizes[0], sizes[1]);
+}
+
+#[test]
+fn what_was_answered_is_in_the_log_when_the_service_is_killed_under_load() {
+    let site = Site::new();
+    let mut service = site.serve(&[]);
+    let answered = Mutex::new(Vec::new());
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !ends.load(Ordering::SeqCst) {
+                    let asked =
+                        service.try_ask("POST", "/v1/evaluate", Some(ALL), Some(&json!({"dryRun": true})));
+                    // One that broke off promised nothing.
+                    let Ok(answer) = asked else { return };
+                    if answer.status == 200 {
+                        answered.lock().unwrap().push(answer.json()["report"]["audit"].clone());
+                    }
+                }
+            });
+        }
+        crate::site::until("it is busy", || answered.lock().unwrap().len() >= 20);
+        service.signal("-KILL");
+        thread::sleep(Duration::from_millis(200));
+        ends.store(true, Ordering::SeqCst);
+    });
+    service.kill();
+    let answered = answered.into_inner().unwrap();
+    let entries = site.entries();
+    for audit in &answered {
+        let index = usize::try_from(audit["index"].as_u64().unwrap()).unwrap();
+        assert_eq!(entries[index]["type"], "decision", "{audit} of {} entries", entries.len());
+    }
+    site.laforge(&["audit", "verify"]);
+    // And the next one goes on.
+    rehearse(&site.serve(&[]));
+}
