@@ -13,8 +13,10 @@ mod audit;
 mod bundle;
 mod caller;
 mod deploy;
+mod doctor;
 mod error;
 mod exit;
+mod explain;
 mod flags;
 mod github;
 mod init;
@@ -119,6 +121,10 @@ enum Verb {
     Render(render::Render),
     /// The service that engines ask which shift traffic themselves: Argo Rollouts, Flagger
     Runtime(runtime::Runtime),
+    /// Say what a rule means and how to mend its finding
+    Explain(explain::Explain),
+    /// Say what would make the gate vacuous: no rules, nobody who can approve, open patterns, no log
+    Doctor(doctor::Doctor),
     /// Print the JSON Schema of a document kind
     Schema(schema::Schema),
     #[command(external_subcommand)]
@@ -126,7 +132,7 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 7] = ["explain", "waive", "trust", "studio", "doctor", "completions", "man"];
+const LATER: [&str; 5] = ["waive", "trust", "studio", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -211,6 +217,8 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Rollout(verb) => verb.run(session),
         Verb::Render(verb) => verb.run(session),
         Verb::Runtime(verb) => verb.run(session),
+        Verb::Explain(verb) => verb.run(session),
+        Verb::Doctor(verb) => verb.run(session),
         Verb::Schema(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }
