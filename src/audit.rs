@@ -3,6 +3,7 @@
 //! In: a [`Decision`](crate::policy::Decision), by value. Out: [`Recorded`], after fsync.
 //! Layout, hashes, protocol and recovery: `audit-log.md` 1.2 to 1.7; entry line: `formats.md` 9.
 
+pub mod anchor;
 mod append;
 mod blob;
 pub mod chain;
@@ -37,6 +38,7 @@ mod tip;
 pub mod tree;
 pub mod verify;
 
+pub use anchor::Anchor;
 pub use error::{AppendError, AuditError, Damage, ExitClass, Problem};
 pub use filter::Filter;
 pub use identity::{Identity, Pin, Pinned};

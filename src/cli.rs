@@ -13,8 +13,10 @@ mod audit;
 mod bundle;
 mod caller;
 mod deploy;
+mod doctor;
 mod error;
 mod exit;
+mod explain;
 mod flags;
 mod github;
 mod init;
@@ -120,6 +122,10 @@ enum Verb {
     Runtime(runtime::Runtime),
     /// The audit log, decisions, approvals, policies and rollouts in a browser
     Studio(studio::Studio),
+    /// Say what a rule means and how to mend its finding
+    Explain(explain::Explain),
+    /// Say what would make the gate vacuous: no rules, nobody who can approve, open patterns, no log
+    Doctor(doctor::Doctor),
     /// Print the JSON Schema of a document kind
     Schema(schema::Schema),
     #[command(external_subcommand)]
@@ -127,7 +133,7 @@ enum Verb {
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 6] = ["explain", "waive", "trust", "doctor", "completions", "man"];
+const LATER: [&str; 4] = ["waive", "trust", "completions", "man"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -213,6 +219,8 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Render(verb) => verb.run(session),
         Verb::Runtime(verb) => verb.run(session),
         Verb::Studio(verb) => verb.run(session),
+        Verb::Explain(verb) => verb.run(session),
+        Verb::Doctor(verb) => verb.run(session),
         Verb::Schema(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }

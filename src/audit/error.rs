@@ -313,6 +313,17 @@ pub enum Problem {
         /// The size of the head.
         size: u64,
     },
+    /// A head that was kept outside is not in the log.
+    #[error("it does not hold the head of size {size} that the anchor `{anchor}` keeps: it was cut or replaced")]
+    Anchor {
+        /// The size of the head.
+        size: u64,
+        /// Where the anchor was kept.
+        anchor: String,
+    },
+    /// An anchor that this log's key did not sign.
+    #[error("it is no anchor of this log: one of the two was replaced")]
+    ForeignAnchor(#[source] CheckpointError),
     /// Another copy of this log goes another way.
     #[error("it is a fork: `{place}` held another head of size {size}")]
     Fork {

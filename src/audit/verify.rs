@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::release::digest::ClaimedDigest;
 use crate::time::{SKEW, Timestamp};
 
+use super::anchor::Anchors;
 use super::entry::decision::DecisionEntry;
 use super::entry::{Body, Entry};
 use super::error::{AuditError, Damage, Problem};
@@ -73,7 +74,8 @@ pub fn verify_watched(
         return Err(Damage::file("log.json", Problem::Replaced));
     }
     let pinned = reader.identity.check(&expected.pins, expected.origin.as_deref())?;
-    let mut check = Check::new(&reader, marks, shown_note, shown, checked);
+    let anchors = Anchors::of(&expected.anchors, &reader.identity)?;
+    let mut check = Check::new(&reader, (marks, anchors), (shown_note, shown), checked);
     check.run()?;
     let report = check.report(pinned, lengths)?;
     // A folder that can't be written is no reason to doubt the log.
@@ -86,6 +88,8 @@ struct Check<'a> {
     reader: &'a Reader,
     checked: &'a dyn Fn(u64),
     marks: Marks,
+    anchors: Anchors,
+    anchored_at: Option<Timestamp>,
     shown_note: String,
     shown: Head,
     shown_found: bool,
@@ -103,15 +107,16 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     fn new(
         reader: &'a Reader,
-        marks: Marks,
-        shown_note: String,
-        shown: Head,
+        (marks, anchors): (Marks, Anchors),
+        (shown_note, shown): (String, Head),
         checked: &'a dyn Fn(u64),
     ) -> Self {
         Self {
             reader,
             checked,
             marks,
+            anchors,
+            anchored_at: None,
             shown_note,
             shown,
             shown_found: false,
@@ -200,6 +205,10 @@ impl<'a> Check<'a> {
         self.leaf = leaf_hash(&line.bytes);
         self.frontier.push(self.leaf);
         self.marks.pass(&self.frontier)?;
+        self.anchors.pass(&self.frontier)?;
+        if self.anchors.newest() == self.frontier.size() {
+            self.anchored_at = Some(entry.time);
+        }
         self.at = line.at.past(line.bytes.len());
         if self.last_time.is_some_and(|last| entry.time + SKEW < last) {
             self.warnings.push(Notice::ClockBehind(entry.seq));
@@ -290,13 +299,14 @@ impl<'a> Check<'a> {
         if !self.shown_found {
             return Err(Damage::file(CHECKPOINT, Problem::NotInJournal));
         }
-        self.marks.finish(head.size)
+        self.marks.finish(head.size)?;
+        self.anchors.finish()
     }
 
     fn report(mut self, pinned: Pinned, lengths: Vec<(String, u64)>) -> Result<Report, AuditError> {
         self.look_at_the_end(lengths)?;
         self.look_for_strays()?;
-        if let Some(fork) = self.marks.forks().into_iter().next() {
+        if let Some(fork) = std::mem::take(&mut self.marks).forks().into_iter().next() {
             let problem = Problem::Fork { place: fork.place, size: fork.size };
             return Err(Damage::file("entries/", problem));
         }
@@ -309,9 +319,17 @@ impl<'a> Check<'a> {
             blobs: self.seen_blobs.len() as u64,
             recoveries: self.recoveries,
             last_time: self.last_time,
-            assurance: Assurance::SelfConsistent,
+            assurance: self.assurance(),
+            checkpoint: self.reader.checkpoint().to_owned(),
             warnings: self.warnings,
         })
+    }
+
+    fn assurance(&self) -> Assurance {
+        match self.anchors.held() {
+            0 => Assurance::SelfConsistent,
+            count => Assurance::Anchored { count, size: self.anchors.newest(), time: self.anchored_at },
+        }
     }
 
     /// What the last writer did not finish.

@@ -1,5 +1,6 @@
 //! `laforge audit`: the log created, read and verified.
 
+mod anchor;
 mod list;
 mod proof;
 mod show;
@@ -29,6 +30,8 @@ pub(super) enum Audit {
     Show(show::Show),
     /// Check every entry, the chain, the tree, each signature and each blob
     Verify(verify::Verify),
+    /// Verify the log, and keep its signed head outside of it
+    Anchor(anchor::Keep),
     /// Check that a plan is in a log that trust pins
     VerifyProof(proof::VerifyProof),
     #[command(external_subcommand)]
@@ -36,7 +39,7 @@ pub(super) enum Audit {
 }
 
 /// Verbs of the contract that are not built yet.
-const LATER: [&str; 18] = [
+const LATER: [&str; 17] = [
     "tail",
     "stats",
     "diff",
@@ -45,7 +48,6 @@ const LATER: [&str; 18] = [
     "report",
     "export",
     "bundle",
-    "anchor",
     "annotate",
     "reconcile",
     "sample",
@@ -117,6 +119,7 @@ impl Audit {
             Self::List(verb) => verb.run(session),
             Self::Show(verb) => verb.run(session),
             Self::Verify(verb) => verb.run(session),
+            Self::Anchor(verb) => verb.run(session),
             Self::VerifyProof(verb) => verb.run(session),
             Self::Other(words) => Err(load::other_verb("audit ", &words, &LATER)),
         }

@@ -56,7 +56,7 @@ impl Deploy {
         let result = self.decide(session);
         if let Err(failure) = &result {
             // The runner's outputs are a courtesy; the failure itself is what ends the run.
-            let _ = github::tell_failure(failure.exit(), session);
+            let _ = github::tell_failure(failure, session);
         }
         result.map_err(|failure| match failure.exit() {
             Exit::NoDecision | Exit::Usage => failure.fatal(NO_DECISION),
@@ -111,7 +111,8 @@ impl Deploy {
         for warning in log.take_warnings() {
             session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
         }
-        let exit = self.say(outcome, summary.as_ref(), &Telling { reports: &reports, started, session })?;
+        let about = load::about(&self.gate.release, &config, session);
+        let exit = self.say(outcome, summary.as_ref(), &Telling::new(&reports, started, &about, session))?;
         say_whether_pinned(&log, session);
         Ok(exit)
     }
@@ -193,7 +194,7 @@ impl Deploy {
             true => Recording::Again(approved.reference()),
             false => Recording::Entry(approved.reference()),
         };
-        let session = telling.session;
+        let session = telling.session();
         let told = telling.tell(approved.report(), recording, self.output.as_deref());
         let written = told.and_then(|exit| {
             summary.map_or(Ok(()), |summary| summary.write(approved, session))?;

@@ -26,7 +26,7 @@ pub(super) struct GateFlags {
     /// Judge as of TIME (RFC 3339); with `deploy` this is a dry run, always
     #[arg(long, value_name = "TIME", help_heading = "Time")]
     pub(super) now: Option<String>,
-    /// Write a report: human, json, or json=FILE (repeatable)
+    /// Write a report: human, json, sarif, junit, markdown or html, each as FORMAT=FILE for a file (repeatable)
     #[arg(long = "report", value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(super) reports: Vec<String>,
 }

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use crate::audit::LogReference;
 use crate::policy::account::Action;
 use crate::policy::{DecisionReport, Finding, Severity};
-use crate::report::paint::{printable, word};
+use crate::report::markdown;
+use crate::report::paint::{Paint, printable, word};
+use crate::report::place::Places;
 
 use super::{Exit, Failure, Session};
 
@@ -30,6 +32,12 @@ pub(super) struct Step<'a> {
     pub(super) plan_file: Option<&'a Path>,
     /// The file that the JSON report was written to.
     pub(super) report_file: Option<&'a Path>,
+    /// The file that the SARIF report was written to.
+    pub(super) sarif_file: Option<&'a Path>,
+    /// The Markdown report.
+    pub(super) summary: String,
+    /// Where the findings stand.
+    pub(super) places: &'a Places,
 }
 
 /// Tells the runner, when there is one.
@@ -39,16 +47,25 @@ pub(super) struct Step<'a> {
 pub(super) fn tell(step: &Step<'_>, session: &Session) -> Result<(), Failure> {
     if session.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
         for finding in &step.report.findings {
-            session.tell(&annotation(finding));
+            session.tell(&annotation(finding, step.places));
         }
     }
     append(session, "GITHUB_OUTPUT", &outputs(step))?;
-    append(session, "GITHUB_STEP_SUMMARY", &summary(step))
+    append(session, "GITHUB_STEP_SUMMARY", &step.summary)
 }
 
-/// Tells the runner the exit code of a run that made no decision.
-pub(super) fn tell_failure(exit: Exit, session: &Session) -> Result<(), Failure> {
-    append(session, "GITHUB_OUTPUT", &format!("decision=none\nexit-code={}\n", exit.code()))
+/// Tells the runner how a run ended that leaves no entry: what the log doesn't take is denied, and where
+/// nothing was decided the decision is none.
+pub(super) fn tell_failure(failure: &Failure, session: &Session) -> Result<(), Failure> {
+    let exit = failure.exit();
+    let (decision, sign) = match exit {
+        Exit::NotRecorded => ("deny", "❌ denied, since the log can't take the entry"),
+        Exit::Integrity => ("deny", "❌ denied, since the log does not check out"),
+        _ => ("none", "❌ no decision"),
+    };
+    append(session, "GITHUB_OUTPUT", &format!("decision={decision}\nexit-code={}\n", exit.code()))?;
+    let said = markdown::block(&failure.render(Paint::Plain));
+    append(session, "GITHUB_STEP_SUMMARY", &format!("### laforge: {sign} (exit {})\n\n{said}\n", exit.code()))
 }
 
 /// The runner's files that are appended to.
@@ -71,20 +88,14 @@ fn append(session: &Session, variable: &str, text: &str) -> Result<(), Failure> 
         .map_err(|error| Failure::io(Exit::NoDecision, "append to", path, &error))
 }
 
-fn annotation(finding: &Finding) -> String {
+fn annotation(finding: &Finding, places: &Places) -> String {
     let level = if finding.severity == Severity::Deny { "error" } else { "warning" };
     let mut properties = format!("title={}", property(&format!("laforge: {}", finding.rule.as_str())));
-    if let Some(origin) = &finding.origin {
-        let _ = write!(
-            properties,
-            ",file={},line={},col={}",
-            property(&origin.place.file),
-            origin.place.line,
-            origin.place.column
-        );
+    if let Some(spot) = places.of(finding) {
+        let _ = write!(properties, ",file={},line={},col={}", property(&spot.file), spot.line, spot.column);
     }
     let help = finding.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
-    format!("::{level} {properties}::{}\n", data(&format!("{}{help}", finding.message)))
+    format!("::{level} {properties}::{}\n", data(&printable(&format!("{}{help}", finding.message))))
 }
 
 fn data(text: &str) -> String {
@@ -119,6 +130,9 @@ fn outputs(step: &Step<'_>) -> String {
     if let Some(file) = step.report_file {
         put("report", file.display().to_string());
     }
+    if let Some(file) = step.sarif_file {
+        put("sarif", file.display().to_string());
+    }
     if let Some(audit) = step.audit {
         put("audit-index", audit.index.to_string());
         put("audit-root", audit.root.to_string());
@@ -126,64 +140,12 @@ fn outputs(step: &Step<'_>) -> String {
     out
 }
 
-fn summary(step: &Step<'_>) -> String {
-    let report = step.report;
-    let release = &report.release;
-    let sign = match step.exit {
-        Exit::Holds => "✅ allowed",
-        Exit::Denied => "❌ denied",
-        Exit::Inconclusive => "❓ inconclusive",
-        _ => "❌ no plan",
-    };
-    let mut out = format!(
-        "### laforge: {sign}: {}\n\n",
-        cell(&format!("{} {} → {}", release.name, release.version, release.environment))
-    );
-    if !report.findings.is_empty() {
-        out.push_str("| | rule | subject | finding |\n|--|--|--|--|\n");
-        for finding in &report.findings {
-            let sign = if finding.severity == Severity::Deny { "❌" } else { "⚠️" };
-            let text = [Some(finding.message.as_str()), finding.help.as_deref()];
-            let text: Vec<String> = text.into_iter().flatten().map(cell).collect();
-            let _ = writeln!(
-                out,
-                "| {sign} | `{}` | {} | {} |",
-                finding.rule.as_str(),
-                cell(&finding.subject),
-                text.join("<br>")
-            );
-        }
-        out.push('\n');
-    }
-    if let Some(audit) = step.audit {
-        let _ = writeln!(
-            out,
-            "Recorded as entry {} in `{}`, root `{}`.",
-            audit.index,
-            cell(&audit.origin),
-            audit.root
-        );
-    }
-    out
-}
-
-/// Text that can't leave its cell or become markup.
-fn cell(text: &str) -> String {
-    printable(text)
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('|', "&#124;")
-        .replace('`', "&#96;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_value_can_not_start_a_command_or_leave_its_cell() {
+    fn a_value_can_not_start_a_command() {
         assert_eq!(property("a:b,c\n::error::x%"), "a%3Ab%2Cc%0A%3A%3Aerror%3A%3Ax%25");
-        assert_eq!(cell("a|b`<img>\n"), "a&#124;b&#96;&lt;img&gt;\\u{a}");
     }
 }

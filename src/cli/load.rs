@@ -33,7 +33,7 @@ use super::exit::Exit;
 use super::flags::{EvidenceFlags, PolicyFlags};
 use super::session::Session;
 
-pub(super) use deployed::{check_rollout, release_in_reach};
+pub(super) use deployed::{about, check_rollout, release_in_reach};
 pub(super) use executor::{AnchorFlags, Whereabouts, accept, accept_for, executor, executor_trust};
 pub(super) use log::{LogPlace, Missing, audit_failure, refuse_other_gates, refuse_other_log, seen_folder};
 pub(super) use world::Sources;

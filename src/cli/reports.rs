@@ -8,6 +8,8 @@ use crate::policy::DecisionReport;
 use crate::report::human::{self, Recording};
 use crate::report::json::{self, Timing};
 use crate::report::paint::Paint;
+use crate::report::place::Places;
+use crate::report::{html, junit, markdown, sarif};
 
 use super::github::{self, Step};
 use super::{Exit, Failure, Session};
@@ -22,10 +24,11 @@ pub(super) struct Reports {
 enum Format {
     Human,
     Json,
+    Sarif,
+    Junit,
+    Markdown,
+    Html,
 }
-
-/// Formats whose names are fixed and that are not built yet.
-const LATER: [&str; 4] = ["sarif", "junit", "markdown", "html"];
 
 impl Reports {
     /// Reads the values of `--report`.
@@ -40,12 +43,14 @@ impl Reports {
             let format = match name {
                 "human" => Format::Human,
                 "json" => Format::Json,
-                later if LATER.contains(&later) => {
-                    return Err(super::load::not_built_yet(&format!("--report {later}")));
-                }
+                "sarif" => Format::Sarif,
+                "junit" => Format::Junit,
+                "markdown" => Format::Markdown,
+                "html" => Format::Html,
                 other => {
-                    return Err(Failure::usage(format!("`{other}` is not a report format"))
-                        .hint("human or json, each with `=FILE` if it is to be a file"));
+                    return Err(Failure::usage(format!("`{other}` is not a report format")).hint(
+                        "human, json, sarif, junit, markdown or html, each with `=FILE` if it is to be a file",
+                    ));
                 }
             };
             wanted.push((format, file));
@@ -53,9 +58,9 @@ impl Reports {
         Ok(Self { wanted })
     }
 
-    /// The file that the JSON report goes to, if one does.
-    pub(super) fn json_file(&self) -> Option<&Path> {
-        self.wanted.iter().find_map(|(format, file)| file.as_deref().filter(|_| *format == Format::Json))
+    /// The file that a report of this format goes to, if one does.
+    fn file_of(&self, wanted: Format) -> Option<&Path> {
+        self.wanted.iter().find_map(|(format, file)| file.as_deref().filter(|_| *format == wanted))
     }
 
     /// The files that reports go to.
@@ -63,9 +68,12 @@ impl Reports {
         self.wanted.iter().filter_map(|(_, file)| file.as_deref())
     }
 
-    /// Whether the JSON report goes to the verb's own stream.
-    pub(super) fn json_inline(&self) -> bool {
-        self.wanted.contains(&(Format::Json, None))
+    /// The formats that go to the verb's own stream, but for the human one, which is always told.
+    fn inline(&self) -> impl Iterator<Item = Format> {
+        self.wanted
+            .iter()
+            .filter(|(format, file)| file.is_none() && *format != Format::Human)
+            .map(|(it, _)| *it)
     }
 
     /// Refuses, before anything is decided, what could not be written afterwards or would overwrite
@@ -89,49 +97,41 @@ impl Reports {
         }
         Ok(())
     }
-
-    /// Writes those that go to files.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 1.
-    pub(super) fn write(&self, json: &str, human: &str, session: &Session) -> Result<(), Failure> {
-        for (format, file) in &self.wanted {
-            let text = match format {
-                Format::Human => human,
-                Format::Json => json,
-            };
-            if let Some(file) = file {
-                session.replace(file, text.as_bytes())?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Whether a file is a report of an earlier run.
 fn is_report(format: Format, bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let value = || serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
     match format {
-        Format::Json => {
-            let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
-            value.is_some_and(|value| value.get("kind").is_some_and(|kind| kind == "DecisionReport"))
-        }
-        Format::Human => {
-            bytes.is_empty() || String::from_utf8_lossy(bytes).trim_start().starts_with("release ")
-        }
+        Format::Json => value().get("kind").is_some_and(|kind| kind == "DecisionReport"),
+        Format::Sarif => value().pointer("/runs/0/tool/driver/name").is_some_and(|name| name == "laforge"),
+        Format::Junit => text.contains("<testsuites name=\"laforge\""),
+        Format::Html => text.contains("<meta name=\"generator\" content=\"laforge\">"),
+        Format::Markdown => bytes.is_empty() || text.starts_with("### laforge: "),
+        Format::Human => bytes.is_empty() || text.trim_start().starts_with("release "),
     }
 }
 
 /// How a decision is told: to people, to files, to a CI runner.
 pub(super) struct Telling<'a> {
-    /// The reports that were asked for.
-    pub(super) reports: &'a Reports,
-    /// When the run began.
-    pub(super) started: Instant,
-    /// How the run talks.
-    pub(super) session: &'a Session,
+    reports: &'a Reports,
+    started: Instant,
+    session: &'a Session,
+    places: Places,
 }
 
-impl Telling<'_> {
+impl<'a> Telling<'a> {
+    /// Of a run that began then, about a release that this file is of.
+    pub(super) fn new(reports: &'a Reports, started: Instant, about: &Path, session: &'a Session) -> Self {
+        Self { reports, started, session, places: session.places(about) }
+    }
+
+    /// How the run talks.
+    pub(super) fn session(&self) -> &'a Session {
+        self.session
+    }
+
     /// Tells of a decision, and gives the exit code of its verdict.
     ///
     /// # Errors
@@ -143,25 +143,76 @@ impl Telling<'_> {
         plan_file: Option<&Path>,
     ) -> Result<Exit, Failure> {
         let (audit, exit) = (recording.reference(), exit_of(report.verdict));
-        let as_text = human::render(report, recording, self.session.paint);
-        let as_json = self.json(report, recording);
-        // Stdout is the plan's alone: the JSON report takes the place of the human one.
-        if self.reports.json_inline() {
-            self.session.tell(&as_json);
-        } else {
-            self.session.say(&as_text);
+        // Stdout is the plan's alone: another report takes the place of the human one.
+        for format in self.reports.inline() {
+            self.session.tell(&self.rendered(format, report, recording));
+        }
+        if self.reports.inline().next().is_none() {
+            self.session.say(&self.text(report, recording));
         }
         if self.session.verbose {
             self.session.tell(&self.details(report));
         }
-        self.reports.write(&as_json, &human::render(report, recording, Paint::Plain), self.session)?;
-        let step = Step { report, audit, exit, plan_file, report_file: self.reports.json_file() };
+        self.write(report, recording)?;
+        let step = Step {
+            report,
+            audit,
+            exit,
+            plan_file,
+            report_file: self.reports.file_of(Format::Json),
+            sarif_file: self.reports.file_of(Format::Sarif),
+            summary: markdown::render(report, recording, &self.places),
+            places: &self.places,
+        };
         github::tell(&step, self.session)?;
         Ok(exit)
     }
 
+    /// Tells of a report that is data: other formats than the human one go to stdout.
+    ///
+    /// # Errors
+    /// As [`Telling::tell`].
+    pub(super) fn print(&self, report: &DecisionReport) -> Result<Exit, Failure> {
+        let recording = Recording::Nowhere;
+        let text = self.text(report, recording);
+        self.write(report, recording)?;
+        for format in self.reports.inline() {
+            self.session.print(self.rendered(format, report, recording).as_bytes())?;
+        }
+        self.session.say(&text);
+        if self.session.verbose {
+            self.session.tell(&self.details(report));
+        }
+        Ok(exit_of(report.verdict))
+    }
+
+    /// Writes the reports that go to files.
+    fn write(&self, report: &DecisionReport, recording: Recording<'_>) -> Result<(), Failure> {
+        for (format, file) in &self.reports.wanted {
+            if let Some(file) = file {
+                self.session.replace(file, self.rendered(*format, report, recording).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rendered(&self, format: Format, report: &DecisionReport, recording: Recording<'_>) -> String {
+        match format {
+            Format::Human => human::render(report, recording, Paint::Plain),
+            Format::Json => json::render(report, recording.reference(), self.timing()),
+            Format::Sarif => sarif::render(report, recording, &self.places),
+            Format::Junit => junit::render(report, recording, &self.places, self.timing()),
+            Format::Markdown => markdown::render(report, recording, &self.places),
+            Format::Html => html::render(report, recording, &self.places),
+        }
+    }
+
+    fn timing(&self) -> Timing {
+        Timing { total_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) }
+    }
+
     /// What `-v` adds: the digests that the decision hangs on, and how long it took.
-    pub(super) fn details(&self, report: &DecisionReport) -> String {
+    fn details(&self, report: &DecisionReport) -> String {
         format!(
             "policy {}\ntrust  {}\ntook   {} ms\n",
             report.policy.digest,
@@ -173,12 +224,6 @@ impl Telling<'_> {
     /// The human report alone.
     pub(super) fn text(&self, report: &DecisionReport, recording: Recording<'_>) -> String {
         human::render(report, recording, self.session.paint)
-    }
-
-    /// The JSON report.
-    pub(super) fn json(&self, report: &DecisionReport, recording: Recording<'_>) -> String {
-        let total_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        json::render(report, recording.reference(), Timing { total_ms })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::config::KeySource;
 use crate::key::secret::SecretKey;
 use crate::key::{KeyError, PublicKey};
 use crate::report::paint::{Paint, printable};
+use crate::report::place::Places;
 use crate::time::Timestamp;
 
 use super::error::Failure;
@@ -48,6 +49,18 @@ impl Session {
     /// A variable of the environment, when it is set, not empty, and UTF-8.
     pub fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
+    /// The folders that files are named against, in reports about a release that this file is of: the CI
+    /// system's checkout, where it says which, else the current folder.
+    pub fn places(&self, about: &Path) -> Places {
+        let here = std::env::current_dir().unwrap_or_default();
+        let checkout = ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE"]
+            .into_iter()
+            .find_map(|name| self.variable(name))
+            .and_then(|root| fs::canonicalize(root).ok());
+        let root = checkout.unwrap_or_else(|| here.clone());
+        Places::new(&root, &fs::canonicalize(&here).unwrap_or(here), about)
     }
 
     /// Reads a file whole, within a bound.

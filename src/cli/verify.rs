@@ -9,13 +9,12 @@ use crate::config::Config;
 use crate::gate;
 use crate::plan::Mode;
 use crate::policy::{Decision, Request, Standard};
-use crate::report::human::Recording;
 
 use super::error::NO_DECISION;
 use super::flags::GateFlags;
 use super::load::Sources;
 use super::progress::Progress;
-use super::reports::{Reports, Telling, exit_of};
+use super::reports::{Reports, Telling};
 use super::{Exit, Failure, Session, caller, load};
 
 /// The same verification and decision as a report: nothing recorded, no plan.
@@ -40,18 +39,8 @@ impl Verify {
         let config = load::config(session)?;
         // Without a log nothing is known of earlier policy versions: `deploy` compares them.
         let report = decide(&self.gate, &config, Mode::DryRun, &BTreeMap::new(), session)?.into_report();
-        let telling = Telling { reports: &reports, started, session };
-        let (as_text, as_json) =
-            (telling.text(&report, Recording::Nowhere), telling.json(&report, Recording::Nowhere));
-        reports.write(&as_json, &as_text, session)?;
-        if reports.json_inline() {
-            session.print(as_json.as_bytes())?;
-        }
-        session.say(&as_text);
-        if session.verbose {
-            session.tell(&telling.details(&report));
-        }
-        Ok(exit_of(report.verdict))
+        let about = load::about(&self.gate.release, &config, session);
+        Telling::new(&reports, started, &about, session).print(&report)
     }
 }
 

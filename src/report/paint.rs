@@ -49,15 +49,19 @@ impl Paint {
     }
 }
 
-/// What the runner of GitHub Actions takes for a command wherever it stands in a line.
+/// What the runner of GitHub Actions takes for a command wherever it stands in a line. `::` is one at the
+/// beginning of a line, blanks before it or not, and a line may be broken at any blank.
 pub(super) const RUNNER_COMMAND: &str = "##[";
 
 /// The text with control characters written out, so that evidence can't drive a terminal or a runner.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        let begins = shown.is_empty() || shown.ends_with(' ');
+        let opens = begins && c == ':' && rest.as_str().starts_with(':');
         // Nor hide or reorder what a reviewer sees.
-        if unprintable(c) || (c == '[' && shown.ends_with("##")) {
+        if unprintable(c) || opens || (c == '[' && shown.ends_with("##")) {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
         } else {
             shown.push(c);
@@ -106,6 +110,7 @@ mod tests {
     fn writes_out_what_would_drive_a_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
         assert_eq!(printable("a ##[add-mask]b"), "a ##\\u{5b}add-mask]b");
+        assert_eq!(printable("::error::a ::add-mask::b [::1]"), "\\u{3a}:error::a \\u{3a}:add-mask::b [::1]");
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn exit_2_for_usage_configuration_and_policy() {
     example.deploy(&["--report", "json=nowhere/report.json"]).ends(2).says("nowhere");
     example.deploy(&["--report", "json=release.yaml"]).ends(2).says("is no report");
     example.deploy(&["-o", "release.yaml"]).ends(2).says("is no plan");
-    example.run(&["doctor"]).ends(2).says("`laforge doctor` is not built yet");
+    example.run(&["waive"]).ends(2).says("`laforge waive` is not built yet");
     example.run(&["audit", "replay", "3"]).ends(2).says("not built yet");
     let run = example.run(&["audit", "verify", "--no-such-flag"]).ends(2);
     assert!(!run.stderr.contains("no decision was made"), "{}", run.stderr);

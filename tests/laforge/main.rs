@@ -6,9 +6,11 @@
 #![expect(unreachable_pub, reason = "modules of one test binary")]
 
 mod action;
+mod anchors;
 mod attacks;
 mod corpus;
 mod courtesies;
+mod docs;
 mod example;
 mod exits;
 mod faults;
@@ -18,7 +20,9 @@ mod manifests;
 mod mutations;
 mod pages;
 mod parsers;
+mod recipes;
 mod registry;
+mod reports;
 mod render;
 mod rooms;
 mod scenarios;

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::release::digest::ClaimedDigest;
-use crate::time::Timestamp;
+use crate::time::{self, Timestamp};
 
+use super::super::anchor::Anchor;
 use super::super::identity::{Pin, Pinned};
 use super::super::tree::Head;
 
@@ -18,6 +19,8 @@ pub struct Expectations {
     pub pins: Vec<Pin>,
     /// The folder that remembers heads.
     pub seen: Option<PathBuf>,
+    /// Heads that were kept outside: the log must hold each of them.
+    pub anchors: Vec<Anchor>,
 }
 
 /// What was verified.
@@ -31,6 +34,8 @@ pub struct Report {
     pub pinned: Pinned,
     /// Size and root.
     pub head: Head,
+    /// The signed checkpoint of that head.
+    pub checkpoint: String,
     /// How many commits signed it.
     pub records: u64,
     /// How many blobs were hashed.
@@ -51,11 +56,30 @@ pub struct Report {
 pub enum Assurance {
     /// The log agrees with itself and with what this machine has seen.
     SelfConsistent,
+    /// The log also holds heads that were kept outside of it.
+    Anchored {
+        /// How many.
+        count: u64,
+        /// The size of the newest.
+        size: u64,
+        /// The time of that head's last entry, by its writer's clock.
+        time: Option<Timestamp>,
+    },
 }
 
 impl fmt::Display for Assurance {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("L0 self-consistent: fork not excluded, nor a rollback of all files together")
+        let Self::Anchored { count, size, time } = self else {
+            return out
+                .write_str("L0 self-consistent: fork not excluded, nor a rollback of all files together");
+        };
+        let anchors = if *count == 1 { "anchor" } else { "anchors" };
+        let time = time.map(|time| format!(" ({})", time::to_seconds(time))).unwrap_or_default();
+        write!(
+            out,
+            "L1 matches {count} {anchors}, newest at size {size}{time}; entries after it are not protected against \
+             rollback"
+        )
     }
 }
 

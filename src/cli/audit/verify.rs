@@ -21,6 +21,10 @@ pub(in crate::cli) struct Verify {
     /// The trust file whose `gates` pin the log
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// A head that was kept elsewhere and that the log must hold: a checkpoint, a proof or a plan, or git:REF
+    /// (repeatable)
+    #[arg(long = "anchor", value_name = "FILE|git:REF")]
+    anchors: Vec<String>,
     /// Everything (the default)
     #[arg(long)]
     full: bool,
@@ -33,7 +37,8 @@ impl Verify {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let place = self.which.place(session)?;
         let trust = trust_in_reach(self.trust.as_deref(), session)?;
-        let expected = place.expectations(trust.as_ref(), session);
+        let mut expected = place.expectations(trust.as_ref(), session);
+        expected.anchors = super::anchor::anchors(&self.anchors, session)?;
         let report = audit::verify(&place.folder, &expected).map_err(|error| load::audit_failure(&error))?;
         for warning in &report.warnings {
             session.tell(&format!("warning: {}\n", printable(&warning.to_string())));

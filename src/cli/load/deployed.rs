@@ -4,7 +4,7 @@
 //! one release with one digest.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfiguredPath, ConfiguredRelease};
 use crate::plan::{RolloutError, RolloutRequest};
@@ -53,6 +53,16 @@ pub(in crate::cli) fn release_in_reach(
         .hint("a release names its environment, and approvals are for that one: change the release, not the flag")),
         _ => Ok(Some(release)),
     }
+}
+
+/// The file that the release in reach is of: where a finding without a place of its own is shown.
+pub(in crate::cli) fn about(flags: &ReleaseFlags, config: &Config, session: &Session) -> PathBuf {
+    let configured = match &config.release {
+        Some(ConfiguredRelease::Document(ConfiguredPath { path, .. })) => Some(path),
+        _ => None,
+    };
+    let document = flags.release.as_ref().or(configured).or(session.config.as_ref());
+    document.cloned().unwrap_or_else(|| PathBuf::from(crate::config::FILE))
 }
 
 /// Name, version, environment and source, and the artifacts that a document lists.

@@ -143,7 +143,7 @@ impl LogPlace {
     /// What a reader holds the log to; without trust nothing is pinned.
     pub(in crate::cli) fn expectations(&self, trust: Option<&TrustRoot>, session: &Session) -> Expectations {
         let pins = trust.map(all_pins).unwrap_or_default();
-        Expectations { origin: self.origin.clone(), pins, seen: seen_folder(session) }
+        Expectations { origin: self.origin.clone(), pins, seen: seen_folder(session), anchors: Vec::new() }
     }
 }
 
