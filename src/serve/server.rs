@@ -65,7 +65,7 @@ pub enum ServeError {
 
 /// Whether the service was asked to end.
 #[derive(Debug, Clone, Default)]
-pub struct Leaving(Arc<AtomicBool>);
+pub(super) struct Leaving(Arc<AtomicBool>);
 
 impl Leaving {
     pub(super) fn is_set(&self) -> bool {

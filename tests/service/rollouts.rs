@@ -22,7 +22,7 @@ pub(crate) fn under_way(site: &Site) {
             false => next(journal.schedule(), journal.state(), driver.weight, now).unwrap(),
         };
         paused |= pauses;
-        driver.obey(&tell(&mut journal, event, at));
+        driver.execute(&tell(&mut journal, event, at));
         now = at;
     }
     drop(journal);
