@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::action::forge::{self, Forge};
-use crate::example::{self, Example, REQUIRED, Run, finished};
+use crate::example::{Example, REQUIRED, Run, finished};
 
 /// A file of a recipe.
 fn file(page: &str, name: &str) -> String {
