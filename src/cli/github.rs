@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::audit::LogReference;
 use crate::policy::account::Action;
 use crate::policy::{DecisionReport, Finding, Severity};
+use crate::report::human::told;
 use crate::report::markdown;
 use crate::report::paint::{Paint, printable, word};
 use crate::report::place::Places;
@@ -46,7 +47,7 @@ pub(super) struct Step<'a> {
 /// A [`Failure`] with exit 1 when one of its files can't be appended to.
 pub(super) fn tell(step: &Step<'_>, session: &Session) -> Result<(), Failure> {
     if session.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
-        for finding in &step.report.findings {
+        for finding in told(step.report) {
             session.tell(&annotation(finding, step.places));
         }
     }

@@ -15,7 +15,7 @@ use crate::policy::{DecisionReport, Finding, Severity};
 use crate::release::digest::Digest;
 use crate::time;
 
-use super::human::{Recording, passed_on};
+use super::human::{Recording, passed_on, told};
 use super::paint::{printable, word};
 use super::place::Places;
 use super::rules;
@@ -110,7 +110,7 @@ fn findings(out: &mut String, report: &DecisionReport, places: &Places) {
         "<table>\n<caption>Findings</caption>\n<tr><th scope=\"col\">Weight</th><th scope=\"col\">Rule</th>\
          <th scope=\"col\">Subject</th><th scope=\"col\">Finding</th></tr>\n",
     );
-    for finding in &report.findings {
+    for finding in told(report) {
         out.push_str(&finding_row(finding, places));
     }
     out.push_str("</table>\n");

@@ -44,13 +44,18 @@ pub fn render(report: &DecisionReport, recording: Recording<'_>, paint: Paint) -
     subject(&mut out, report, paint);
     checked(&mut out, report, paint);
     set_aside(&mut out, report, paint);
-    for finding in report.findings.iter().filter(|finding| !said_by_another(finding, report)) {
+    for finding in told(report) {
         let _ = writeln!(out, "\n{}", finding_text(finding, report, paint));
     }
     out.push('\n');
     verdict(&mut out, report, recording, paint);
     recorded(&mut out, report, recording, paint);
     out
+}
+
+/// The findings that a reader is told of, in order: every one but those that another says with its place.
+pub fn told(report: &DecisionReport) -> impl Iterator<Item = &Finding> {
+    report.findings.iter().filter(|finding| !said_by_another(finding, report))
 }
 
 /// Whether a finding of a flag is one of a policy file, too: that one says it with its place.
@@ -220,8 +225,7 @@ pub fn finding_text(finding: &Finding, report: &DecisionReport, paint: Paint) ->
 }
 
 fn verdict(out: &mut String, report: &DecisionReport, recording: Recording<'_>, paint: Paint) {
-    let said = report.findings.iter().filter(|finding| !said_by_another(finding, report));
-    let denies = said.filter(|finding| finding.severity == Severity::Deny).count();
+    let denies = told(report).filter(|finding| finding.severity == Severity::Deny).count();
     let reasons = if denies == 1 { "1 reason".to_owned() } else { format!("{denies} reasons") };
     let real = report.action != Action::None && recording.reference().is_some();
     let line = match report.verdict {

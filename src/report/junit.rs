@@ -10,7 +10,7 @@ use crate::plan::draft::Verdict;
 use crate::policy::{DecisionReport, Finding, Severity};
 use crate::time;
 
-use super::human::Recording;
+use super::human::{Recording, told};
 use super::json::Timing;
 use super::paint::{printable, word};
 use super::place::Places;
@@ -18,20 +18,20 @@ use super::place::Places;
 /// The document, with a line feed.
 pub fn render(report: &DecisionReport, recording: Recording<'_>, places: &Places, timing: Timing) -> String {
     let mut cases = verdict_case(report, recording);
-    for finding in &report.findings {
+    for finding in told(report) {
         cases.push_str(&finding_case(finding, report.verdict, places));
     }
-    let denies = report.findings.iter().filter(|finding| finding.severity == Severity::Deny).count();
+    let count = denies(report);
     let (failures, errors) = match report.verdict {
-        Verdict::Pass => (denies, 0),
-        Verdict::Fail => (denies + 1, 0),
-        Verdict::Error => (0, denies + 1),
+        Verdict::Pass => (count, 0),
+        Verdict::Fail => (count + 1, 0),
+        Verdict::Error => (0, count + 1),
     };
     let release = &report.release;
     let name = text(&format!("{} {} → {}", release.name, release.version, release.environment));
     let counts = format!(
         r#"tests="{}" failures="{failures}" errors="{errors}" time="{}.{:03}""#,
-        report.findings.len() + 1,
+        told(report).count() + 1,
         timing.total_ms / 1000,
         timing.total_ms % 1000
     );
@@ -41,6 +41,10 @@ pub fn render(report: &DecisionReport, recording: Recording<'_>, places: &Places
          <testsuite name=\"{name}\" {counts} skipped=\"0\" timestamp=\"{when}\">\n{}{cases}</testsuite>\n</testsuites>\n",
         properties(report, recording)
     )
+}
+
+fn denies(report: &DecisionReport) -> usize {
+    told(report).filter(|finding| finding.severity == Severity::Deny).count()
 }
 
 fn properties(report: &DecisionReport, recording: Recording<'_>) -> String {
@@ -67,7 +71,7 @@ fn verdict_case(report: &DecisionReport, recording: Recording<'_>) -> String {
         Some(entry) => format!("entry {} of {}", entry.index, entry.origin),
         None => "recorded nowhere".to_owned(),
     };
-    let reasons = match report.findings.iter().filter(|finding| finding.severity == Severity::Deny).count() {
+    let reasons = match denies(report) {
         1 => "1 reason".to_owned(),
         count => format!("{count} reasons"),
     };

@@ -11,7 +11,7 @@ use crate::policy::account::Action;
 use crate::policy::{DecisionReport, Finding, Severity};
 use crate::time;
 
-use super::human::Recording;
+use super::human::{Recording, told};
 use super::paint::{printable, word};
 use super::place::Places;
 use super::rules;
@@ -49,12 +49,12 @@ fn findings(out: &mut String, report: &DecisionReport, places: &Places) {
         return;
     }
     out.push_str("| | rule | subject | finding |\n|--|--|--|--|\n");
-    for finding in report.findings.iter().take(FINDINGS_SHOWN) {
+    for finding in told(report).take(FINDINGS_SHOWN) {
         let sign = if finding.severity == Severity::Deny { "❌" } else { "⚠️" };
         let rule = format!("[`{}`]({})", finding.rule.as_str(), rules::uri(finding.rule));
         let _ = writeln!(out, "| {sign} | {rule} | {} | {} |", code(&finding.subject), cell(finding, places));
     }
-    let more = report.findings.len().saturating_sub(FINDINGS_SHOWN);
+    let more = told(report).count().saturating_sub(FINDINGS_SHOWN);
     if more > 0 {
         let _ = writeln!(out, "\nAnd {more} more: see the JSON report.");
     }

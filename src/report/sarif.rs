@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::policy::{DecisionReport, Finding, RuleId, Severity};
 use crate::release::digest::Digest;
 
-use super::human::Recording;
+use super::human::{Recording, told};
 use super::paint::{printable, word};
 use super::place::{Places, Spot};
 use super::rules;
@@ -22,9 +22,9 @@ const ROOT: &str = "%SRCROOT%";
 
 /// The log, pretty-printed, with a line feed.
 pub fn render(report: &DecisionReport, recording: Recording<'_>, places: &Places) -> String {
-    let used: BTreeSet<RuleId> = report.findings.iter().map(|finding| finding.rule).collect();
+    let used: BTreeSet<RuleId> = told(report).map(|finding| finding.rule).collect();
     let used: Vec<RuleId> = used.into_iter().collect();
-    let results: Vec<Value> = report.findings.iter().map(|finding| result(finding, &used, places)).collect();
+    let results: Vec<Value> = told(report).map(|finding| result(finding, &used, places)).collect();
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

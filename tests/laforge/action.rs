@@ -115,7 +115,7 @@ fn a_deny_annotates_and_fails_the_step_without_a_plan() {
     assert_eq!(ran.outputs["decision"], "deny");
     assert_eq!(ran.outputs["exit-code"], "10");
     assert!(!ran.outputs.contains_key("plan") && !ran.outputs.contains_key("plan-digest"));
-    let requirement = line_of(&example, "policies/baseline.yaml", "atLeast");
+    let requirement = line_of(&example, "policies/baseline.yaml", "atLeast: 2");
     let annotation = format!(
         "::error title=laforge%3A approval-threshold,file=policies/baseline.yaml,line={requirement},col="
     );

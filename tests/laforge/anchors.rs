@@ -54,7 +54,6 @@ fn a_log_that_was_cut_is_found_out() {
     verify(&example, &[]).ends_with_data();
     fs::remove_dir_all(example.path(".cache")).unwrap();
     verify(&example, &["anchor"]).ends(13).says("the head of size 4 that the anchor `anchor` keeps");
-    fs::remove_dir_all(example.path(".cache")).unwrap();
     verify(&example, &["plan.json"]).ends(13).says("it was cut or replaced");
 }
 

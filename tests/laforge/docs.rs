@@ -245,12 +245,13 @@ fn flags_in(text: &str) -> BTreeSet<String> {
     let words = starts
         .map(|(at, _)| text[at..].split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next().unwrap());
     let words = words.filter(|word| word.len() > 3 && word.as_bytes()[2].is_ascii_lowercase());
-    words.map(|word| word.trim_end_matches('-').to_owned()).collect()
+    // `--require-*` names a family.
+    words.filter(|word| !word.ends_with('-')).map(str::to_owned).collect()
 }
 
 /// Lines that call another program, whose flags are its own.
-const OTHERS: [&str; 9] =
-    ["cargo", "kubectl", "helm ", "docker", "git ", "pg_dump", "prometheus", "kustomize", "curl"];
+const OTHERS: [&str; 10] =
+    ["cargo", "kubectl", "helm ", "docker", "git ", "pg_dump", "prometheus", "kustomize", "curl", "BUILD "];
 
 #[test]
 fn every_flag_and_verb_that_a_page_names_is_one() {

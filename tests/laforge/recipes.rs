@@ -190,13 +190,7 @@ impl Gate {
         example.run(&[&["deploy"], &REQUIRED[..], &["-o", "plan.json"]].concat()).ends(0);
         let gate = Self { folder: tempfile::tempdir().unwrap() };
         fs::copy(example.path("plan.json"), gate.path("plan.json")).unwrap();
-        // As the pages say: the gates alone, and the key beside them.
-        let trust: Value = serde_yaml::from_str(&example.read("trust.yaml")).unwrap();
-        let mut gates =
-            serde_json::json!({"apiVersion": trust["apiVersion"], "kind": "Trust", "gates": trust["gates"]});
-        gates["gates"][0]["key"] = "audit.pub".into();
-        fs::write(gate.path("trust.yaml"), gates.to_string()).unwrap();
-        fs::copy(example.path("trust/audit.pub"), gate.path("audit.pub")).unwrap();
+        gate.trusts(&example.path(""));
         fs::copy(forge::root().join("deploy/ci/check-plan"), gate.path("check-plan")).unwrap();
         gate.deploys(IMAGE);
         gate
@@ -204,6 +198,17 @@ impl Gate {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Pins the gate of that folder as the pages say: the gates alone, and the key beside them.
+    fn trusts(&self, folder: &Path) {
+        let trust = fs::read_to_string(folder.join("trust.yaml")).unwrap();
+        let trust: Value = serde_yaml::from_str(&trust).unwrap();
+        let mut gates =
+            serde_json::json!({"apiVersion": trust["apiVersion"], "kind": "Trust", "gates": trust["gates"]});
+        gates["gates"][0]["key"] = "audit.pub".into();
+        fs::write(self.path("trust.yaml"), gates.to_string()).unwrap();
+        fs::copy(folder.join("trust/audit.pub"), self.path("audit.pub")).unwrap();
     }
 
     fn deploys(&self, digest: &str) {
@@ -265,13 +270,12 @@ fn a_plan_that_does_not_hold_lets_nothing_through() {
     fs::write(gate.path("plan.json"), plan.replace(&IMAGE[7..], &OTHER[7..])).unwrap();
     gate.deploys(OTHER);
     refused(&gate, "is proved by no gate");
-    // Another gate's trust.
-    let other = Gate::new();
+    // The same plan, where another gate is pinned.
     fs::write(gate.path("plan.json"), &plan).unwrap();
     gate.deploys(IMAGE);
-    for name in ["trust.yaml", "audit.pub"] {
-        fs::copy(other.path(name), gate.path(name)).unwrap();
-    }
+    let other = Example::empty();
+    other.run(&["init", "other", "--example"]).ends(0);
+    gate.trusts(&other.path("other"));
     refused(&gate, "is proved by no gate");
     // The clock of the machine, past the plan's end.
     let late = Gate::new();

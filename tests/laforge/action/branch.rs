@@ -131,9 +131,8 @@ fn a_branch_that_was_rewritten_is_refused_by_a_new_runner_with_an_anchor() {
 fn a_branch_with_another_log_on_it_is_refused() {
     let forge = Forge::new();
     let checkout = forge.clone_to("one");
-    // The same origin and another key: as whoever owns the repository, and not the key, could make it.
-    let other = Example::new();
-    example::copy(&other.path(""), &forge.path("other"));
+    // As whoever owns the repository, and not the key, could make one.
+    example::run_in(&forge.path(""), &["init", "other", "--example"]).ends(0);
     for arguments in
         [&["init", "--quiet", "--initial-branch=main"][..], &["remote", "add", "origin", "../remote.git"]]
     {
