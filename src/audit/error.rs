@@ -314,7 +314,9 @@ pub enum Problem {
         size: u64,
     },
     /// A head that was kept outside is not in the log.
-    #[error("it does not hold the head of size {size} that the anchor `{anchor}` keeps: it was cut or replaced")]
+    #[error(
+        "it does not hold the head of size {size} that the anchor `{anchor}` keeps: it was cut or replaced"
+    )]
     Anchor {
         /// The size of the head.
         size: u64,

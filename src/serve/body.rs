@@ -9,9 +9,11 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::problem::Problem;
+use crate::json;
 
 /// How much is taken of a body.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,15 @@ pub(super) async fn read(mut request: Request, most: Most) -> Result<Bytes, Prob
     })
 }
 
+/// Decodes a body that is an object. A list is none: `serde` would take one for a struct, member by member, and an
+/// empty one for a struct whose members are all optional.
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => json::decode(body).map_err(|error| error.to_string()),
+        _ => Err("it is no JSON object".to_owned()),
+    }
+}
+
 fn check(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key(ORIGIN) {
         return Err(Problem::new(403, "this is asked by programs, not by pages in a browser"));
@@ -58,6 +69,19 @@ fn check(headers: &HeaderMap) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn takes_objects_alone() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Asked {
+            #[serde(default)]
+            dry: bool,
+        }
+        assert_eq!(decode(b" {\"dry\": true}"), Ok(Asked { dry: true }));
+        for body in [&b"[]"[..], b"[true]", b"", b" ", b"null", b"{", b"{\"dry\": true, \"dry\": false}"] {
+            assert!(decode::<Asked>(body).is_err(), "{}", String::from_utf8_lossy(body));
+        }
+    }
 
     #[test]
     fn refuses_browsers_and_what_is_not_declared_as_json() {

@@ -28,7 +28,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{MethodFilter, get, on, post};
 
 use super::access::{Access, noted};
 use super::caller::{Right, need};
@@ -215,11 +215,11 @@ fn reading(shared: &Shared) -> Router {
             .with_state(Arc::clone(ledger)),
         None => closed(
             &[
-                "/v1/decisions",
-                "/v1/decisions/{index}",
-                "/v1/decisions/{index}/proof",
-                "/v1/decisions/{index}/plan",
-                "/v1/log",
+                (GET, "/v1/decisions"),
+                (GET, "/v1/decisions/{index}"),
+                (GET, "/v1/decisions/{index}/proof"),
+                (GET, "/v1/decisions/{index}/plan"),
+                (GET, "/v1/log"),
             ],
             "no log is configured: `audit: {log: …}` in laforge.yaml",
         ),
@@ -229,7 +229,7 @@ fn reading(shared: &Shared) -> Router {
             .route("/v1/rollouts", get(rollouts::list))
             .route("/v1/rollouts/{target}", get(rollouts::one))
             .with_state(Arc::clone(rollouts)),
-        None => closed(&["/v1/rollouts", "/v1/rollouts/{target}"], NO_ROLLOUTS),
+        None => closed(&[(GET, "/v1/rollouts"), (GET, "/v1/rollouts/{target}")], NO_ROLLOUTS),
     };
     log.merge(rollouts).merge(probes::metrics(&shared.health)).route("/openapi.json", get(openapi::document))
 }
@@ -241,7 +241,7 @@ fn control(parts: &Parts, shared: &Shared) -> Router {
         Some(rollouts) => Router::new()
             .route("/v1/rollouts/{target}/{verb}", post(rollouts::ask))
             .with_state((Arc::clone(rollouts), parts.desk.clone())),
-        None => closed(&["/v1/rollouts/{target}/{verb}"], NO_ROLLOUTS),
+        None => closed(&[(POST, "/v1/rollouts/{target}/{verb}")], NO_ROLLOUTS),
     }
 }
 
@@ -250,9 +250,10 @@ fn evaluation(shared: &Shared) -> Router {
         Some(evaluator) => {
             Router::new().route("/v1/evaluate", post(evaluate::evaluate)).with_state(Arc::clone(evaluator))
         }
-        None => {
-            closed(&["/v1/evaluate"], "nothing can be decided here: `trust:` and `audit:` in laforge.yaml")
-        }
+        None => closed(
+            &[(POST, "/v1/evaluate")],
+            "nothing can be decided here: `trust:` and `audit:` in laforge.yaml",
+        ),
     }
 }
 
@@ -263,7 +264,7 @@ fn engine(parts: &Parts) -> Router {
             .route("/v1/flagger/{gate}", post(flagger::gate))
             .with_state(Arc::clone(desk)),
         None => closed(
-            &["/v1/argo/verdict", "/v1/flagger/{gate}"],
+            &[(GET.or(POST), "/v1/argo/verdict"), (POST, "/v1/flagger/{gate}")],
             "no engine is answered here: the service was started without a plan (`laforge runtime PLAN`)",
         ),
     }
@@ -273,7 +274,7 @@ fn admission(parts: &Parts, shared: &Shared) -> Router {
     let (Some(admission), Some(ledger)) = (&parts.service.admission, &shared.ledger) else {
         let why =
             "nothing is admitted here: `service: {admission: {environment: …}}` and `audit:` in laforge.yaml";
-        return protect(need(closed(&["/v1/admission"], why), Right::Admission), parts.login.clone());
+        return protect(need(closed(&[(POST, "/v1/admission")], why), Right::Admission), parts.login.clone());
     };
     let webhook = Webhook {
         admission: admission.clone(),
@@ -289,8 +290,11 @@ fn admission(parts: &Parts, shared: &Shared) -> Router {
     protect(need(routes, Right::Admission), login)
 }
 
-/// Routes that there would be, were something configured.
-fn closed(paths: &[&str], why: &'static str) -> Router {
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+
+/// Routes that there would be, were something configured. Another method is as wrong as it would be then.
+fn closed(paths: &[(MethodFilter, &str)], why: &'static str) -> Router {
     let answer = move || async move { Problem::new(404, why).response() };
-    paths.iter().fold(Router::new(), |routes, path| routes.route(path, any(answer)))
+    paths.iter().fold(Router::new(), |routes, (methods, path)| routes.route(path, on(*methods, answer)))
 }

@@ -60,9 +60,11 @@ fn what_cannot_be_a_release_is_said_to_be_none() {
     let service = site.serve(&[]);
     let release = |artifact: Value| {
         json!({"release": {
-            "apiVersion": "laforge.dev/v1", "kind": "Release", "name": "payments", "version": "1", "environment":
-            "production", "source": {"repository": "https://git.example/a", "commit": "4f1c".repeat(10), "ref":
-            "refs/heads/main"}, "artifacts": [artifact]}})
+            "apiVersion": "laforge.dev/v1", "kind": "Release", "metadata": {"name": "payments", "version": "1"},
+            "spec": {
+                "environment": "production",
+                "source": {"repository": "https://git.example/a", "commit": "4f1c".repeat(10), "ref": "refs/heads/main"},
+                "artifacts": [artifact]}}})
     };
     let digest = format!("sha256:{}", "0".repeat(64));
     for (what, body, said) in [

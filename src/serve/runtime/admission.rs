@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use super::super::body::{Most, read};
+use super::super::body::{Most, decode, read};
 use super::super::metrics::{Meter, REVIEWS};
 use super::super::problem::{Problem, answer};
 use super::ledger::{Found, Ledger};
@@ -150,7 +150,7 @@ pub(super) async fn review(State(webhook): State<Arc<Webhook>>, request: Request
 
 fn parsed(body: &[u8]) -> Result<Review, Problem> {
     let refuse = |why: String| Problem::new(400, format!("the body is no AdmissionReview: {why}"));
-    let review: Review = serde_json::from_slice(body).map_err(|error| refuse(error.to_string()))?;
+    let review: Review = decode(body).map_err(refuse)?;
     if (review.api_version.as_str(), review.kind.as_str()) != ("admission.k8s.io/v1", "AdmissionReview") {
         return Err(refuse("`admission.k8s.io/v1` is what is understood here".to_owned()));
     }

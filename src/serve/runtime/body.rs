@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use serde::Deserialize;
 
-use super::super::body::{Most, read};
+use super::super::body::{Most, decode, read};
 use super::super::problem::Problem;
 
 /// What a body may have.
@@ -46,7 +46,7 @@ impl Webhook {
 /// Reads a webhook.
 pub(super) async fn webhook(request: Request) -> Result<Webhook, Problem> {
     let body = read(request, MOST).await?;
-    serde_json::from_slice(&body)
+    decode(&body)
         .map_err(|error| Problem::new(400, format!("the body is not a webhook of Flagger's: {error}")))
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::super::body::{Most, read};
+use super::super::body::{Most, decode, read};
 use super::super::caller::Caller;
 use super::super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
 use super::super::problem::{Problem, answer};
@@ -133,7 +133,7 @@ pub(super) async fn evaluate(
         Ok(body) => body,
         Err(problem) => return problem.response(),
     };
-    let evaluation: Evaluation = match crate::json::decode(&body) {
+    let evaluation: Evaluation = match decode(&body) {
         Ok(evaluation) => evaluation,
         Err(error) => return Problem::new(422, format!("the body is no evaluation: {error}")).response(),
     };

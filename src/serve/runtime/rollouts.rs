@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use super::super::body::{Most, read};
+use super::super::body::{Most, decode, read};
 use super::super::caller::Caller;
 use super::super::metrics::{
     Histogram, MIGRATION, Page, ROLLOUT_PAUSES, ROLLOUT_STATE, ROLLOUT_WEIGHT, ROLLOUT_WINDOW,
@@ -159,7 +159,7 @@ pub(super) async fn ask(
 }
 
 fn operator(body: &[u8], caller: &Caller) -> Result<Operator, Problem> {
-    let asked: Asked = serde_json::from_slice(body)
+    let asked: Asked = decode(body)
         .map_err(|error| Problem::new(400, format!("the body has to be `{{\"reason\": \"…\"}}`: {error}")))?;
     if asked.reason.len() > MOST_REASON {
         return Err(Problem::new(422, format!("a reason has at most {MOST_REASON} bytes")));
