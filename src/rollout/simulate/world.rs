@@ -49,6 +49,7 @@ pub(super) struct World {
     interval: Duration,
     pub(super) weight: Weight,
     pending: Vec<Pending>,
+    taken_in: Option<u64>,
     fence: u64,
     driver_seconds: u64,
     metrics: Metrics,
@@ -165,6 +166,7 @@ impl World {
             interval: seconds(scenario.scrape_seconds),
             weight: Weight::ZERO,
             pending: Vec::new(),
+            taken_in: None,
             fence: 0,
             driver_seconds: scenario.driver_seconds,
             metrics: Metrics::Return,
@@ -203,11 +205,12 @@ impl World {
         self.pending.retain(|pending| {
             let done = pending.due <= now;
             if done && pending.epoch >= fence {
-                set = Some(pending.weight);
+                set = Some((pending.weight, pending.epoch));
             }
             !done
         });
-        if let Some(weight) = set {
+        if let Some((weight, epoch)) = set {
+            self.taken_in = Some(epoch);
             self.set(weight);
         }
     }
@@ -281,9 +284,11 @@ impl World {
         self.candidate.scraped == Scraped::Down
     }
 
-    /// Whether nothing of this epoch is on its way: a weight is confirmed by its own command.
+    /// Whether a command of this epoch was taken and no raise is on its way: a weight is confirmed by its own command.
+    /// One that lowers may be repeated meanwhile: a slow driver always has one on its way.
     pub(super) fn is_settled(&self) -> bool {
-        !self.pending.iter().any(|pending| pending.epoch >= self.fence)
+        let raise = |pending: &Pending| pending.epoch >= self.fence && pending.weight > self.weight;
+        self.taken_in >= Some(self.fence) && !self.pending.iter().any(raise)
     }
 
     pub(super) fn connections(&self) -> u64 {
