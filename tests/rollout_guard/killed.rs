@@ -44,7 +44,7 @@ fn goes_on(rollout: &Rollout, bytes: &[u8], state: &State, effect: Effect) -> En
         assert!(record.after.target <= allowed, "{effect:?} after {}: {record:?}", state.stage.name());
     }
     let ended = if end == End::Completed { Weight::FULL } else { Weight::ZERO };
-    assert_eq!(next.world.state().weight, ended.percent(), "{effect:?} after {}", state.stage.name());
+    assert_eq!(next.world.weight(), ended.percent(), "{effect:?} after {}", state.stage.name());
     end
 }
 

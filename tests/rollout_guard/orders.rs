@@ -32,14 +32,14 @@ fn a_pause_that_lands_in_the_middle_of_a_raise_brings_the_weight_back() {
     rollout.ask(Verb::Pause, "a");
     rollout.wait_for("Paused");
     // The pause is journaled, and the old command takes effect only now.
-    assert_eq!(rollout.world.state().weight, 20);
+    assert_eq!(rollout.world.weight(), 20);
     rollout.world.change(|world| world.hold_set = None);
-    until("the weight is brought back", || rollout.world.set() == [20, 80, 20]);
+    until("the weight is brought back", || rollout.world.turns() == [20, 80, 20]);
     sleep(A_WHILE);
-    assert_eq!((rollout.world.state().weight, rollout.stage()), (20, "Paused"));
+    assert_eq!((rollout.world.weight(), rollout.stage()), (20, "Paused"));
     rollout.ask(Verb::Rollback, "b");
     assert_eq!(guard.ends().unwrap(), End::RolledBack);
-    assert_eq!(rollout.world.set(), [20, 80, 20, 0]);
+    assert_eq!(rollout.world.turns(), [20, 80, 20, 0]);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_driver_that_loses_its_weights_is_a_pause_and_raises_nothing() {
     rollout.wait_for("Paused");
     assert_eq!(cause(&rollout), Some(Cause::Drift));
     sleep(A_WHILE);
-    assert_eq!((rollout.world.state().weight, rollout.world.set()), (0, vec![20]));
+    assert_eq!((rollout.world.weight(), rollout.world.set()), (0, vec![20]));
     // Once the weight is read at or below the target somebody may go on: the window is earned again.
     rollout.ask(Verb::Resume, "a");
     rollout.wait_for("Observing");
@@ -69,7 +69,7 @@ fn a_writer_who_raises_a_paused_candidate_is_brought_down_each_time() {
     rollout.wait_for("Paused");
     for _ in 0..2 {
         rollout.world.change(|world| world.weight = 100);
-        until("it is brought down", || rollout.world.state().weight == 20);
+        until("it is brought down", || rollout.world.weight() == 20);
     }
     assert_eq!(rollout.stage(), "Paused");
     rollout.ask(Verb::Rollback, "b");
@@ -149,7 +149,7 @@ fn a_guard_that_is_asked_to_end_says_what_it_leaves_and_the_next_goes_on() {
     assert!(
         matches!(said, GuardError::Interrupted { actual, target, .. } if [actual, target] == [twenty; 2])
     );
-    assert_eq!((rollout.world.state().weight, rollout.stage()), (20, "Observing"));
+    assert_eq!((rollout.world.weight(), rollout.stage()), (20, "Observing"));
     assert_eq!(rollout.guard().ends().unwrap(), End::Completed);
 }
 

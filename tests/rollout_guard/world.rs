@@ -76,6 +76,19 @@ impl World {
         change(&mut self.state());
     }
 
+    /// The candidate's weight.
+    pub(crate) fn weight(&self) -> u64 {
+        self.state().weight
+    }
+
+    /// The weights that were set, one that is set again left out: how often a reading is corrected before it is
+    /// read anew is no matter of a test.
+    pub(crate) fn turns(&self) -> Vec<u64> {
+        let mut turns = self.set();
+        turns.dedup();
+        turns
+    }
+
     /// The weights that were set, without their epochs.
     pub(crate) fn set(&self) -> Vec<u64> {
         self.state().set.iter().map(|(weight, _)| *weight).collect()
