@@ -97,7 +97,7 @@ pub fn judge(
 pub struct Examined(Examination);
 
 enum Examination {
-    Differs(Mismatch),
+    Differs(Box<Mismatch>),
     Matches(Box<(ResolvedRelease, Verified, PlanDraft)>),
 }
 
@@ -114,7 +114,7 @@ pub fn examine(
 ) -> Result<Examined, ResolveError> {
     let resolution = release.resolve(world.artifacts, world.images)?; // every byte hashed, every claim compared
     Ok(Examined(match resolution {
-        Resolution::Differs(mismatch) => Examination::Differs(mismatch),
+        Resolution::Differs(mismatch) => Examination::Differs(Box::new(mismatch)),
         Resolution::Matches(release) => {
             let gathered = world.evidence.gather(&release); // found, and what could not be reached
             let verified = verify(&release, gathered, &standard.trust, now); // true or absent; never an opinion
@@ -127,7 +127,7 @@ pub fn examine(
 /// The other half: every rule is asked.
 pub fn conclude(examined: Examined, request: &Request, standard: &Standard, now: Timestamp) -> Decision {
     match examined.0 {
-        Examination::Differs(mismatch) => Decision::refuse(mismatch, standard, request, now), // recorded like any deny
+        Examination::Differs(mismatch) => Decision::refuse(*mismatch, standard, request, now), // recorded like any deny
         Examination::Matches(matches) => {
             let (release, verified, draft) = *matches;
             decide(&release, verified, draft, standard, request, now)

@@ -68,7 +68,7 @@ fn result(finding: &Finding, used: &[RuleId], places: &Places) -> Value {
     let mut location =
         json!({"logicalLocations": [{"name": printable(&finding.subject), "kind": "resource"}]});
     if let Some(spot) = spot {
-        location["physicalLocation"] = physical(&spot);
+        insert(&mut location, "physicalLocation", physical(&spot));
     }
     let help = finding.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
     let mut result = json!({
@@ -81,10 +81,17 @@ fn result(finding: &Finding, used: &[RuleId], places: &Places) -> Value {
     });
     if let Some(policy) = places.beside(finding) {
         let text = "The requirement.";
-        result["relatedLocations"] =
-            json!([{"id": 0, "physicalLocation": physical(&policy), "message": {"text": text}}]);
+        let related = json!([{"id": 0, "physicalLocation": physical(&policy), "message": {"text": text}}]);
+        insert(&mut result, "relatedLocations", related);
     }
     result
+}
+
+/// One member more of an object.
+fn insert(object: &mut Value, name: &str, member: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), member);
+    }
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -118,10 +125,10 @@ fn properties(report: &DecisionReport, recording: Recording<'_>) -> Value {
         ),
     });
     if let Some(digest) = report.release.digest {
-        properties["releaseDigest"] = json!(digest.to_string());
+        insert(&mut properties, "releaseDigest", json!(digest.to_string()));
     }
     if let Some(entry) = recording.reference() {
-        properties["audit"] = json!(entry);
+        insert(&mut properties, "audit", json!(entry));
     }
     properties
 }

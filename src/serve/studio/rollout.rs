@@ -255,7 +255,7 @@ fn windows(course: &Course) -> Markup {
                 }
                 @for window in &found {
                     h3 { (window.weight) " %: " (window.said) span.ago { (window.at.format("%H:%M:%S")) } }
-                    @for one in &window.rung.budgets { (used(one, &window.candidate, &window.stable)) }
+                    @for one in &window.rung.budgets { (used(one, window.candidate, window.stable)) }
                 }
                 @if found.is_empty() && live.is_none() { p.soft { "No window has been judged yet." } }
             }

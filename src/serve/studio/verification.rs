@@ -3,7 +3,7 @@
 //! In: how much is asked for. Out: how far it is, and what it found, until the next one.
 //! `Fast` reads every line again and holds the tree against the signed head; `Full` is `laforge audit verify`.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -94,7 +94,7 @@ impl Verification {
 }
 
 impl Studio {
-    fn check(&self, how: How, folder: &PathBuf) -> Result<Found, AuditError> {
+    fn check(&self, how: How, folder: &Path) -> Result<Found, AuditError> {
         match how {
             How::Fast => {
                 let reader = Reader::open(folder)?;

@@ -123,7 +123,6 @@ fn graph(decision: &DecisionEntry, facts: Told<'_>) -> Graph {
 
 /// An artifact, and below each other what was said of it; gives the next free row.
 fn artifact_rows(graph: &mut Graph, root: usize, artifact: Told<'_>, first: usize) -> usize {
-    let mut row = first;
     let said: Vec<(String, String, &str, String)> = artifact
         .list("/signatures")
         .map(|it| {
@@ -149,12 +148,11 @@ fn artifact_rows(graph: &mut Graph, root: usize, artifact: Told<'_>, first: usiz
         sub: format!("{} · {}", short(artifact.text("/digest")), if read { "read" } else { "named only" }),
     });
     graph.edge(root, own, if read { "good" } else { "" });
-    for (title, sub, signer, builder) in said {
+    for (row, (title, sub, signer, builder)) in (first..).zip(said) {
         let node = graph.node(Node { column: 2, row: at(row), class: "n-good", title, sub });
         let party = graph.party(signer, &builder, at(row));
         graph.edge(own, node, "good");
         graph.edge(node, party, "good");
-        row += 1;
     }
     first + rows
 }
