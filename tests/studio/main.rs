@@ -5,7 +5,7 @@
 //! browser those tests say so in a line, unless `LAFORGE_REQUIRE_PARTS` is set.
 
 #![expect(clippy::disallowed_methods, reason = "tests read the world")]
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 #![expect(clippy::indexing_slicing, reason = "of values whose form is under test")]
 
 mod attacks;
