@@ -15,7 +15,7 @@ const VERSION: &str = "--kube-version=1.37.0";
 /// The files of `deploy/k8s/` that the chart makes, and what has to be switched on for it.
 const MADE: [(&str, &str); 6] = [
     ("runtime", ""),
-    ("studio", ""),
+    ("studio", "studio.enabled=true"),
     ("ingress", "gateway.enabled=true,ingress.enabled=true"),
     ("webhook", "webhook.enabled=true"),
     ("init", "log.create=true"),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 /// Windows of six seconds; the budgets' floors are what the load gives in two.
@@ -31,6 +32,9 @@ render:
   prometheus: http://127.0.0.1:9090
 runtime: {environment: production, prometheus: {url: 'http://127.0.0.1:9090', scrapeSeconds: 1}}
 ";
+
+/// By which Argo says who it is.
+pub const TOKEN: &str = "a-token-of-a-test";
 
 const POLICY: &str = "apiVersion: laforge.dev/v1
 kind: Policy
@@ -73,7 +77,9 @@ impl Released {
         this.write("policies/baseline.yaml", POLICY);
         let config = this.read("laforge.yaml");
         let kept: Vec<&str> = config.lines().filter(|line| !line.starts_with("rollout:")).collect();
-        this.write("laforge.yaml", &format!("{}\n{ROLLOUT}", kept.join("\n")));
+        let known = hex::encode(Sha256::digest(TOKEN));
+        let service = format!("service: {{tokens: [{{name: argo, sha256: '{known}', rights: [engine]}}]}}\n");
+        this.write("laforge.yaml", &format!("{}\n{ROLLOUT}{service}", kept.join("\n")));
         this.laforge(&["approve", "--release", "release.yaml", "--yes", "--key", "keys/alice.key"]);
         this.laforge(&["deploy", "-o", "plan.json"]);
         this

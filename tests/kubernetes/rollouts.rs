@@ -16,7 +16,7 @@ use super::control_plane::ControlPlane;
 use super::namespace::within;
 use super::nodes;
 use super::parts::{self, Parts, tell};
-use super::released::Released;
+use super::released::{Released, TOKEN};
 use super::server::Server;
 use super::service::{Load, Service, ask};
 
@@ -79,8 +79,8 @@ impl<'a> Site<'a> {
         ];
         let ready = || ask(9090, "/-/ready").is_ok_and(|answer| answer.status == 200);
         let prometheus = Server::start(released.path(), "prometheus", &flags, ready);
-        let token =
-            ["create", "secret", "generic", "laforge-verdicts", "--from-literal=token=a-token-of-a-test"];
+        let literal = format!("--from-literal=token={TOKEN}");
+        let token = ["create", "secret", "generic", "laforge-verdicts", literal.as_str()];
         plane.kubectl_ok(&[&["-n", "laforge"], &token[..]].concat());
         serve(&mut plane, &released);
         let service = Service::start(CANDIDATE, &released.digest);
@@ -135,8 +135,8 @@ impl<'a> Site<'a> {
             let rollout = self.plane.get("rollout", "payments");
             push(&mut walk.weights, weights(&self.plane));
             // Until the controller has seen what was applied, it speaks of what was there before.
-            let seen =
-                rollout["status"]["observedGeneration"] == rollout["metadata"]["generation"].to_string();
+            let applied = rollout["metadata"]["generation"].to_string();
+            let seen = rollout["status"]["observedGeneration"].as_str() == Some(applied.as_str());
             if let (true, Some(phase)) = (seen, rollout["status"]["phase"].as_str()) {
                 push(&mut walk.phases, phase.to_owned());
                 if ends.contains(&phase) {
