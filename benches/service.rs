@@ -93,6 +93,7 @@ impl Service {
             .stderr(File::create(&said).unwrap())
             .spawn()
             .unwrap();
+        let mut service = Self { child, port: 0 };
         let began = Instant::now();
         loop {
             let text = fs::read_to_string(&said).unwrap_or_default();
@@ -101,7 +102,8 @@ impl Service {
             if let Some(port) = port {
                 // Until the log is read.
                 thread::sleep(Duration::from_secs(1));
-                return Self { child, port };
+                service.port = port;
+                return service;
             }
             assert!(began.elapsed() < Duration::from_secs(30), "it does not answer: {text}");
             thread::sleep(Duration::from_millis(20));
