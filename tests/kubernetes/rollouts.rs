@@ -257,7 +257,9 @@ fn passes(site: &Site<'_>, judge: Judge) {
         began.elapsed().as_secs_f64(),
         walk.phases
     ));
-    assert_eq!(walk.weights, ALL_THE_WAY);
+    // The first look may come after the first step.
+    let seen = walk.weights.strip_prefix(&ALL_THE_WAY[..1]).unwrap_or(&walk.weights);
+    assert_eq!(seen, &ALL_THE_WAY[1..]);
     assert_eq!(walk.phases, ["Progressing", "Healthy"]);
     assert_eq!(site.analyses(), ["Successful"; 3]);
 }
