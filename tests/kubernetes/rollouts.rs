@@ -223,6 +223,11 @@ impl Drop for Ends<'_> {
 }
 
 /// All the way, and back to one Service that both versions' Pods have become.
+/// What was seen from the first step on: the first look may come after it.
+fn shifted(weights: &[[u64; 2]]) -> &[[u64; 2]] {
+    weights.strip_prefix(&ALL_THE_WAY[..1]).unwrap_or(weights)
+}
+
 const ALL_THE_WAY: [[u64; 2]; 5] = [[100, 0], [80, 20], [20, 80], [0, 100], [100, 0]];
 
 #[test]
@@ -257,9 +262,7 @@ fn passes(site: &Site<'_>, judge: Judge) {
         began.elapsed().as_secs_f64(),
         walk.phases
     ));
-    // The first look may come after the first step.
-    let seen = walk.weights.strip_prefix(&ALL_THE_WAY[..1]).unwrap_or(&walk.weights);
-    assert_eq!(seen, &ALL_THE_WAY[1..]);
+    assert_eq!(shifted(&walk.weights), &ALL_THE_WAY[1..]);
     assert_eq!(walk.phases, ["Progressing", "Healthy"]);
     assert_eq!(site.analyses(), ["Successful"; 3]);
 }
@@ -273,7 +276,7 @@ fn waits_for_evidence(site: &Site<'_>) {
     site.apply(&manifests);
     let walk = site.walk(&["Healthy", "Paused", "Degraded"]);
     tell(&format!("rollouts: no requests: {:?}, {:?}\n", walk.weights, walk.phases));
-    assert_eq!(walk.weights, [[100, 0], [80, 20]]);
+    assert_eq!(shifted(&walk.weights), [[80, 20]]);
     assert_eq!(walk.phases, ["Progressing", "Paused"]);
     assert_eq!(site.analyses(), ["Inconclusive"]);
     let paused = site.plane.get("rollout", "payments");
@@ -306,7 +309,7 @@ fn stops_for_a_breach(site: &Site<'_>) {
     });
     site.service.behave("errors=0");
     tell(&format!("rollouts: a breach: {:?}, {:?}\n", walk.weights, walk.phases));
-    assert_eq!(walk.weights, [[100, 0], [80, 20], [100, 0]]);
+    assert_eq!(shifted(&walk.weights), [[80, 20], [100, 0]]);
     assert_eq!(walk.phases, ["Progressing", "Degraded"]);
     assert_eq!(site.analyses(), ["Failed"]);
     let aborted = site.plane.get("rollout", "payments");
