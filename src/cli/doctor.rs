@@ -35,7 +35,7 @@ impl Doctor {
         let config = load::config(session)?;
         let flags = EvidenceFlags { evidence: Vec::new(), trust: None, offline: true };
         let trust = load::trust(&flags, &config, session)?;
-        let mut troubles = rules(&config, &trust)?;
+        let mut troubles = rules(&config, &trust);
         troubles.extend(people(&trust));
         troubles.extend(signers(&trust));
         troubles.extend(log(config.audit.as_ref(), &trust, session));
@@ -56,7 +56,7 @@ impl Doctor {
 }
 
 /// Sets that demand something, and that not everybody who may write a file can change unseen.
-fn rules(config: &Config, trust: &TrustRoot) -> Result<Vec<Trouble>, Failure> {
+fn rules(config: &Config, trust: &TrustRoot) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     if config.policies.is_empty() {
         troubles.push(Trouble::new(
@@ -65,7 +65,12 @@ fn rules(config: &Config, trust: &TrustRoot) -> Result<Vec<Trouble>, Failure> {
         ));
     }
     for policy in &config.policies {
-        load::policy_set(&policy.path.path, policy.digest.as_ref(), trust)?;
+        if load::policy_set(&policy.path.path, policy.digest.as_ref(), trust).is_err() {
+            troubles.push(Trouble::new(
+                format!("policy set `{}` can't be loaded under this trust", policy.path.path.display()),
+                "`laforge policy check` says what is wrong in it, and where",
+            ));
+        }
         if policy.digest.is_none() {
             troubles.push(Trouble::new(
                 format!("policy set `{}` is neither signed nor pinned", policy.path.path.display()),
@@ -73,7 +78,7 @@ fn rules(config: &Config, trust: &TrustRoot) -> Result<Vec<Trouble>, Failure> {
             ));
         }
     }
-    Ok(troubles)
+    troubles
 }
 
 fn people(trust: &TrustRoot) -> Vec<Trouble> {

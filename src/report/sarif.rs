@@ -68,7 +68,7 @@ fn result(finding: &Finding, used: &[RuleId], places: &Places) -> Value {
     let mut location =
         json!({"logicalLocations": [{"name": printable(&finding.subject), "kind": "resource"}]});
     if let Some(spot) = spot {
-        insert(&mut location, "physicalLocation", physical(&spot));
+        add(&mut location, "physicalLocation", physical(&spot));
     }
     let help = finding.help.as_deref().map(|help| format!(" ({help})")).unwrap_or_default();
     let mut result = json!({
@@ -82,16 +82,9 @@ fn result(finding: &Finding, used: &[RuleId], places: &Places) -> Value {
     if let Some(policy) = places.beside(finding) {
         let text = "The requirement.";
         let related = json!([{"id": 0, "physicalLocation": physical(&policy), "message": {"text": text}}]);
-        insert(&mut result, "relatedLocations", related);
+        add(&mut result, "relatedLocations", related);
     }
     result
-}
-
-/// One member more of an object.
-fn insert(object: &mut Value, name: &str, member: Value) {
-    if let Some(members) = object.as_object_mut() {
-        members.insert(name.to_owned(), member);
-    }
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -125,12 +118,19 @@ fn properties(report: &DecisionReport, recording: Recording<'_>) -> Value {
         ),
     });
     if let Some(digest) = report.release.digest {
-        insert(&mut properties, "releaseDigest", json!(digest.to_string()));
+        add(&mut properties, "releaseDigest", json!(digest.to_string()));
     }
     if let Some(entry) = recording.reference() {
-        insert(&mut properties, "audit", json!(entry));
+        add(&mut properties, "audit", json!(entry));
     }
     properties
+}
+
+/// One more member of an object.
+fn add(object: &mut Value, name: &str, member: Value) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), member);
+    }
 }
 
 /// A relative reference (RFC 3986): what is neither unreserved nor `/` is percent-encoded.

@@ -11,6 +11,7 @@ mod attacks;
 mod corpus;
 mod courtesies;
 mod docs;
+mod doctor;
 mod example;
 mod exits;
 mod faults;
