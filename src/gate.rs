@@ -2,20 +2,17 @@
 //!
 //! In: a release, what is asked, the world to read it from, the standard to hold it to, the log.
 //! Out: a plan, a refusal or a rehearsal, each of them recorded; or [`GateError`]: no decision.
-//! [`judge`] is its first part, up to the decision: all that `laforge verify` does. [`examine`] and [`conclude`] are
-//! that part's halves, for whoever measures them.
+//! [`judge`] is its first half, up to the decision: all that `laforge verify` does. [`record`] is the other.
 
 use crate::audit::{AppendError, AuditLog, Recorded, Refused, Rehearsed};
 use crate::evidence::EvidenceSource;
 use crate::plan::PlanDraft;
 use crate::policy::{Caller, Decision, Request, Standard, decide};
 use crate::release::Release;
-use crate::release::resolved::{
-    ArtifactFiles, ImageManifests, Mismatch, Resolution, ResolveError, ResolvedRelease,
-};
+use crate::release::resolved::{ArtifactFiles, ImageManifests, Resolution, ResolveError};
 use crate::rollout::Plan;
 use crate::time::Timestamp;
-use crate::verify::{Verified, verify};
+use crate::verify::verify;
 
 /// Where bytes come from: artifacts, images and evidence.
 #[derive(Clone, Copy)]
@@ -73,11 +70,12 @@ pub fn preflight(
     log: &mut AuditLog,
     times: Times,
 ) -> Result<Outcome, GateError> {
-    let decision = judge(release, &request, world, standard, times.judged)?; // always a verdict, with its reasons
+    let decision = judge(release, &request, world, standard, times.judged, || ())?; // always a verdict, with its reasons
     Ok(record(decision, &request.caller, log, times.clock)?) // durable before it returns
 }
 
-/// The pre-flight up to its decision: what `laforge verify` reports, and what `preflight` records.
+/// The pre-flight up to its decision: what `laforge verify` reports, and what `preflight` records. `verified` is told
+/// when all is read and verified, and no rule was asked yet: for whoever measures.
 ///
 /// # Errors
 /// [`ResolveError`] when the release's bytes could not be read.
@@ -87,52 +85,22 @@ pub fn judge(
     world: World<'_>,
     standard: &Standard,
     now: Timestamp,
+    verified: impl FnOnce(),
 ) -> Result<Decision, ResolveError> {
-    let examined = examine(release, request, world, standard, now)?; // every byte hashed, every signature checked
-    Ok(conclude(examined, request, standard, now)) // every rule; any deny wins
-}
-
-/// A release as it was found: its bytes, and what was proved of them.
-#[must_use = "nothing is decided yet"]
-pub struct Examined(Examination);
-
-enum Examination {
-    Differs(Box<Mismatch>),
-    Matches(Box<(ResolvedRelease, Verified, PlanDraft)>),
-}
-
-/// The first half of a judgement: all that is read and verified, before any rule is asked.
-///
-/// # Errors
-/// [`ResolveError`] when the release's bytes could not be read.
-pub fn examine(
-    release: Release,
-    request: &Request,
-    world: World<'_>,
-    standard: &Standard,
-    now: Timestamp,
-) -> Result<Examined, ResolveError> {
     let resolution = release.resolve(world.artifacts, world.images)?; // every byte hashed, every claim compared
-    Ok(Examined(match resolution {
-        Resolution::Differs(mismatch) => Examination::Differs(Box::new(mismatch)),
+    Ok(match resolution {
+        Resolution::Differs(mismatch) => {
+            verified();
+            Decision::refuse(mismatch, standard, request, now) // recorded like any deny
+        }
         Resolution::Matches(release) => {
             let gathered = world.evidence.gather(&release); // found, and what could not be reached
-            let verified = verify(&release, gathered, &standard.trust, now); // true or absent; never an opinion
+            let proved = verify(&release, gathered, &standard.trust, now); // true or absent; never an opinion
             let draft = PlanDraft::of(&release, &request.rollout); // what would be rolled out
-            Examination::Matches(Box::new((release, verified, draft)))
+            verified();
+            decide(&release, proved, draft, standard, request, now) // every rule; any deny wins
         }
-    }))
-}
-
-/// The other half: every rule is asked.
-pub fn conclude(examined: Examined, request: &Request, standard: &Standard, now: Timestamp) -> Decision {
-    match examined.0 {
-        Examination::Differs(mismatch) => Decision::refuse(*mismatch, standard, request, now), // recorded like any deny
-        Examination::Matches(matches) => {
-            let (release, verified, draft) = *matches;
-            decide(&release, verified, draft, standard, request, now)
-        }
-    }
+    })
 }
 
 /// Records a decision, and only then lets a plan out.

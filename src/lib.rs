@@ -16,6 +16,7 @@ pub mod key;
 mod network;
 pub mod plan;
 pub mod policy;
+mod random;
 pub mod release;
 pub mod report;
 pub mod rollout;

@@ -11,6 +11,7 @@ pub mod json;
 pub mod junit;
 pub mod log;
 pub mod markdown;
+mod markup;
 pub mod paint;
 pub mod place;
 pub mod rollout;

@@ -8,6 +8,7 @@
 mod access;
 mod body;
 mod caller;
+mod journal;
 pub mod login;
 pub mod metrics;
 mod problem;
@@ -15,4 +16,14 @@ pub mod runtime;
 mod server;
 pub mod studio;
 
+pub use caller::Kind;
 pub use server::{Certificate, ServeError, TlsError};
+
+/// Where the journals of this machine's guard are.
+#[derive(Debug, Clone)]
+pub struct RolloutsAt {
+    /// The executor's state folder.
+    pub state: std::path::PathBuf,
+    /// The target.
+    pub target: String,
+}

@@ -202,7 +202,8 @@ impl Writer<'_> {
             return Err(line.damaged(Problem::Chain));
         }
         let (index, before) = (allow.at.index, allow.before.clone());
-        let record = journal::find(&log.files.journal, &log.identity, allow.at.segment, index + 1)?;
+        let record = journal::find(&log.files.journal, &log.identity, allow.at.segment, index + 1)?
+            .ok_or_else(|| Damage::file("journal/", Problem::Short))?;
         let mut frontier = before.clone();
         frontier.push(allow.leaf);
         if frontier.root() != record.head().root {

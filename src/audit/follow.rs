@@ -7,31 +7,53 @@
 use std::path::PathBuf;
 
 use super::error::{AuditError, Damage, Problem};
-use super::identity::{Identity, Pin};
-use super::lines::Position;
+use super::identity::{self, Identity, Pin};
+use super::index::Index;
 use super::reader::{Line, Reader};
-use super::tree::{Frontier, Hash, leaf_hash};
+
+/// Lines that are read at a time.
+const BATCH: usize = 512;
+
+/// A log that is followed, and which one it has to be.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The origin that is configured.
+    pub origin: Option<String>,
+    /// What trust pins: a pin that is about this log has to be this log.
+    pub pins: Vec<Pin>,
+}
+
+impl Followed {
+    /// The log as it is now.
+    ///
+    /// # Errors
+    /// [`AuditError`]: it can't be read, or is another than what is pinned.
+    pub fn open(&self) -> Result<Reader, AuditError> {
+        let reader = Reader::open(&self.folder)?;
+        reader.identity().check(&self.pins, self.origin.as_deref())?;
+        Ok(reader)
+    }
+}
 
 /// A place in a log, up to which it is known.
 #[derive(Debug)]
 pub struct Follower {
-    folder: PathBuf,
-    origin: Option<String>,
-    pins: Vec<Pin>,
+    log: Followed,
     identity: Option<Identity>,
-    at: Position,
-    frontier: Frontier,
+    index: Index,
 }
 
 impl Follower {
-    /// From the log's first line on. What is pinned has to be this log, if it is about it at all.
-    pub fn new(folder: PathBuf, origin: Option<String>, pins: Vec<Pin>) -> Self {
-        Self { folder, origin, pins, identity: None, at: Position::default(), frontier: Frontier::default() }
+    /// From the log's first line on.
+    pub fn new(log: Followed) -> Self {
+        Self { log, identity: None, index: Index::default() }
     }
 
-    /// How many lines are known.
-    pub fn size(&self) -> u64 {
-        self.frontier.size()
+    /// What is known of where its lines are.
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Reads what is new, and gives the log as of the head that was reached.
@@ -40,48 +62,32 @@ impl Follower {
     /// [`AuditError`]: the log can't be read, is another one than before, or its lines don't give its head. Then
     /// what follows has to begin anew.
     pub fn catch_up(&mut self, mut take: impl FnMut(&Reader, &Line)) -> Result<Reader, AuditError> {
-        let reader = Reader::open(&self.folder)?;
-        self.check(&reader)?;
-        let head = reader.head();
-        let known = self.frontier.size();
-        if head.size < known {
-            let problem = Problem::Ahead { checkpoint: known, journal: head.size };
-            return Err(Damage::file("entries/", problem));
+        let reader = self.log.open()?;
+        if self.identity.get_or_insert_with(|| reader.identity().clone()) != reader.identity() {
+            return Err(Damage::file(identity::FILE, Problem::Identity));
         }
-        for line in reader.raw(self.at) {
-            let line = line?;
-            self.frontier.push(leaf_hash(&line.bytes));
-            self.at = line.at.past(line.bytes.len());
-            take(&reader, &Line { index: line.at.index, bytes: line.bytes });
-        }
-        match self.frontier.root() == head.root {
-            true => Ok(reader),
-            false => Err(Damage::file("entries/", Problem::Root)),
-        }
-    }
-
-    /// The same log as before, and the one that is pinned.
-    fn check(&mut self, reader: &Reader) -> Result<(), AuditError> {
-        match &self.identity {
-            Some(known) if *known == reader.identity => Ok(()),
-            Some(_) => Err(Damage::file(super::identity::FILE, Problem::Identity)),
-            None => {
-                reader.identity.check(&self.pins, self.origin.as_deref())?;
-                self.identity = Some(reader.identity.clone());
-                Ok(())
+        loop {
+            let lines = self.index.ahead(&reader, BATCH)?;
+            for line in &lines {
+                self.index.take(&reader, line);
+                take(&reader, line);
+            }
+            if lines.len() < BATCH {
+                break;
             }
         }
-    }
-
-    /// The root over what is known.
-    pub fn root(&self) -> Hash {
-        self.frontier.root()
+        self.index.check(&reader)?;
+        Ok(reader)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn followed(folder: &tempfile::TempDir, origin: Option<&str>) -> Followed {
+        Followed { folder: folder.path().join("log"), origin: origin.map(str::to_owned), pins: Vec::new() }
+    }
     use crate::audit::sample::{new_log, noon, open};
     use crate::policy::Caller;
 
@@ -89,7 +95,7 @@ mod tests {
     fn gives_each_line_once_as_the_log_grows() {
         let (folder, _) = new_log(2);
         let mut log = open(folder.path(), noon(0)).unwrap();
-        let mut follower = Follower::new(folder.path().join("log"), None, Vec::new());
+        let mut follower = Follower::new(followed(&folder, None));
         let mut seen = Vec::new();
         follower.catch_up(|_, line| seen.push(line.index)).unwrap();
         assert_eq!(seen, [0]);
@@ -97,14 +103,13 @@ mod tests {
             log.heartbeat(&Caller::unknown(), noon(second)).unwrap();
         }
         let reader = follower.catch_up(|_, line| seen.push(line.index)).unwrap();
-        assert_eq!((seen, follower.size()), (vec![0, 1, 2, 3], reader.size()));
-        assert_eq!(follower.root(), reader.head().root);
+        assert_eq!((seen, follower.index().head()), (vec![0, 1, 2, 3], reader.head()));
     }
 
     #[test]
     fn another_log_in_its_place_is_noticed() {
         let (folder, _) = new_log(2);
-        let mut follower = Follower::new(folder.path().join("log"), Some("elsewhere".to_owned()), Vec::new());
+        let mut follower = Follower::new(followed(&folder, Some("elsewhere")));
         assert!(follower.catch_up(|_, _| ()).is_err());
     }
 }

@@ -6,7 +6,9 @@
 
 use super::error::{AuditError, Damage, Problem};
 use super::lines::Position;
+use super::proof::TlogProof;
 use super::reader::{Line, Reader};
+use super::recorded::LogReference;
 use super::tree::{Frontier, Hash, Head, inclusion_proof, leaf_hash, node_hash, root, verify_inclusion};
 
 /// Lines of a piece: a power of two, so that a piece is a subtree.
@@ -34,6 +36,17 @@ pub struct Proven {
     pub head: Head,
     /// Whether it leads there.
     pub holds: bool,
+}
+
+/// A decision's entry with all that its own commit gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Where it stands.
+    pub reference: LogReference,
+    /// Its exact bytes, without the line feed.
+    pub line: Vec<u8>,
+    /// The `c2sp.org/tlog-proof@v1` text.
+    pub proof: String,
 }
 
 impl Index {
@@ -122,6 +135,33 @@ impl Index {
         let Some(line) = lines.into_iter().find(|line| line.index == index) else { return Ok(None) };
         let holds = verify_inclusion(&line.leaf(), index, head.size, &path, &head.root);
         Ok(Some(Proven { line, path, head, holds }))
+    }
+
+    /// An entry as its append gave it, with the proof in the tree that its own commit signed; none for an entry that
+    /// is not known, or was committed together with later ones.
+    ///
+    /// # Errors
+    /// [`AuditError`]: damage on the way, or a line that does not lead to the root of its commit.
+    pub fn held(&self, reader: &Reader, index: u64) -> Result<Option<Held>, AuditError> {
+        if index >= self.size() {
+            return Ok(None);
+        }
+        let Some((head, checkpoint)) = reader.commit_of(index)? else { return Ok(None) };
+        let Some(Proven { line, path, holds, .. }) = self.prove(reader, index, head)? else {
+            return Ok(None);
+        };
+        if !holds {
+            return Err(Damage::file(format!("entry {index}"), Problem::Root));
+        }
+        let reference = LogReference {
+            origin: reader.origin().to_owned(),
+            log_id: reader.log_id(),
+            index,
+            size: head.size,
+            root: head.root.claim(),
+        };
+        let proof = TlogProof { index, extra: None, hashes: path, checkpoint };
+        Ok(Some(Held { reference, line: line.bytes, proof: proof.to_string() }))
     }
 }
 

@@ -221,13 +221,14 @@ fn last_line(bytes: &[u8], offset: u64) -> Option<LastLine<'_>> {
     Some(LastLine { bytes: body.get(start..)?, start, ended: body.len() < bytes.len() })
 }
 
-/// The record that committed exactly `size` entries, from the file of its segment.
+/// The record that committed exactly `size` entries, from the file of its segment; none where they were committed
+/// together with later ones.
 pub(super) fn find(
     journal: &Folder,
     identity: &Identity,
     segment: u64,
     size: u64,
-) -> Result<Record, AuditError> {
+) -> Result<Option<Record>, AuditError> {
     let name = segment_name(segment);
     let file = journal.read(&name)?;
     let bytes = file.range(0, file.length()?)?;
@@ -235,8 +236,9 @@ pub(super) fn find(
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         if line.starts_with(prefix.as_bytes()) {
             return Record::read(line, identity)
+                .map(Some)
                 .map_err(|problem| Damage::line(file.shown(), number, problem));
         }
     }
-    Err(Damage::file(file.shown(), Problem::Short))
+    Ok(None)
 }

@@ -18,7 +18,6 @@ use super::journal::{self, Tail};
 use super::lines::{Lines, Position, segment_name};
 use super::log::{Files, NEEDS_REPAIR};
 use super::note::VerifierKey;
-use super::proof::TlogProof;
 use super::recorded::LogReference;
 use super::tree::{Frontier, Hash, Head, leaf_hash};
 
@@ -40,17 +39,6 @@ pub struct RolloutRecord {
     pub milestone: Milestone,
     /// What it says.
     pub members: Rollout,
-}
-
-/// A decision's entry with all that its own commit gave it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Where it stands.
-    pub reference: LogReference,
-    /// Its exact bytes, without the line feed.
-    pub line: Vec<u8>,
-    /// The `c2sp.org/tlog-proof@v1` text.
-    pub proof: String,
 }
 
 /// One line of the log.
@@ -125,15 +113,14 @@ impl Reader {
         self.tail.record.note()
     }
 
-    /// The head and the signed checkpoint of an entry's own commit, for an entry that ends one, as a decision does:
-    /// with it the envelope of a plan is made again (`formats.md` section 8).
+    /// The head and the signed checkpoint of an entry's own commit, for an entry that ends one, as a decision does.
     ///
     /// # Errors
-    /// [`AuditError`]: no record commits just so many entries.
-    pub fn commit_of(&self, index: u64) -> Result<(Head, String), AuditError> {
+    /// [`AuditError`] for damage.
+    pub(super) fn commit_of(&self, index: u64) -> Result<Option<(Head, String)>, AuditError> {
         let segment = index - index % self.identity.segment();
         let record = journal::find(&self.files.journal, &self.identity, segment, index + 1)?;
-        Ok((record.head(), record.note().to_owned()))
+        Ok(record.map(|record| (record.head(), record.note().to_owned())))
     }
 
     /// Whether a write failed and the log waits for repair; reading goes on.
@@ -196,40 +183,6 @@ impl Reader {
             end = segment;
         }
         Ok(found)
-    }
-
-    /// A decision's entry as its append gave it, with the proof in the tree that its own commit signed; none for an
-    /// index without an entry, and for one whose commit had more after it. Reads all lines up to it.
-    ///
-    /// # Errors
-    /// [`AuditError`] for damage on the way.
-    pub fn held(&self, index: u64) -> Result<Option<Held>, AuditError> {
-        let mut before = Frontier::default();
-        for line in self.raw(Position::default()) {
-            let line = line?;
-            let leaf = leaf_hash(&line.bytes);
-            if line.at.index < index {
-                before.push(leaf);
-                continue;
-            }
-            let found = journal::find(&self.files.journal, &self.identity, line.at.segment, index + 1);
-            let Ok(record) = found else { return Ok(None) };
-            let proof = TlogProof {
-                index,
-                extra: None,
-                hashes: before.proof_of_next(),
-                checkpoint: record.note().to_owned(),
-            };
-            before.push(leaf);
-            let Head { size, root } = record.head();
-            if before.root() != root {
-                return Err(line.damaged(Problem::Root));
-            }
-            let (origin, log_id) = (self.origin().to_owned(), self.log_id());
-            let reference = LogReference { origin, log_id, index, size, root: root.claim() };
-            return Ok(Some(Held { reference, line: line.bytes, proof: proof.to_string() }));
-        }
-        Ok(None)
     }
 
     /// That the committed lines give the signed root: what is read after it is what was recorded.

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::random;
 
 use super::error::{AuditError, Damage, Problem, io as failed};
 use probe::Step;
@@ -306,15 +307,9 @@ fn same_file(a: &Stat, b: &Stat) -> bool {
     a.st_ino == b.st_ino && a.st_dev == b.st_dev
 }
 
-/// `N` random bytes as hex, from the system: the cryptographic library's own generator takes 30 ms
-/// to gather its first entropy, more than all the rest of an append.
+/// `N` random bytes as hex.
 pub(super) fn random_hex<const N: usize>() -> Result<String, AuditError> {
-    let mut bytes = [0; N];
-    match getrandom(&mut bytes, GetRandomFlags::empty()) {
-        // Up to 256 bytes come whole (getrandom(2)).
-        Ok(filled) if filled == N => Ok(hex::encode(bytes)),
-        _ => Err(AuditError::Random),
-    }
+    random::hex::<N>().map_err(|_| AuditError::Random)
 }
 
 /// A file of the log, checked when it was opened.

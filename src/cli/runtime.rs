@@ -12,17 +12,23 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use crate::audit::Expectations;
+use crate::audit::follow::Followed;
 use crate::config::Config;
 use crate::config::service::{Callers, Service, Tls};
 use crate::release::digest::Digest;
+use crate::report::paint::Paint;
 use crate::rollout::acceptance::JournalState;
 use crate::rollout::executor::runtime::{Runtime as Configured, RuntimeError};
 use crate::rollout::guard::{Ask, Verb};
 use crate::rollout::machine::Operator;
 use crate::rollout::metrics::prometheus::Prometheus;
 use crate::serve::Certificate;
+use crate::serve::RolloutsAt;
 use crate::serve::login::Login;
-use crate::serve::runtime::{self, Desk, Listeners, LogAt, Memory, MemoryError, Parts, RolloutsAt, Source};
+use crate::serve::runtime::{
+    self, Desk, Listeners, LogAt, Memory, MemoryError, Parts, Renew, Renewed, Source,
+};
 use crate::time::{self, Timestamp};
 use crate::trust::TrustRoot;
 use crate::yaml;
@@ -116,6 +122,7 @@ impl Runtime {
         let service = self.service(config)?;
         self.place.check(&service)?;
         let trust = trust(config, session)?;
+        check_gates(&service, &trust)?;
         let certificate = service.tls.clone().map(Certificate::read).transpose();
         let certificate = certificate.map_err(|error| {
             Failure::of(Exit::Usage, &error)
@@ -160,6 +167,12 @@ impl Runtime {
         if service.admission.is_some() && config.audit.is_none() {
             return Err(Failure::usage("`service: admission` admits by a log, and none is configured")
                 .hint("name it with `audit: {log: …}` in laforge.yaml"));
+        }
+        if service.admission.is_some() && config.trust.is_none() {
+            return Err(Failure::usage(
+                "`service: admission` admits by a log that trust pins, and there is no trust",
+            )
+            .hint("name it with `trust: trust.yaml` in laforge.yaml"));
         }
         Ok(service)
     }
@@ -271,21 +284,41 @@ fn trust(config: &Config, session: &Session) -> Result<TrustRoot, Failure> {
     }
 }
 
-/// Reads trust again, as it is configured then. What can't be read changes nothing.
-fn renewed(session: &Session) -> Box<dyn Fn() -> Option<TrustRoot> + Send + Sync> {
+/// A webhook that could never admit anything is a mistake, which is better said before a cluster asks it.
+fn check_gates(service: &Service, trust: &TrustRoot) -> Result<(), Failure> {
+    let Some(admission) = &service.admission else { return Ok(()) };
+    let decided = |name: &String| trust.gates.iter().any(|gate| gate.environments.contains(name));
+    let mut environments = admission.namespaces.values().chain([&admission.environment]);
+    match environments.any(decided) {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "`service: admission` is for `{}`, and trust pins no gate that may decide for it",
+            admission.environment
+        ))
+        .hint("pin the log that admits under `gates` in trust.yaml, with its `environments`")),
+    }
+}
+
+/// Reads trust again, as it is configured then.
+fn renewed(session: &Session) -> Renew {
     let session = session.clone();
-    Box::new(move || {
-        let config = load::config(&session).ok()?;
-        trust(&config, &session).ok()
-    })
+    let read = move || -> Result<Renewed, Failure> {
+        let config = load::config(&session)?;
+        let trust = trust(&config, &session)?;
+        let log = log_at(&config, &trust, &session);
+        Ok(Renewed { trust, log })
+    };
+    Box::new(move || read().map_err(|failure| failure.render(Paint::Plain).trim_end().to_owned()))
 }
 
 /// The configured log, pinned as trust pins it.
 fn log_at(config: &Config, trust: &TrustRoot, session: &Session) -> Option<LogAt> {
     let audit = config.audit.as_ref()?;
     let place = LogPlace::of(None, None, config).ok()?;
-    let expected = place.expectations(Some(trust), session);
-    Some(LogAt { folder: audit.log.path.clone(), origin: expected.origin, pins: expected.pins })
+    let Expectations { origin, pins, .. } = place.expectations(Some(trust), session);
+    let log = Followed { folder: audit.log.path.clone(), origin, pins };
+    let decides = trust.gates.iter().map(|gate| (gate.log_id.clone(), gate.environments.clone())).collect();
+    Some(LogAt { log, decides })
 }
 
 fn rollouts_at(config: &Config) -> Option<RolloutsAt> {

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::audit::Expectations;
-use crate::serve::studio::{self, Control, Rollouts, Setup, Studio as Service, StudioError};
+use crate::serve::RolloutsAt;
+use crate::serve::studio::{self, Control, Setup, Studio as Service, StudioError};
 use crate::time::Timestamp;
 
 use super::load::{self, LogPlace};
@@ -72,10 +73,10 @@ impl Studio {
             log: place.map(|place| place.folder),
             expected: expected.unwrap_or_else(Expectations::default),
             trust,
-            rollouts: config
-                .executor
-                .as_ref()
-                .map(|executor| Rollouts { state: executor.state.clone(), target: executor.target.clone() }),
+            rollouts: config.executor.as_ref().map(|executor| RolloutsAt {
+                state: executor.state.clone(),
+                target: executor.target.clone(),
+            }),
             clock,
         })
     }

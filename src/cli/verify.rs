@@ -73,7 +73,7 @@ pub(super) fn decide(
     sources.tell_strange_bundles(&gate.evidence, &release, session);
     let (images, evidence) = (sources.images(), sources.evidence());
     let world = gate::World { artifacts: &sources.artifacts, images: &images, evidence: &evidence };
-    let decision = gate::judge(release, &request, world, &standard, now)
+    let decision = gate::judge(release, &request, world, &standard, now, || ())
         .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
     progress.clear();
     sources.tell_requests(session);

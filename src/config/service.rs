@@ -1,181 +1,19 @@
 //! `service:` in `laforge.yaml`: who may ask `runtime` and `studio` for what, and over which connection.
 //!
-//! In: the section. Out: a [`Service`], its paths resolved against the document's folder, or a
-//! [`DocumentError`] with the place. Nothing that is left out opens anything. Not checked here: whether files
-//! exist, and whether trust names anybody with one of the roles.
+//! In: the section, as [`section`] reads it. Out: a [`Service`], its paths resolved against the document's folder, or
+//! a [`DocumentError`](crate::yaml::DocumentError) with the place. Nothing that is left out opens anything. Not
+//! checked here: whether files exist, and whether trust names anybody with one of the roles.
+
+mod section;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::yaml::{DocumentError, Source, Spanned};
-
-/// How often keys are asked for anew.
-const REFRESH: Duration = Duration::from_secs(300);
-/// How long keys count while their issuer can't be asked.
-const KEEP: Duration = Duration::from_secs(3600);
-
-/// `service:` of `laforge.yaml`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping, such as `oidc: […]`")]
-pub struct ServiceSection {
-    /// Issuers whose tokens say who asks.
-    #[serde(default)]
-    oidc: Vec<IssuerSection>,
-    /// Which roles of trust may do what.
-    #[serde(default)]
-    access: AccessSection,
-    /// Tokens of programs that can't get one from an issuer, known by their digests.
-    #[serde(default)]
-    tokens: Vec<TokenSection>,
-    /// The certificate; without it HTTP is spoken, on loopback alone.
-    tls: Option<TlsSection>,
-    /// Answers to the webhook of a Kubernetes API server.
-    admission: Option<AdmissionSection>,
-    /// Who may ask as an engine; default `known`.
-    engines: Option<Callers>,
-    /// How much is taken at a time.
-    #[serde(default)]
-    limits: LimitsSection,
-}
-
-/// An issuer of OpenID Connect.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping with `issuer` and `audience`")]
-struct IssuerSection {
-    /// Its URL, exactly as in its tokens' `iss`.
-    #[schemars(with = "String")]
-    issuer: Spanned<String>,
-    /// The audience that a token has to be for.
-    #[schemars(with = "String")]
-    audience: Spanned<String>,
-    /// Its keys: a file, or a URL; default what its discovery document names.
-    #[schemars(with = "Option<String>")]
-    jwks: Option<Spanned<String>>,
-    /// How often its keys are read anew; default 5m.
-    #[schemars(with = "Option<String>", extend("pattern" = crate::time::duration::PATTERN))]
-    refresh: Option<Spanned<String>>,
-    /// How long its last keys count while it can't be asked; default 1h.
-    #[schemars(with = "Option<String>", extend("pattern" = crate::time::duration::PATTERN))]
-    keep: Option<Spanned<String>>,
-}
-
-/// Roles by right; none includes another.
-#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a mapping with `read`, `control` or `evaluate`")]
-struct AccessSection {
-    /// Roles that see decisions, plans and rollouts.
-    #[serde(default)]
-    read: BTreeSet<String>,
-    /// Roles that pause, resume and roll back.
-    #[serde(default)]
-    control: BTreeSet<String>,
-    /// Roles that have releases decided.
-    #[serde(default)]
-    evaluate: BTreeSet<String>,
-}
-
-/// A token of a program.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a mapping with `name`, `sha256` and `rights`")]
-struct TokenSection {
-    /// Who it is, as logs name it.
-    #[schemars(with = "String")]
-    name: Spanned<String>,
-    /// The SHA-256 digest of the token's bytes, as 64 hex digits.
-    #[schemars(with = "String", extend("pattern" = "^[0-9a-f]{64}$"))]
-    sha256: Spanned<String>,
-    /// What it may do.
-    rights: BTreeSet<Grant>,
-}
-
-/// What somebody may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Grant {
-    /// See decisions, plans and rollouts.
-    Read,
-    /// Pause, resume and roll back.
-    Control,
-    /// Have releases decided.
-    Evaluate,
-    /// Ask for verdicts and gates, as the engine that shifts the traffic.
-    Engine,
-    /// Ask for admission, as an API server.
-    Admission,
-}
-
-/// Certificate and key.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a mapping with `certificate` and `key`")]
-struct TlsSection {
-    /// The PEM file of the certificate and its chain.
-    certificate: String,
-    /// The PEM file of its key.
-    key: String,
-    /// Whose certificates clients may show.
-    clients: Option<ClientsSection>,
-}
-
-/// Certificates that clients may show.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a mapping with `authority` and `rights`")]
-struct ClientsSection {
-    /// The PEM file of the authorities that issue them.
-    authority: String,
-    /// What whoever shows one may do.
-    rights: BTreeSet<Grant>,
-}
-
-/// Admission to a cluster.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping with `environment`")]
-struct AdmissionSection {
-    /// The environment that a namespace belongs to which is not listed.
-    environment: String,
-    /// Environments by namespace.
-    #[serde(default)]
-    namespaces: BTreeMap<String, String>,
-    /// How long an allow counts after it was recorded; default as long as its plan may be started.
-    #[schemars(with = "Option<String>", extend("pattern" = crate::time::duration::PATTERN))]
-    valid_for: Option<Spanned<String>>,
-    /// Who may ask; default `anyone`, since few API servers can say who they are.
-    callers: Option<Callers>,
-}
-
-/// Who may ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Callers {
-    /// Whoever reaches it.
-    Anyone,
-    /// Whoever has the right, by a token or a certificate.
-    Known,
-}
-
-/// How much is taken at a time.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping, such as `connections: 256`")]
-struct LimitsSection {
-    /// Connections at a time; default 256.
-    #[schemars(range(min = 1, max = 16384))]
-    connections: Option<usize>,
-    /// Requests that are answered at a time; default 64. More are told to come back (503).
-    #[schemars(range(min = 1, max = 4096))]
-    requests: Option<usize>,
-    /// Bytes of a release that is to be evaluated, with its evidence; default 4 MiB.
-    #[schemars(range(min = 1024, max = 67108864))]
-    body_bytes: Option<usize>,
-    /// Seconds that a body may take; default 10.
-    #[schemars(range(min = 1, max = 600))]
-    body_seconds: Option<u64>,
-    /// Seconds that it goes on serving, and is not ready, once it is asked to end; default 1.
-    #[schemars(range(max = 120))]
-    drain_seconds: Option<u64>,
-}
+pub use section::ServiceSection;
 
 /// Who may ask for what, and over which connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,7 +112,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        LimitsSection::default().read()
+        Self {
+            connections: 256,
+            requests: 64,
+            body_bytes: 4 << 20,
+            body_time: Duration::from_secs(10),
+            drain: Duration::from_secs(1),
+        }
     }
 }
 
@@ -293,212 +137,28 @@ impl Default for Service {
     }
 }
 
-impl ServiceSection {
-    /// Reads the section; its paths are relative to `folder`.
-    ///
-    /// # Errors
-    /// [`DocumentError`] with the place of the first thing that is not acceptable.
-    pub fn read(self, source: &Source, folder: &Path) -> Result<Service, DocumentError> {
-        let reader = Reader { source, folder };
-        let AccessSection { read, control, evaluate } = self.access;
-        let access = [(Grant::Read, read), (Grant::Control, control), (Grant::Evaluate, evaluate)];
-        Ok(Service {
-            issuers: self.oidc.iter().map(|issuer| reader.issuer(issuer)).collect::<Result<_, _>>()?,
-            access: access.into_iter().collect(),
-            tokens: self.tokens.into_iter().map(|token| reader.token(token)).collect::<Result<_, _>>()?,
-            tls: self.tls.map(|tls| reader.tls(tls)),
-            admission: self.admission.map(|admission| reader.admission(admission)).transpose()?,
-            engines: self.engines.unwrap_or(Callers::Known),
-            limits: self.limits.read(),
-        })
-    }
+/// What somebody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Grant {
+    /// See decisions, plans and rollouts.
+    Read,
+    /// Pause, resume and roll back.
+    Control,
+    /// Have releases decided.
+    Evaluate,
+    /// Ask for verdicts and gates, as the engine that shifts the traffic.
+    Engine,
+    /// Ask for admission, as an API server.
+    Admission,
 }
 
-impl LimitsSection {
-    fn read(self) -> Limits {
-        Limits {
-            connections: self.connections.unwrap_or(256).clamp(1, 16_384),
-            requests: self.requests.unwrap_or(64).clamp(1, 4096),
-            body_bytes: self.body_bytes.unwrap_or(4 << 20).clamp(1024, 64 << 20),
-            body_time: Duration::from_secs(self.body_seconds.unwrap_or(10).clamp(1, 600)),
-            drain: Duration::from_secs(self.drain_seconds.unwrap_or(1).min(120)),
-        }
-    }
-}
-
-struct Reader<'a> {
-    source: &'a Source,
-    folder: &'a Path,
-}
-
-impl Reader<'_> {
-    fn issuer(&self, section: &IssuerSection) -> Result<Issuer, DocumentError> {
-        self.address(&section.issuer)?;
-        if section.audience.value.trim().is_empty() {
-            return Err(self.source.error_at(&section.audience, "an empty audience is anybody's".to_owned()));
-        }
-        let keys = match &section.jwks {
-            None => KeysFrom::Discovery,
-            Some(jwks) if jwks.value.contains("://") => {
-                self.address(jwks)?;
-                KeysFrom::Url(jwks.value.clone())
-            }
-            Some(jwks) => KeysFrom::File(self.folder.join(&jwks.value)),
-        };
-        Ok(Issuer {
-            issuer: section.issuer.value.clone(),
-            audience: section.audience.value.clone(),
-            keys,
-            refresh: self.duration(section.refresh.as_ref())?.unwrap_or(REFRESH),
-            keep: self.duration(section.keep.as_ref())?.unwrap_or(KEEP),
-        })
-    }
-
-    /// Keys that come over the network decide who is let in: over TLS, or from this machine itself.
-    fn address(&self, member: &Spanned<String>) -> Result<(), DocumentError> {
-        let rest = member.value.split_once("://");
-        let host = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
-        let near = |host: &str| {
-            let name = host.rsplit_once(':').map_or(host, |(name, port)| match port.parse::<u16>() {
-                Ok(_) => name,
-                Err(_) => host,
-            });
-            matches!(name, "127.0.0.1" | "localhost" | "[::1]")
-        };
-        match rest {
-            Some(("https", rest)) if !host(rest).is_empty() && !host(rest).contains('@') => Ok(()),
-            Some(("http", rest)) if near(&host(rest)) => Ok(()),
-            _ => {
-                let message =
-                    format!("`{}` is no https address (http is for this machine alone)", member.value);
-                Err(self.source.error_at(member, message))
-            }
-        }
-    }
-
-    fn duration(&self, member: Option<&Spanned<String>>) -> Result<Option<Duration>, DocumentError> {
-        let Some(member) = member else { return Ok(None) };
-        let read = crate::time::duration::parse(&member.value).and_then(|length| length.to_std().ok());
-        read.map(Some).ok_or_else(|| {
-            let message = format!("`{}` is no duration such as `90s`, `5m` or `1h30m`", member.value);
-            self.source.error_at(member, message)
-        })
-    }
-
-    fn token(&self, section: TokenSection) -> Result<Token, DocumentError> {
-        if section.name.value.trim().is_empty() {
-            return Err(self.source.error_at(&section.name, "a token has to have a name".to_owned()));
-        }
-        let lower = !section.sha256.value.bytes().any(|byte| byte.is_ascii_uppercase());
-        let digest = hex::decode(&section.sha256.value).ok().filter(|_| lower);
-        let digest = digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok()).ok_or_else(|| {
-            let message = "is no SHA-256 digest of a token: 64 lower-case hex digits".to_owned();
-            self.source.error_at(&section.sha256, message)
-        })?;
-        Ok(Token { name: section.name.value, sha256: digest, rights: section.rights })
-    }
-
-    fn tls(&self, section: TlsSection) -> Tls {
-        Tls {
-            certificate: self.folder.join(section.certificate),
-            key: self.folder.join(section.key),
-            clients: section.clients.map(|it| (self.folder.join(it.authority), it.rights)),
-        }
-    }
-
-    fn admission(&self, section: AdmissionSection) -> Result<Admission, DocumentError> {
-        Ok(Admission {
-            valid_for: self.duration(section.valid_for.as_ref())?,
-            environment: section.environment,
-            namespaces: section.namespaces,
-            callers: section.callers.unwrap_or(Callers::Anyone),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Service, DocumentError> {
-        let source = Source::new("laforge.yaml", text);
-        source.read::<ServiceSection>()?.read(&source, Path::new("/repo"))
-    }
-
-    #[test]
-    fn nothing_is_open_that_is_not_opened() {
-        assert_eq!(
-            read("{}").unwrap(),
-            Service {
-                access: [Grant::Read, Grant::Control, Grant::Evaluate]
-                    .map(|right| (right, BTreeSet::new()))
-                    .into(),
-                ..Service::default()
-            }
-        );
-        assert_eq!((Service::default().engines, Service::default().admission), (Callers::Known, None));
-    }
-
-    #[test]
-    fn reads_issuers_tokens_and_files() {
-        let text = format!(
-            "oidc: [{{issuer: 'https://id.example', audience: laforge}}, \
-             {{issuer: 'http://127.0.0.1:9/a', audience: b, jwks: keys.json, refresh: 1m, keep: 2h}}]\n\
-             access: {{read: [auditor], control: [release-manager]}}\n\
-             tokens: [{{name: argo, sha256: {}, rights: [engine]}}]\n\
-             tls: {{certificate: tls.crt, key: /k/tls.key, clients: {{authority: ca.crt, rights: [admission]}}}}\n\
-             admission: {{environment: production, namespaces: {{test: staging}}, validFor: 7d, callers: known}}\n\
-             engines: anyone\n",
-            "ab".repeat(32)
-        );
-        let service = read(&text).unwrap();
-        let [first, second] = service.issuers.as_slice() else { panic!("two issuers") };
-        assert_eq!((&first.keys, first.refresh, first.keep), (&KeysFrom::Discovery, REFRESH, KEEP));
-        assert_eq!(second.keys, KeysFrom::File("/repo/keys.json".into()));
-        assert_eq!((second.refresh.as_secs(), second.keep.as_secs()), (60, 7200));
-        assert_eq!(service.tokens[0].sha256, [0xab; 32]);
-        assert_eq!(service.tokens[0].rights, BTreeSet::from([Grant::Engine]));
-        let tls = service.tls.unwrap();
-        assert_eq!((tls.certificate, tls.key), ("/repo/tls.crt".into(), "/k/tls.key".into()));
-        let admission = service.admission.unwrap();
-        assert_eq!((admission.valid_for.unwrap().as_secs(), admission.callers), (604_800, Callers::Known));
-        assert_eq!(service.engines, Callers::Anyone);
-    }
-
-    #[test]
-    fn refuses_keys_that_anybody_on_the_way_could_change() {
-        for (issuer, taken) in [
-            ("https://id.example", true),
-            ("http://localhost:8080", true),
-            ("http://[::1]:8080/x", true),
-            ("http://id.example", false),
-            ("http://127.0.0.1.example", false),
-            ("http://localhost@id.example", false),
-            ("https://", false),
-            ("https://a@b.example", false),
-            ("id.example", false),
-        ] {
-            let read = read(&format!("oidc: [{{issuer: '{issuer}', audience: a}}]\n"));
-            assert_eq!(read.is_ok(), taken, "{issuer}");
-        }
-        let error = read("oidc: [{issuer: 'https://a', audience: a, jwks: 'ftp://a/b'}]\n").unwrap_err();
-        let said = "laforge.yaml:1:49: `ftp://a/b` is no https address (http is for this machine alone)";
-        assert_eq!(error.to_string(), said);
-    }
-
-    #[test]
-    fn refuses_what_would_be_no_lock() {
-        for (text, wrong) in [
-            ("tokens: [{name: a, sha256: abc, rights: [read]}]\n", "is no SHA-256 digest of a token"),
-            ("tokens: [{name: '', sha256: abc, rights: [read]}]\n", "a token has to have a name"),
-            ("tokens: [{name: a, sha256: abc, rights: [all]}]\n", "all"),
-            ("oidc: [{issuer: 'https://a', audience: ' '}]\n", "an empty audience is anybody's"),
-            ("oidc: [{issuer: 'https://a', audience: a, keep: forever}]\n", "`forever` is no duration"),
-            ("access: {write: [a]}\n", "write"),
-            ("admission: {}\n", "environment"),
-        ] {
-            let error = read(text).unwrap_err().to_string();
-            assert!(error.contains(wrong), "{text} {error}");
-        }
-    }
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Callers {
+    /// Whoever reaches it.
+    Anyone,
+    /// Whoever has the right, by a token or a certificate.
+    Known,
 }

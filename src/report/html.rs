@@ -16,7 +16,8 @@ use crate::release::digest::Digest;
 use crate::time;
 
 use super::human::{Recording, passed_on, told};
-use super::paint::{printable, word};
+use super::markup::text;
+use super::paint::word;
 use super::place::Places;
 use super::rules;
 
@@ -154,30 +155,4 @@ fn approvals(out: &mut String, report: &DecisionReport) {
         );
     }
     out.push_str("</table>\n");
-}
-
-/// Text that stays text, in an element and in an attribute.
-fn text(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in printable(value).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_can_leave_neither_element_nor_attribute() {
-        assert_eq!(text("</td><script>\"'&\u{0}"), "&lt;/td&gt;&lt;script&gt;&quot;&#39;&amp;\\u{0}");
-    }
 }

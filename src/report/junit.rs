@@ -12,7 +12,8 @@ use crate::time;
 
 use super::human::{Recording, told};
 use super::json::Timing;
-use super::paint::{printable, word};
+use super::markup::text;
+use super::paint::word;
 use super::place::Places;
 
 /// The document, with a line feed.
@@ -125,33 +126,4 @@ fn case(class: &str, name: &str, told: Option<(&str, &str, &str, &str)>) -> Stri
 
 fn lines(value: &str) -> String {
     value.split('\n').map(text).collect::<Vec<_>>().join("\n")
-}
-
-/// Text that stays text: markup escaped, and characters that XML 1.0 can't hold written out.
-fn text(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in printable(value).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            '\u{fffe}' | '\u{ffff}' => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_can_close_no_element_and_break_no_document() {
-        assert_eq!(text("]]></failure>\u{0}\u{ffff}\""), "]]&gt;&lt;/failure&gt;\\u{0}\\u{ffff}&quot;");
-    }
 }

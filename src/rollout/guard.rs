@@ -33,7 +33,7 @@ use crate::rollout::machine::{Event, Occurrence, Outcome, Refusal, Stage, Weight
 use crate::rollout::objective::Look;
 use crate::time::Timestamp;
 
-pub use asks::{Ask, Asks, Verb};
+pub use asks::{Ask, Asks, MOST_REASON, Verb};
 pub use assignment::Assignment;
 pub use book::{Due, LogBook, Records};
 pub use ending::{Interrupt, is_stopped};

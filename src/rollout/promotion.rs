@@ -4,7 +4,7 @@
 //! Out: the envelope that `deploy` prints and executors take (`formats.md` section 8).
 
 use crate::audit::entry::{Body, Entry};
-use crate::audit::reader::Held;
+use crate::audit::index::Held;
 use crate::audit::{Approved, LogReference};
 use crate::json;
 use crate::policy::account::Action;
@@ -60,7 +60,7 @@ pub fn again(held: &Held, core: &[u8]) -> Option<Vec<u8>> {
 
 /// Writes an envelope around the recorded bytes of a core, which are in RFC 8785 form already:
 /// they go in as they are, so that the same entry gives the same envelope at any time.
-pub(crate) fn envelope(
+pub(super) fn envelope(
     core: &[u8],
     plan_digest: &str,
     reference: &LogReference,

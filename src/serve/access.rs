@@ -15,8 +15,8 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::caller::Caller;
+use super::journal::tell;
 use super::metrics::{HTTP_REQUESTS, HTTP_SECONDS, Meter};
-use super::runtime::tell;
 use crate::time::Timestamp;
 
 /// What is written down of requests.

@@ -41,17 +41,33 @@ impl Right {
     }
 }
 
+/// What somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A person of trust, or at their own desk.
+    Person,
+    /// A program, by its token or certificate.
+    Program,
+    /// Whoever asks.
+    Anyone,
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     /// The name that the log and the journal are to hold: a person's of `trust.yaml`, where there is one.
     name: String,
+    kind: Kind,
     rights: BTreeSet<Right>,
 }
 
 impl Caller {
-    pub(super) fn new(name: impl Into<String>, rights: BTreeSet<Right>) -> Self {
-        Self { name: name.into(), rights }
+    pub(super) fn new(kind: Kind, name: impl Into<String>, rights: BTreeSet<Right>) -> Self {
+        Self { name: name.into(), kind, rights }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(super) fn name(&self) -> &str {

@@ -22,7 +22,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use sha2::{Digest as _, Sha256};
 
-use super::caller::{Caller, Right};
+use super::caller::{Caller, Kind, Right};
 use super::problem::Problem;
 use crate::config::service::{Grant, Service, Token};
 use crate::time::Timestamp;
@@ -142,16 +142,16 @@ impl Login {
             (None, _) => match (shown, &self.known.service.tls) {
                 (Some(shown), Some(tls)) => {
                     let granted = tls.clients.iter().flat_map(|(_, granted)| granted);
-                    Ok(self.with(shown.name, granted.map(|grant| Right::from(*grant))))
+                    Ok(self.with(Kind::Program, shown.name, granted.map(|grant| Right::from(*grant))))
                 }
-                _ if !self.open.is_empty() => Ok(self.with("anonymous".to_owned(), [])),
+                _ if !self.open.is_empty() => Ok(self.with(Kind::Anyone, "anonymous".to_owned(), [])),
                 _ => Err(Refusal::Unknown(self.no_token())),
             },
         }
     }
 
-    fn with(&self, name: String, rights: impl IntoIterator<Item = Right>) -> Caller {
-        Caller::new(name, rights.into_iter().chain(self.open.iter().copied()).collect())
+    fn with(&self, kind: Kind, name: String, rights: impl IntoIterator<Item = Right>) -> Caller {
+        Caller::new(kind, name, rights.into_iter().chain(self.open.iter().copied()).collect())
     }
 
     fn no_token(&self) -> String {
@@ -173,7 +173,8 @@ impl Login {
         let token = token.ok_or_else(none)?;
         match self.program(token) {
             Some(program) => {
-                Ok(self.with(program.name.clone(), program.rights.iter().map(|grant| Right::from(*grant))))
+                let rights = program.rights.iter().map(|grant| Right::from(*grant));
+                Ok(self.with(Kind::Program, program.name.clone(), rights))
             }
             None => self.person(token).await,
         }
@@ -228,7 +229,7 @@ impl Login {
         })?;
         let has = |roles: &BTreeSet<String>| person.roles.iter().any(|role| roles.contains(role));
         let access = self.known.service.access.iter().filter(|(_, roles)| has(roles));
-        Ok(self.with(person.name.clone(), access.map(|(grant, _)| Right::from(*grant))))
+        Ok(self.with(Kind::Person, person.name.clone(), access.map(|(grant, _)| Right::from(*grant))))
     }
 }
 

@@ -1,269 +1,29 @@
 //! What the service counts, in the text format of Prometheus.
 //!
 //! In: requests, evaluations and reviews as they end; what the ledger and the journals say at the time of a scrape.
-//! Out: `/metrics`. Each family is one row of [`FAMILIES`], of which the dashboard is made, too
+//! Out: `/metrics`. Each family is one row of [`families`], of which the dashboard is made, too
 //! ([`dashboard`]). Seconds, `_total`, and no label whose values a client chooses.
 //! Spec: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
 pub mod dashboard;
+mod families;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How a family is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-/// One family of series, and the panel that shows it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Family {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) help: &'static str,
-    pub(super) panel: Panel,
-}
-
-/// A panel of the dashboard.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Panel {
-    pub(super) row: &'static str,
-    pub(super) title: &'static str,
-    /// As Grafana names it.
-    pub(super) unit: &'static str,
-    /// A query and what its series are called, each.
-    pub(super) queries: &'static [(&'static str, &'static str)],
-}
+pub(super) use families::{
+    AUDIT_AGE, AUDIT_APPEND, AUDIT_ENTRIES, AUDIT_HEALTHY, AUDIT_SIZE, BUILD, DECISIONS, FAMILIES, Family,
+    HTTP_REQUESTS, HTTP_SECONDS, Kind, MIGRATION, POLICY, REVIEWS, ROLLOUT_PAUSES, ROLLOUT_STATE,
+    ROLLOUT_WEIGHT, ROLLOUT_WINDOW, VERIFICATION,
+};
 
 /// Bounds of buckets, in seconds: from a look into memory to what nobody waits for.
 const BOUNDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// The same for migrations.
 const LONG_BOUNDS: [f64; 10] = [0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0];
-
-macro_rules! family {
-    ($name:ident, $text:literal, $kind:ident, $help:literal, $row:literal, $title:literal, $unit:literal, [$($query:expr),+]) => {
-        pub(super) const $name: Family = Family {
-            name: $text,
-            kind: Kind::$kind,
-            help: $help,
-            panel: Panel { row: $row, title: $title, unit: $unit, queries: &[$($query),+] },
-        };
-    };
-}
-
-family!(
-    DECISIONS,
-    "laforge_gate_decisions_total",
-    Counter,
-    "Decisions that the log holds, by verdict, action and the first rule that objected.",
-    "Gate",
-    "Decisions by action",
-    "short",
-    [
-        ("sum by (action) (laforge_gate_decisions_total)", "{{action}}"),
-        ("sum by (reason) (laforge_gate_decisions_total{action=\"deny\"})", "denied: {{reason}}"),
-        (
-            "sum(laforge_gate_decisions_total{action=\"deny\"}) / sum(laforge_gate_decisions_total)",
-            "reject rate"
-        )
-    ]
-);
-family!(
-    VERIFICATION,
-    "laforge_gate_verification_seconds",
-    Histogram,
-    "Time to hash, gather and verify all that a release names.",
-    "Gate",
-    "Verification time",
-    "s",
-    [("histogram_quantile(0.95, sum by (le) (laforge_gate_verification_seconds_bucket))", "p95")]
-);
-family!(
-    POLICY,
-    "laforge_gate_policy_seconds",
-    Histogram,
-    "Time to ask every rule.",
-    "Gate",
-    "Policy time",
-    "s",
-    [("histogram_quantile(0.95, sum by (le) (laforge_gate_policy_seconds_bucket))", "p95")]
-);
-family!(
-    REVIEWS,
-    "laforge_admission_reviews_total",
-    Counter,
-    "Reviews of an API server, by answer.",
-    "Gate",
-    "Admission",
-    "short",
-    [("sum by (result) (laforge_admission_reviews_total)", "{{result}}")]
-);
-family!(
-    MIGRATION,
-    "laforge_migration_duration_seconds",
-    Histogram,
-    "Time of migrations, by how they ended.",
-    "Rollout",
-    "Migration time",
-    "s",
-    [
-        (
-            "histogram_quantile(0.95, sum by (le, result) (laforge_migration_duration_seconds_bucket))",
-            "{{result}} p95"
-        ),
-        ("sum by (result) (laforge_migration_duration_seconds_count)", "{{result}}")
-    ]
-);
-family!(
-    ROLLOUT_STATE,
-    "laforge_rollout_state",
-    Gauge,
-    "1 for the stage that the newest rollout at a target is in.",
-    "Rollout",
-    "Stage",
-    "short",
-    [("laforge_rollout_state == 1", "{{target}}: {{state}}")]
-);
-family!(
-    ROLLOUT_WEIGHT,
-    "laforge_rollout_weight",
-    Gauge,
-    "Percent of the traffic, as commanded and as read back.",
-    "Rollout",
-    "Weight",
-    "percent",
-    [
-        ("laforge_rollout_weight{role=\"candidate\"}", "{{target}} candidate {{kind}}"),
-        ("laforge_rollout_weight{role=\"stable\",kind=\"actual\"}", "{{target}} stable")
-    ]
-);
-family!(
-    ROLLOUT_WINDOW,
-    "laforge_rollout_window_requests",
-    Gauge,
-    "Requests that the guard counted in the last window that it judged, bad ones and all.",
-    "Rollout",
-    "Window",
-    "short",
-    [("laforge_rollout_window_requests", "{{objective}} {{role}} {{kind}}")]
-);
-family!(
-    ROLLOUT_PAUSES,
-    "laforge_rollout_pauses_total",
-    Counter,
-    "Pauses of rollouts, by cause.",
-    "Rollout",
-    "Pauses",
-    "short",
-    [("sum by (cause) (laforge_rollout_pauses_total)", "{{cause}}")]
-);
-family!(
-    AUDIT_SIZE,
-    "laforge_audit_size",
-    Gauge,
-    "Entries of the log at its signed head.",
-    "Audit",
-    "Log size",
-    "short",
-    [("laforge_audit_size", "entries")]
-);
-family!(
-    AUDIT_ENTRIES,
-    "laforge_audit_entries_total",
-    Counter,
-    "Entries of the log, by type.",
-    "Audit",
-    "Entries by type",
-    "short",
-    [("sum by (type) (laforge_audit_entries_total)", "{{type}}")]
-);
-family!(
-    AUDIT_AGE,
-    "laforge_audit_last_entry_timestamp_seconds",
-    Gauge,
-    "When the log's last entry was recorded.",
-    "Audit",
-    "Age of the last entry",
-    "s",
-    [("time() - laforge_audit_last_entry_timestamp_seconds", "age")]
-);
-family!(
-    AUDIT_HEALTHY,
-    "laforge_audit_healthy",
-    Gauge,
-    "1 while the log can be read, checks out and needs no repair.",
-    "Audit",
-    "Log health",
-    "short",
-    [("laforge_audit_healthy", "healthy")]
-);
-family!(
-    AUDIT_APPEND,
-    "laforge_audit_append_seconds",
-    Histogram,
-    "Time to make an entry durable.",
-    "Audit",
-    "Append time",
-    "s",
-    [("histogram_quantile(0.95, sum by (le) (laforge_audit_append_seconds_bucket))", "p95")]
-);
-family!(
-    HTTP_REQUESTS,
-    "laforge_http_requests_total",
-    Counter,
-    "Requests, by route and status.",
-    "Service",
-    "Requests",
-    "short",
-    [("sum by (route, status) (laforge_http_requests_total)", "{{route}} {{status}}")]
-);
-family!(
-    HTTP_SECONDS,
-    "laforge_http_request_seconds",
-    Histogram,
-    "Time to answer, by route.",
-    "Service",
-    "Time to answer",
-    "s",
-    [("histogram_quantile(0.95, sum by (le, route) (laforge_http_request_seconds_bucket))", "{{route}} p95")]
-);
-family!(
-    BUILD,
-    "laforge_build_info",
-    Gauge,
-    "The program's version.",
-    "Service",
-    "Version",
-    "short",
-    [("laforge_build_info", "{{version}}")]
-);
-
-/// Every family.
-pub(super) const FAMILIES: [Family; 17] = [
-    DECISIONS,
-    VERIFICATION,
-    POLICY,
-    REVIEWS,
-    MIGRATION,
-    ROLLOUT_STATE,
-    ROLLOUT_WEIGHT,
-    ROLLOUT_WINDOW,
-    ROLLOUT_PAUSES,
-    AUDIT_SIZE,
-    AUDIT_ENTRIES,
-    AUDIT_AGE,
-    AUDIT_HEALTHY,
-    AUDIT_APPEND,
-    HTTP_REQUESTS,
-    HTTP_SECONDS,
-    BUILD,
-];
 
 /// Values of labels, in the family's own order of names.
 pub(super) type Labels = Vec<(&'static str, String)>;

@@ -13,7 +13,6 @@ mod decisions;
 mod desk;
 mod evaluate;
 mod flagger;
-mod journal;
 mod ledger;
 mod memory;
 mod migration;
@@ -29,9 +28,12 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{MethodFilter, get, on, post};
+use serde_json::json;
 
+use super::RolloutsAt;
 use super::access::{Access, noted};
 use super::caller::{Right, need};
+use super::journal::tell;
 use super::login::{Login, protect};
 use super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
 use super::problem::Problem;
@@ -47,10 +49,8 @@ use rollouts::Rollouts;
 
 pub use desk::{Desk, Source};
 pub use evaluate::{Decide, Decided, Evaluation, Question, Took, Undecided};
-pub(super) use journal::tell;
 pub use ledger::LogAt;
 pub use memory::{Memory, MemoryError};
-pub use rollouts::RolloutsAt;
 
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -75,11 +75,22 @@ pub struct Parts {
     pub desk: Option<Arc<Desk>>,
     /// Rollouts of this machine's guard.
     pub rollouts: Option<RolloutsAt>,
-    /// Reads trust again; none where that can't be done now.
-    pub trust: Box<dyn Fn() -> Option<TrustRoot> + Send + Sync>,
+    /// Reads trust again.
+    pub trust: Renew,
     /// The clock.
     pub clock: fn() -> Timestamp,
 }
+
+/// Whose word counts, read again.
+pub struct Renewed {
+    /// People and their roles.
+    pub trust: TrustRoot,
+    /// The log, and what trust says of it.
+    pub log: Option<LogAt>,
+}
+
+/// Reads trust again, or says why it can't.
+pub type Renew = Box<dyn Fn() -> Result<Renewed, String> + Send>;
 
 /// Where it is served.
 pub struct Listeners {
@@ -115,10 +126,16 @@ pub fn serve(listeners: Listeners, parts: Parts) -> Result<(), ServeError> {
         fronts.push(Front { listener, routes, certificate: None });
     }
     let routes = routes(&parts, &shared);
-    let (login, ledger) = (parts.login, shared.ledger);
-    let (trust, clock, renewed) = (parts.trust, parts.clock, certificate.clone());
+    let keeper = Keeper {
+        login: parts.login,
+        ledger: shared.ledger,
+        certificate: certificate.clone(),
+        trust: parts.trust,
+        clock: parts.clock,
+        trouble: None,
+    };
     // It ends with the process.
-    thread::spawn(move || keep(&login, ledger.as_deref(), renewed.as_deref(), &trust, clock));
+    thread::spawn(move || keeper.keep());
     fronts.push(Front { listener: listeners.main, routes, certificate });
     server::serve_all(fronts, limits, &leaving, || {
         if let Some(desk) = desk {
@@ -150,36 +167,66 @@ impl Shared {
 }
 
 /// Keeps what is held in memory as it is outside.
-fn keep(
-    login: &Login,
-    ledger: Option<&Ledger>,
-    certificate: Option<&Certificate>,
-    trust: &(dyn Fn() -> Option<TrustRoot> + Send + Sync),
+struct Keeper {
+    login: Login,
+    ledger: Option<Arc<Ledger>>,
+    certificate: Option<Arc<Certificate>>,
+    trust: Renew,
     clock: fn() -> Timestamp,
-) {
-    let (mut certificates, mut trusted) = (Instant::now(), Instant::now());
-    loop {
-        if let Some(ledger) = ledger {
-            ledger.look();
+    /// Why trust could not be read the last time.
+    trouble: Option<String>,
+}
+
+impl Keeper {
+    fn keep(mut self) {
+        let (mut certificates, mut trusted) = (Instant::now(), Instant::now());
+        loop {
+            if let Some(ledger) = &self.ledger {
+                // What is wrong with it is its state, which answers tell.
+                let _ = ledger.look();
+            }
+            if certificates.elapsed() >= CERTIFICATES {
+                certificates = Instant::now();
+                self.certificate();
+            }
+            if trusted.elapsed() >= TRUST {
+                trusted = Instant::now();
+                self.trust();
+            }
+            thread::sleep(LOOK);
         }
-        if let Some(certificate) = certificate.filter(|_| certificates.elapsed() >= CERTIFICATES) {
-            certificates = Instant::now();
-            match certificate.renew() {
-                Ok(false) => {}
-                Ok(true) => tell(clock(), "certificate", serde_json::json!({"renewed": true})),
-                Err(error) => {
-                    let why = ledger::told(&error);
-                    tell(clock(), "certificate", serde_json::json!({"renewed": false, "why": why}));
+    }
+
+    fn certificate(&self) {
+        let Some(certificate) = &self.certificate else { return };
+        match certificate.renew() {
+            Ok(false) => {}
+            Ok(true) => tell((self.clock)(), "certificate", json!({"renewed": true})),
+            Err(error) => {
+                let why = ledger::told(&error);
+                tell((self.clock)(), "certificate", json!({"renewed": false, "why": why}));
+            }
+        }
+    }
+
+    /// Trust that can't be read leaves the last one in force, and is told: whoever took a right away believes it gone.
+    fn trust(&mut self) {
+        match (self.trust)() {
+            Ok(Renewed { trust, log }) => {
+                self.login.renew(Arc::new(trust));
+                if let (Some(ledger), Some(log)) = (&self.ledger, log) {
+                    ledger.renew(log);
+                }
+                if self.trouble.take().is_some() {
+                    tell((self.clock)(), "trust", json!({"renewed": true}));
                 }
             }
-        }
-        if trusted.elapsed() >= TRUST {
-            trusted = Instant::now();
-            if let Some(trust) = trust() {
-                login.renew(Arc::new(trust));
+            Err(why) if self.trouble.as_ref() == Some(&why) => {}
+            Err(why) => {
+                tell((self.clock)(), "trust", json!({"renewed": false, "why": why}));
+                self.trouble = Some(why);
             }
         }
-        thread::sleep(LOOK);
     }
 }
 

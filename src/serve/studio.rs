@@ -40,9 +40,11 @@ use axum::response::Response;
 use axum::routing::any;
 use maud::html;
 
+use super::RolloutsAt;
 use super::caller::{Caller, Right};
 use super::server::{self, ServeError};
 use crate::audit::Expectations;
+use crate::audit::follow::Followed;
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
 use door::{Door, Opened, Theme};
@@ -66,18 +68,9 @@ pub struct Setup {
     /// Whose word counts, if that is in reach.
     pub trust: Option<TrustRoot>,
     /// Where rollouts are, if this machine runs any.
-    pub rollouts: Option<Rollouts>,
+    pub rollouts: Option<RolloutsAt>,
     /// The clock.
     pub clock: fn() -> Timestamp,
-}
-
-/// Where rollouts are.
-#[derive(Debug, Clone)]
-pub struct Rollouts {
-    /// The executor's state folder.
-    pub state: PathBuf,
-    /// Its target.
-    pub target: String,
 }
 
 /// The studio.
@@ -152,7 +145,12 @@ impl Studio {
     }
 
     fn behind(setup: Setup, door: Door) -> Result<Arc<Self>, StudioError> {
-        let shelf = Shelf::of(setup.log.clone(), setup.clock);
+        let log = setup.log.clone().map(|folder| Followed {
+            folder,
+            origin: setup.expected.origin.clone(),
+            pins: setup.expected.pins.clone(),
+        });
+        let shelf = Shelf::of(log, setup.clock);
         shelf.follow()?;
         let verification = Arc::new(Verification::default());
         Ok(Arc::new(Self { setup, shelf, door, verification }))

@@ -103,7 +103,7 @@ impl Bench {
         let wanted = evidence.bytes_wanted(&self.standard.trust);
         let artifacts = Files::new(evidence.algorithms()).with_bytes(wanted);
         let world = World { artifacts: &artifacts, images: &NoImages, evidence: &evidence };
-        let decision = judge(self.release.clone(), &self.request, world, &self.standard, now).unwrap();
+        let decision = judge(self.release.clone(), &self.request, world, &self.standard, now, || ()).unwrap();
         let inputs = decision.inputs().iter().map(|input| input.digest.to_string()).collect();
         let (idem, has_core) = (decision.idem(), decision.core().is_some());
         let report = decision.into_report();

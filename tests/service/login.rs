@@ -138,7 +138,11 @@ fn reading_and_controlling_are_rights_of_their_own() {
     assert_eq!(service.ask("POST", "/v1/evaluate", Some(&rita), Some(&json!({}))).status, 200);
     let entries = site.entries();
     let decision = entries.iter().rev().find(|entry| entry["type"] == "decision").unwrap();
-    assert_eq!((&decision["actor"]["id"], &decision["actor"]["verified"]), (&json!("rita"), &json!(true)));
+    assert_eq!(decision["actor"], json!({"id": "rita", "type": "person", "verified": true}));
+    assert_eq!(service.ask("POST", "/v1/evaluate", Some(ALL), Some(&json!({"dryRun": true}))).status, 200);
+    let entries = site.entries();
+    let decision = entries.iter().rev().find(|entry| entry["type"] == "decision").unwrap();
+    assert_eq!(decision["actor"], json!({"id": "tester", "type": "workload", "verified": true}));
 }
 
 #[test]

@@ -165,6 +165,15 @@ impl Site {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What the program says that does not begin, for the way it is configured.
+    #[track_caller]
+    pub(crate) fn refused(&self, arguments: &[&str]) -> String {
+        let output = laforge(self.folder.path(), arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        said
+    }
+
     /// The entries of its log.
     pub(crate) fn entries(&self) -> Vec<Value> {
         let listed = self.laforge(&["audit", "list", "-o", "jsonl"]);
@@ -195,7 +204,9 @@ impl Site {
             .stderr(File::create(&said).unwrap())
             .spawn()
             .unwrap();
-        let client = client.no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
+        // The service ends an idle connection after five seconds: one that is about to be ended is not used again.
+        let client = client.no_proxy().pool_idle_timeout(Duration::from_secs(2));
+        let client = client.timeout(Duration::from_secs(30)).build().unwrap();
         let mut service = Service { child, port: 0, probes: 0, said, client, scheme: "http" };
         service.find();
         service
@@ -331,7 +342,7 @@ fn answer(response: Response) -> Answer {
 
 /// Waits until something is so.
 #[track_caller]
-pub(crate) fn until(what: &str, so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !so() {
         assert!(began.elapsed() < Duration::from_secs(30), "never: {what}");

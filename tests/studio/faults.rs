@@ -66,12 +66,32 @@ fn a_log_that_is_cut_or_gone_stays_as_it_was_seen_under_an_alarm() {
     studio.wait_for("/", "Log checks out");
 }
 
-#[test]
-fn another_log_in_its_place_is_no_log_of_it() {
-    let (desk, other) = (Desk::decided(), Desk::decided());
-    let studio = desk.studio().opened();
+/// Puts another log where a studio reads one.
+fn replaced(desk: &Desk) {
+    let other = Desk::decided();
     fs::rename(desk.path(".laforge/audit"), desk.path("elsewhere")).unwrap();
     fs::rename(other.path(".laforge/audit"), desk.path(".laforge/audit")).unwrap();
+}
+
+#[test]
+fn another_log_than_the_configured_one_is_no_log_of_it() {
+    let desk = Desk::decided();
+    let studio = desk.studio().opened();
+    replaced(&desk);
+    studio.wait_for("/", "The audit log does not check out.");
+    studio.wait_for("/", "is configured");
+    // One that was there before the studio began is none either.
+    desk.studio().opened().wait_for("/", "The audit log does not check out.");
+}
+
+#[test]
+fn another_log_in_its_place_is_noticed_also_where_none_is_pinned() {
+    let desk = Desk::decided();
+    let config = desk.read("laforge.yaml").replace("trust: trust.yaml\n", "");
+    let (before, origin) = config.split_once(", origin: \"").unwrap();
+    desk.write("laforge.yaml", &format!("{before}{}", origin.split_once('"').unwrap().1));
+    let studio = desk.studio().opened();
+    replaced(&desk);
     studio.wait_for("/", "another file was put in its place");
 }
 

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::entry::rollout::JournalHead;
+use crate::audit::follow::{Followed, Follower};
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::RolloutRecord;
 use crate::audit::sample::{self, ORIGIN, config, core, key, new_log, noon, open, prepared, report};
@@ -94,9 +95,12 @@ fn a_reader_gives_entries_as_their_appends_did() {
         deny(&mut log, noon(2 + n));
     }
     let reader = Reader::open(&folder.path().join("log")).unwrap();
-    let again = reader.held(held.reference.index).unwrap().unwrap();
+    let log = Followed { folder: folder.path().join("log"), origin: None, pins: Vec::new() };
+    let mut follower = Follower::new(log);
+    follower.catch_up(|_, _| ()).unwrap();
+    let again = follower.index().held(&reader, held.reference.index).unwrap().unwrap();
     assert_eq!((again.reference, again.line, again.proof), (held.reference, held.line, held.proof));
-    assert_eq!(reader.held(reader.size()).unwrap(), None);
+    assert_eq!(follower.index().held(&reader, reader.size()).unwrap(), None);
     let before = |index, most| -> Vec<u64> {
         reader.before(index, most).unwrap().iter().map(|line| line.index).collect()
     };

@@ -8,15 +8,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::Value;
 
 use crate::cli::load;
 use crate::cli::{Exit, Failure, Session};
+use crate::random;
 use crate::report::paint::printable;
 use crate::report::rollout as report;
 use crate::rollout::executor::Executor;
 use crate::rollout::guard::{Ask, Asks, Verb, View};
-use crate::rollout::journal::{self, Reading, Record};
+use crate::rollout::journal::{self, Reading};
 use crate::rollout::machine::{Operator, Outcome};
 
 use super::history::failure as failed;
@@ -64,7 +64,10 @@ impl AskFlags {
         })?;
         let read = || Reading::open(&executor.state, &executor.target, open).map_err(|error| failed(&error));
         let reading = read()?;
-        let ask = Ask { verb, operator, epoch: reading.state().epoch, nonce: nonce()? };
+        // One request is one event, however often it is found.
+        let nonce = random::hex::<16>()
+            .map_err(|error| Failure::new(Exit::NoDecision, "no random number").because(error.to_string()))?;
+        let ask = Ask { verb, operator, epoch: reading.state().epoch, nonce };
         let asks = Asks::of(reading.path());
         asks.leave(&ask)
             .map_err(|error| Failure::io(Exit::NoDecision, "write to", reading.path(), &error))?;
@@ -122,14 +125,7 @@ impl AskFlags {
 
 /// The journal's line on a request, if there is one.
 fn answer(reading: &Reading, ask: &Ask, session: &Session) -> Answer {
-    let asked = |record: &&Record| {
-        let line: Option<Value> = serde_json::from_slice(&record.bytes).ok();
-        line.is_some_and(|line| {
-            line.pointer("/event/nonce").is_some_and(|nonce| *nonce == ask.nonce.as_str())
-        })
-    };
-    let Some(record) = reading.records().iter().rev().find(asked) else { return Answer::Waiting };
-    let Some(outcome) = record.outcome else { return Answer::Waiting };
+    let Some((record, outcome)) = reading.answer(&ask.nonce) else { return Answer::Waiting };
     let state = report::state(record.before.stage.name(), &record.after, session.paint_out);
     let text = match outcome {
         Outcome::Applied(row) => format!("{state} [{row}]\n"),
@@ -137,12 +133,4 @@ fn answer(reading: &Reading, ask: &Ask, session: &Session) -> Answer {
         Outcome::Refused(why) => format!("{state}: refused, {why}\n"),
     };
     Answer::Taken(text, outcome)
-}
-
-/// One request is one event, however often it is found.
-fn nonce() -> Result<String, Failure> {
-    let mut random = [0; 16];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| Failure::new(Exit::NoDecision, "no random number").because(error.to_string()))?;
-    Ok(hex::encode(random))
 }

@@ -9,6 +9,7 @@
     reason = "evidence that came with a request lies in a folder of its own"
 )]
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -20,11 +21,13 @@ use crate::config::Config;
 use crate::gate::{self, Outcome, World};
 use crate::plan::{self, Mode, RolloutRequest};
 use crate::policy::{Actor, ActorType, Caller, DecisionReport, Request, Standard};
+use crate::random;
 use crate::release::digest::Digest;
 use crate::release::document::Artifacts;
 use crate::release::{Location, Release};
 use crate::report::json::{self, Timing};
 use crate::report::paint::Paint;
+use crate::serve::Kind;
 use crate::serve::runtime::{Decide, Decided, Question, Took, Undecided};
 use crate::trust::TrustRoot;
 use crate::yaml;
@@ -141,26 +144,25 @@ impl Gatekeeper {
         let none = PolicyFlags::default();
         let policies = load::policies(&none, &config, &trust, &recorded).map_err(impossible)?;
         let mode = if question.evaluation.dry_run { Mode::DryRun } else { Mode::Enforce };
-        let request = Request { rollout, mode, caller: caller(&question.caller) };
+        let request = Request { rollout, mode, caller: caller(question) };
         let progress = Progress::on(&self.session);
         let sources = Sources::open(bundles, &evidence, &trust, &progress, &self.session);
         let standard = Standard { trust, policies };
         let (images, found) = (sources.images(), sources.evidence());
         let world = World { artifacts: &sources.artifacts, images: &images, evidence: &found };
         let (now, named) = (self.session.now(), release.clone());
-        let verifying = Instant::now();
-        let examined = gate::examine(release, &request, world, &standard, now)
+        let (verifying, asking) = (Instant::now(), Cell::new(Instant::now()));
+        let verified = || asking.set(Instant::now());
+        let decision = gate::judge(release, &request, world, &standard, now, verified)
             .map_err(|error| impossible(Failure::of(Exit::NoDecision, &error)))?;
-        let asking = Instant::now();
-        let decision = gate::conclude(examined, &request, &standard, now);
         let appending = Instant::now();
         let outcome = self.with_log(&config, &standard.trust, &named, |log| {
             gate::record(decision, &request.caller, log, self.session.now())
                 .map_err(|error| load::audit_failure(&error.cause))
         })?;
         let took = Took {
-            verification: asking - verifying,
-            policy: appending - asking,
+            verification: asking.get() - verifying,
+            policy: appending - asking.get(),
             append: appending.elapsed(),
         };
         Ok(decided(&outcome, took, began))
@@ -197,8 +199,13 @@ impl Gatekeeper {
 }
 
 /// Who asks, as the login knows them.
-fn caller(name: &str) -> Caller {
-    let actor = Actor { id: name.to_owned(), issuer: None, r#type: ActorType::Person, verified: true };
+fn caller(question: &Question) -> Caller {
+    let (r#type, verified) = match question.kind {
+        Kind::Person => (ActorType::Person, true),
+        Kind::Program => (ActorType::Workload, true),
+        Kind::Anyone => (ActorType::Unknown, false),
+    };
+    let actor = Actor { id: question.caller.clone(), issuer: None, r#type, verified };
     Caller { actor, ci: None }
 }
 
@@ -241,11 +248,9 @@ impl Inline {
         let failed = |path: &Path, error: &std::io::Error| {
             impossible(Failure::io(Exit::NoDecision, "write to", path, error))
         };
-        let mut random = [0; 16];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-            .map_err(|error| failed(Path::new("evidence"), &error.into()))?;
+        let name = random::hex::<16>().map_err(|error| failed(Path::new("evidence"), &error))?;
         let base = session.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let folder = base.join(format!("laforge-evidence-{}", hex::encode(random)));
+        let folder = base.join(format!("laforge-evidence-{name}"));
         fs::DirBuilder::new().mode(0o700).create(&folder).map_err(|error| failed(&folder, &error))?;
         let inline = Self { folder: Some(folder.clone()) };
         for (number, piece) in evidence.iter().enumerate() {

@@ -51,6 +51,21 @@ pub enum Verb {
     Rollback,
 }
 
+impl Verb {
+    /// By its name, as it is written in a request and on the command line.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "pause" => Self::Pause,
+            "resume" => Self::Resume,
+            "rollback" => Self::Rollback,
+            _ => return None,
+        })
+    }
+}
+
+/// The most bytes of a reason that a service takes.
+pub const MOST_REASON: usize = 4096;
+
 /// The folder of requests of one rollout.
 #[derive(Debug, Clone)]
 pub struct Asks {

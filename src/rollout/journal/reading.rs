@@ -102,6 +102,16 @@ impl Reading {
         self.head
     }
 
+    /// The line that answers a request, and what came of it; none while the guard has not taken it.
+    pub fn answer(&self, nonce: &str) -> Option<(&Record, Outcome)> {
+        let asked = |record: &&Record| {
+            let line: Option<Value> = serde_json::from_slice(&record.bytes).ok();
+            line.is_some_and(|line| line.pointer("/event/nonce").is_some_and(|own| own == nonce))
+        };
+        let record = self.records.iter().rev().find(asked)?;
+        record.outcome.map(|outcome| (record, outcome))
+    }
+
     /// Its lines.
     pub fn records(&self) -> &[Record] {
         &self.records

@@ -56,7 +56,7 @@ fn person(subject: &str, email: Option<&str>) -> Result<Caller, Refusal> {
 #[test]
 fn a_program_is_known_by_its_token() {
     let login = login(&[Grant::Engine]);
-    let argo = Caller::new("argo", BTreeSet::from([Right::Engine]));
+    let argo = Caller::new(Kind::Program, "argo", BTreeSet::from([Right::Engine]));
     assert_eq!(asked(&login, &["Bearer s3cret"]), Ok(argo.clone()));
     assert_eq!(asked(&login, &["bearer s3cret"]), Ok(argo));
     for wrong in ["Bearer s3cres", "Bearer s3cret2", "Bearer ", "Basic s3cret", "s3cret", "Bearer"] {
@@ -70,7 +70,10 @@ fn nobody_comes_in_without_a_token_unless_it_is_open() {
     let missing = Refusal::Unknown("a token is missing: `Authorization: Bearer …`".to_owned());
     assert_eq!(asked(&login, &[]), Err(missing));
     let open = login.open_for([Right::Admission]);
-    assert_eq!(asked(&open, &[]), Ok(Caller::new("anonymous", BTreeSet::from([Right::Admission]))));
+    assert_eq!(
+        asked(&open, &[]),
+        Ok(Caller::new(Kind::Anyone, "anonymous", BTreeSet::from([Right::Admission])))
+    );
     // A token that is wrong is wrong there, too.
     assert!(matches!(asked(&open, &["Bearer x"]), Err(Refusal::Unknown(_))));
     assert!(matches!(asked(&login, &["Bearer s3cret", "Bearer x"]), Err(Refusal::Unknown(_))));
@@ -78,9 +81,9 @@ fn nobody_comes_in_without_a_token_unless_it_is_open() {
 
 #[test]
 fn a_person_has_the_rights_of_their_roles() {
-    let alice = Caller::new("alice", BTreeSet::from([Right::Read, Right::Control]));
+    let alice = Caller::new(Kind::Person, "alice", BTreeSet::from([Right::Read, Right::Control]));
     assert_eq!(person("u1", Some("alice@acme.example")), Ok(alice));
-    assert_eq!(person("u2", None), Ok(Caller::new("bob", BTreeSet::from([Right::Read]))));
+    assert_eq!(person("u2", None), Ok(Caller::new(Kind::Person, "bob", BTreeSet::from([Right::Read]))));
 }
 
 #[test]

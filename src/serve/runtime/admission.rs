@@ -136,7 +136,8 @@ pub(super) async fn review(State(webhook): State<Arc<Webhook>>, request: Request
         // The allow may be newer than what was last read.
         Finding::Refused(_) | Finding::Unknown(_) => {
             let again = spawn_blocking(move || {
-                webhook.ledger.look();
+                // What can't be read now is found out by asking.
+                let _ = webhook.ledger.look();
                 webhook.find(&asked)
             });
             again.await.unwrap_or_else(|_| Finding::Unknown("the question broke off".to_owned()))
@@ -255,6 +256,10 @@ impl Webhook {
             Found::Nothing => Err(refuse(format!(
                 "the log holds no allow of image `{shown}` for `{environment}`: have its release decided (`laforge \
                  deploy`)"
+            ))),
+            Found::NoGate => Err(refuse(format!(
+                "trust lets no gate of this log decide for `{environment}`: `gates` in trust.yaml pins it, with its \
+                 environments"
             ))),
             Found::Unknown(why) => Err(Finding::Unknown(format!("laforge: the log can't be read: {why}"))),
         }

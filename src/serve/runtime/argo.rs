@@ -13,9 +13,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::super::journal::tell;
 use super::super::problem::{Problem, answer};
 use super::desk::{Desk, Looked};
-use super::journal::tell;
 use super::query::Question;
 use crate::rollout::verdict::{Verdict, in_force, overall, reason};
 use crate::time;

@@ -18,7 +18,8 @@ use super::super::server::excerpt;
 use super::ledger::{Ledger, told};
 use crate::audit::entry::Body;
 use crate::audit::filter::Filter;
-use crate::audit::reader::{Held, Line};
+use crate::audit::index::Held;
+use crate::audit::reader::Line;
 use crate::audit::{AuditError, Reader};
 use crate::plan::RecordedCore;
 use crate::policy::account::Action;
@@ -55,9 +56,9 @@ pub(super) async fn entry(State(ledger): State<Arc<Ledger>>, index: Named<String
         Ok(index) => index,
         Err(problem) => return problem.response(),
     };
-    read(ledger, move |_, reader| {
+    read(ledger, move |ledger, reader| {
         let line = line(reader, &index)?;
-        let held = reader.held(line.index).map_err(|error| unreadable(&error))?;
+        let held = ledger.held(reader, line.index).map_err(|error| unreadable(&error))?;
         let mut document = document(&line)?;
         if let (Value::Object(members), Some(held)) = (&mut document, held) {
             members.insert("proof".to_owned(), held.proof.into());
@@ -74,9 +75,9 @@ pub(super) async fn proof(State(ledger): State<Arc<Ledger>>, index: Named<String
         Ok(index) => index,
         Err(problem) => return problem.response(),
     };
-    read(ledger, move |_, reader| {
+    read(ledger, move |ledger, reader| {
         let line = line(reader, &index)?;
-        Ok(("text/plain; charset=utf-8", held(reader, &line)?.proof.into_bytes()))
+        Ok(("text/plain; charset=utf-8", held(ledger, reader, &line)?.proof.into_bytes()))
     })
     .await
 }
@@ -112,7 +113,7 @@ pub(super) async fn plan(State(ledger): State<Arc<Ledger>>, index: Named<String>
                 format!("the plan of entry {index} was rolled out, and has ended"),
             ));
         }
-        let envelope = promotion::again(&held(reader, &line)?, &core).ok_or_else(none)?;
+        let envelope = promotion::again(&held(ledger, reader, &line)?, &core).ok_or_else(none)?;
         Ok(("application/json", envelope))
     })
     .await
@@ -141,9 +142,7 @@ pub(super) async fn log(State(ledger): State<Arc<Ledger>>) -> Response {
 /// Reads the log where it checks out, on a thread that may wait for the disk.
 async fn read(ledger: Arc<Ledger>, work: impl FnOnce(&Ledger, &Reader) -> Told + Send + 'static) -> Response {
     let told = spawn_blocking(move || {
-        ledger.look();
-        ledger.health().map_err(|why| Problem::new(503, why))?;
-        let reader = Reader::open(ledger.folder()).map_err(|error| unreadable(&error))?;
+        let reader = ledger.look().map_err(|why| Problem::new(503, why))?;
         work(&ledger, &reader)
     });
     match told.await {
@@ -192,8 +191,8 @@ fn line(reader: &Reader, index: &str) -> Result<Line, Problem> {
     reader.line(number).map_err(|error| unreadable(&error))?.ok_or_else(none)
 }
 
-fn held(reader: &Reader, line: &Line) -> Result<Held, Problem> {
-    let held = reader.held(line.index).map_err(|error| unreadable(&error))?;
+fn held(ledger: &Ledger, reader: &Reader, line: &Line) -> Result<Held, Problem> {
+    let held = ledger.held(reader, line.index).map_err(|error| unreadable(&error))?;
     held.ok_or_else(|| {
         let why = format!(
             "entry {} was committed together with later ones: it has no proof of its own",

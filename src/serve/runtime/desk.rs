@@ -12,8 +12,8 @@ use chrono::Duration;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
+use super::super::journal::tell;
 use super::counting::Counting;
-use super::journal::tell;
 use super::memory::{Memory, MemoryError};
 use super::migration::{Job, Migrating};
 use crate::plan::members::Objective;

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::super::body::{Most, decode, read};
-use super::super::caller::Caller;
+use super::super::caller::{Caller, Kind};
 use super::super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
 use super::super::problem::{Problem, answer};
 use crate::config::service::Limits;
@@ -58,6 +58,8 @@ pub struct Question {
     pub evaluation: Evaluation,
     /// Who asks, as the login knows them.
     pub caller: String,
+    /// What they are.
+    pub kind: Kind,
 }
 
 /// A decision that is on record.
@@ -143,7 +145,7 @@ pub(super) async fn evaluate(
         busy.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         return busy;
     };
-    let question = Question { evaluation, caller: caller.name().to_owned() };
+    let question = Question { evaluation, caller: caller.name().to_owned(), kind: caller.kind() };
     let decide = Arc::clone(&evaluator.decide);
     // It goes on, and is recorded, also when whoever asked goes away.
     match spawn_blocking(move || decide(question)).await {

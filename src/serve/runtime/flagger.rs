@@ -12,11 +12,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
+use super::super::journal::tell;
 use super::super::problem::{Named, Problem, answer, named};
 use super::super::server::excerpt;
 use super::body::{Webhook, webhook};
 use super::desk::Desk;
-use super::journal::tell;
 use super::memory::MemoryError;
 use crate::rollout::verdict::gates::{Answer, Shown};
 

@@ -4,51 +4,57 @@
 //! a digest for an environment, and how many decisions there were of each kind. A log that can't be read, or does not
 //! check out, allows nothing: then all of it is read anew. Of what expired long ago nothing is kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod news;
+
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use chrono::TimeDelta;
-use serde::Deserialize;
 
-use crate::audit::follow::Follower;
-use crate::audit::reader::Line;
+use crate::audit::follow::{Followed, Follower};
+use crate::audit::index::Held;
 use crate::audit::tree::Head;
-use crate::audit::{AuditError, Pin, Reader};
-use crate::plan::RecordedCore;
-use crate::plan::members::Role;
+use crate::audit::{AuditError, Reader};
 use crate::release::digest::ClaimedDigest;
-use crate::time::{self, Timestamp};
+use crate::time::Timestamp;
+use news::{Allow, Change, News};
 
-/// The longest that a plan may be started.
-const LONGEST: TimeDelta = TimeDelta::hours(24);
+pub(super) use news::Counts;
+
 /// How long it is told that an allow has expired.
 const TOLD: TimeDelta = TimeDelta::days(7);
-/// Reasons of denials that are told apart; there are fewer rules.
-const MOST_REASONS: usize = 64;
+/// How long after a look that failed the log is not read again: then all of it is.
+const RETRY: TimeDelta = TimeDelta::seconds(1);
 
-/// Where a log is, and what holds it.
+/// Where a log is, and what trust says of it.
 #[derive(Debug, Clone)]
 pub struct LogAt {
-    /// Its folder.
-    pub folder: std::path::PathBuf,
-    /// The origin that is configured.
-    pub origin: Option<String>,
-    /// What trust pins.
-    pub pins: Vec<Pin>,
+    /// The log, and what it is pinned to.
+    pub log: Followed,
+    /// For which environments each pinned log may decide, by its id.
+    pub decides: Vec<(ClaimedDigest, Vec<String>)>,
 }
 
 /// What a log says.
 pub(super) struct Ledger {
-    log: LogAt,
     /// How long an allow counts at least after it was recorded.
     valid_for: TimeDelta,
     clock: fn() -> Timestamp,
-    follower: Mutex<Follower>,
+    following: Mutex<Following>,
     known: RwLock<Known>,
+}
+
+/// The log that is followed.
+struct Following {
+    at: LogAt,
+    follower: Follower,
+    /// When it could not be read, and why.
+    failed: Option<(Timestamp, String)>,
 }
 
 #[derive(Default)]
 struct Known {
+    decides: Vec<(ClaimedDigest, Vec<String>)>,
     allows: HashMap<String, HashMap<ClaimedDigest, Allow>>,
     counts: Counts,
     /// Plans whose rollout has ended, either way.
@@ -77,23 +83,6 @@ pub(super) struct Health {
     pub(super) last: Option<Timestamp>,
 }
 
-/// How many entries there were.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    /// Decisions by verdict, action and the first reason.
-    pub(super) decisions: BTreeMap<(String, String, String), u64>,
-    /// Entries by type.
-    pub(super) entries: BTreeMap<String, u64>,
-}
-
-#[derive(Debug, Clone)]
-struct Allow {
-    entry: u64,
-    until: Timestamp,
-    plan: ClaimedDigest,
-    rolled_back: Option<u64>,
-}
-
 /// What the log says of a digest in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
@@ -105,62 +94,34 @@ pub(super) enum Found {
     RolledBack { entry: u64, by: u64 },
     /// It never was, or long ago.
     Nothing,
+    /// Trust lets no gate of this log decide for that environment.
+    NoGate,
     /// It can't be said.
     Unknown(String),
-}
-
-/// What is new since the last look.
-#[derive(Default)]
-struct News {
-    allows: Vec<(String, ClaimedDigest, Allow)>,
-    rolled_back: Vec<(ClaimedDigest, u64)>,
-    ended: Vec<ClaimedDigest>,
-    counts: Counts,
-    last: Option<Timestamp>,
-    trouble: Option<String>,
-}
-
-/// What of a line is needed here.
-#[derive(Deserialize)]
-struct Brief {
-    time: String,
-    r#type: String,
-    verdict: Option<String>,
-    action: Option<String>,
-    release: Option<ReleaseBrief>,
-    plan: Option<Named>,
-    #[serde(default)]
-    findings: Vec<FindingBrief>,
-}
-
-#[derive(Deserialize)]
-struct ReleaseBrief {
-    environment: String,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    digest: ClaimedDigest,
-}
-
-#[derive(Deserialize)]
-struct FindingBrief {
-    rule: String,
 }
 
 impl Ledger {
     pub(super) fn new(log: LogAt, valid_for: Option<std::time::Duration>, clock: fn() -> Timestamp) -> Self {
         let valid_for = valid_for.and_then(|length| TimeDelta::from_std(length).ok()).unwrap_or_default();
-        let follower = Mutex::new(log.follower());
-        Self { log, valid_for, clock, follower, known: RwLock::default() }
+        Self { valid_for, clock, following: Mutex::new(Following::of(log)), known: RwLock::default() }
     }
 
-    /// The log's origin, as far as that is known.
+    /// The log's origin, once it is read.
     pub(super) fn origin(&self) -> String {
         self.known(|known| match &known.state {
             State::Read(health) => health.origin.clone(),
-            _ => self.log.origin.clone().unwrap_or_default(),
+            _ => String::new(),
         })
+    }
+
+    /// What trust says now. Where that is something else, all of the log is read anew under it.
+    pub(super) fn renew(&self, at: LogAt) {
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        if following.at.says_as(&at) {
+            return;
+        }
+        *following = Following::of(at);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known::default();
     }
 
     fn known<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
@@ -181,11 +142,6 @@ impl Ledger {
         self.known(|known| known.ended.contains(plan))
     }
 
-    /// The log's folder.
-    pub(super) fn folder(&self) -> &std::path::Path {
-        &self.log.folder
-    }
-
     /// The clock.
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
@@ -200,6 +156,7 @@ impl Ledger {
         self.known(|known| match &known.state {
             State::Unread => Found::Unknown("it is not read yet".to_owned()),
             State::Failed(why) => Found::Unknown(why.clone()),
+            State::Read(health) if !known.may_decide(&health.log_id, environment) => Found::NoGate,
             State::Read(_) => match known.allows.get(environment).and_then(|allows| allows.get(digest)) {
                 Some(Allow { entry, rolled_back: Some(by), .. }) => {
                     Found::RolledBack { entry: *entry, by: *by }
@@ -211,28 +168,56 @@ impl Ledger {
         })
     }
 
-    /// Reads what is new. Whoever comes meanwhile waits for it.
-    pub(super) fn look(&self) {
-        let mut follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Reads what is new, and gives the log as it is then. Whoever comes meanwhile waits for it.
+    pub(super) fn look(&self) -> Result<Reader, String> {
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, mut news) = ((self.clock)(), News::default());
-        let read = follower
+        if let Some((at, why)) = &following.failed
+            && (now - *at).abs() < RETRY
+        {
+            return Err(why.clone());
+        }
+        let read = following
+            .follower
             .catch_up(|reader, line| news.take(reader, line, now, self.valid_for))
-            .and_then(|reader| Ok((Health::of(&reader)?, reader.size())));
+            .and_then(|reader| Ok((Health::of(&reader)?, reader)));
+        let read = read.map_err(|error| told(&error)).and_then(|read| news.sound().map(|()| read));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match read {
-            Ok((health, _)) => known.add(news, health, now),
-            Err(error) => {
+            Ok((health, reader)) => {
+                known.decides.clone_from(&following.at.decides);
+                known.add(news, health, now);
+                Ok(reader)
+            }
+            Err(why) => {
                 // Nothing of what was read counts any more.
-                *follower = self.log.follower();
-                *known = Known { state: State::Failed(told(&error)), ..Known::default() };
+                *following = Following::of(following.at.clone());
+                following.failed = Some((now, why.clone()));
+                *known = Known { state: State::Failed(why.clone()), ..Known::default() };
+                Err(why)
             }
         }
+    }
+
+    /// An entry as its own commit gave it, if it has a proof of its own.
+    pub(super) fn held(&self, reader: &Reader, index: u64) -> Result<Option<Held>, AuditError> {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        following.follower.index().held(reader, index)
+    }
+}
+
+impl Following {
+    fn of(at: LogAt) -> Self {
+        Self { follower: Follower::new(at.log.clone()), at, failed: None }
     }
 }
 
 impl LogAt {
-    fn follower(&self) -> Follower {
-        Follower::new(self.folder.clone(), self.origin.clone(), self.pins.clone())
+    fn says_as(&self, other: &Self) -> bool {
+        let same = |one: &Followed, two: &Followed| {
+            (&one.folder, &one.origin, &one.pins) == (&two.folder, &two.origin, &two.pins)
+        };
+        same(&self.log, &other.log) && self.decides == other.decides
     }
 }
 
@@ -260,132 +245,44 @@ impl Health {
 }
 
 impl Known {
+    /// Whether trust pins this very log for an environment. What nobody pinned lets nothing in: whoever can write the
+    /// folder could put a log of their own there.
+    fn may_decide(&self, log_id: &ClaimedDigest, environment: &str) -> bool {
+        let names = |environments: &[String]| environments.iter().any(|name| name == environment);
+        self.decides.iter().any(|(pinned, environments)| pinned == log_id && names(environments))
+    }
+
     fn add(&mut self, news: News, health: Health, now: Timestamp) {
         let before = match &self.state {
             State::Read(health) => health.last,
             _ => None,
         };
-        for (environment, digest, allow) in news.allows {
-            let allows = self.allows.entry(environment).or_default();
-            let longer = allows.get(&digest).filter(|known| known.rolled_back.is_none());
-            if longer.is_none_or(|known| known.until <= allow.until) {
-                allows.insert(digest, allow);
-            }
-        }
-        for (plan, by) in news.rolled_back {
-            let allows = self.allows.values_mut().flat_map(HashMap::values_mut);
-            allows.filter(|allow| allow.plan == plan).for_each(|allow| allow.rolled_back = Some(by));
-        }
+        news.changes.into_iter().for_each(|change| self.change(change));
         for allows in self.allows.values_mut() {
             allows.retain(|_, allow| now < allow.until + TOLD);
         }
-        self.ended.extend(news.ended);
         self.counts.add(news.counts);
-        self.state = match news.trouble {
-            Some(trouble) => State::Failed(trouble),
-            None => State::Read(Health { last: news.last.or(before), ..health }),
-        };
-    }
-}
-
-impl Counts {
-    fn add(&mut self, other: Self) {
-        for (of, count) in other.decisions {
-            let known = self.decisions.contains_key(&of) || self.decisions.len() < MOST_REASONS * 4;
-            let of = if known { of } else { (of.0, of.1, "other".to_owned()) };
-            *self.decisions.entry(of).or_default() += count;
-        }
-        for (kind, count) in other.entries {
-            *self.entries.entry(kind).or_default() += count;
-        }
-    }
-}
-
-impl News {
-    fn take(&mut self, reader: &Reader, line: &Line, now: Timestamp, valid_for: TimeDelta) {
-        if let Err(why) = self.add(reader, line, now, valid_for) {
-            self.trouble.get_or_insert_with(|| format!("entry {}: {why}", line.index));
-        }
+        self.state = State::Read(Health { last: news.last.or(before), ..health });
     }
 
-    fn add(
-        &mut self,
-        reader: &Reader,
-        line: &Line,
-        now: Timestamp,
-        valid_for: TimeDelta,
-    ) -> Result<(), String> {
-        let brief: Brief = serde_json::from_slice(&line.bytes).map_err(|error| error.to_string())?;
-        let recorded = time::parse(&brief.time).map_err(|error| error.to_string())?;
-        self.last = Some(recorded);
-        if brief.r#type == "rollout.rolled_back"
-            && let Some(plan) = &brief.plan
-        {
-            self.rolled_back.push((plan.digest.clone(), line.index));
-        }
-        if let ("rollout.rolled_back" | "rollout.completed", Some(plan)) =
-            (brief.r#type.as_str(), &brief.plan)
-        {
-            self.ended.push(plan.digest.clone());
-        }
-        if let (Some(verdict), Some(action)) = (&brief.verdict, &brief.action) {
-            let reason = brief.findings.first().map_or("none", |finding| finding.rule.as_str());
-            let of = (verdict.clone(), action.clone(), reason.to_owned());
-            *self.counts.decisions.entry(of).or_default() += 1;
-        }
-        *self.counts.entries.entry(kind(&brief.r#type)).or_default() += 1;
-        let allowed = brief.action.as_deref() == Some("allow") && brief.r#type == "decision";
-        let recent = recorded + LONGEST.max(valid_for) + TOLD > now;
-        match (brief.plan, brief.release) {
-            (Some(plan), Some(release)) if allowed && recent => {
-                self.allow(reader, line.index, recorded + valid_for, &release, &plan.digest)
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Allowed(environment, digest, allow) => {
+                let allows = self.allows.entry(environment).or_default();
+                let longer = allows.get(&digest).filter(|known| known.rolled_back.is_none());
+                if longer.is_none_or(|known| known.until <= allow.until) {
+                    allows.insert(digest, allow);
+                }
             }
-            _ => Ok(()),
+            Change::RolledBack(plan, by) => {
+                let allows = self.allows.values_mut().flat_map(HashMap::values_mut);
+                allows.filter(|allow| allow.plan == plan).for_each(|allow| allow.rolled_back = Some(by));
+            }
+            Change::Ended(plan) => {
+                self.ended.insert(plan);
+            }
         }
     }
-
-    /// Every candidate of the plan. One that can't be read is no allow of anything, and a damaged log.
-    fn allow(
-        &mut self,
-        reader: &Reader,
-        entry: u64,
-        at_least: Timestamp,
-        release: &ReleaseBrief,
-        plan: &ClaimedDigest,
-    ) -> Result<(), String> {
-        let core = reader.blob(plan).map_err(|error| told(&error))?;
-        let core = core.ok_or_else(|| format!("its plan {plan} is missing"))?;
-        let core: RecordedCore = serde_json::from_slice(&core).map_err(|error| error.to_string())?;
-        let until = core.validity.not_after.max(at_least);
-        for subject in core.subject.iter().filter(|subject| subject.role == Role::Candidate) {
-            let digest =
-                ClaimedDigest::from_hex(&subject.digest.sha256).map_err(|error| error.to_string())?;
-            let allow = Allow { entry, until, plan: plan.clone(), rolled_back: None };
-            self.allows.push((release.environment.clone(), digest, allow));
-        }
-        Ok(())
-    }
-}
-
-/// Types that are known; any other is one of many.
-fn kind(name: &str) -> String {
-    const KNOWN: [&str; 14] = [
-        "log.created",
-        "decision",
-        "policy.changed",
-        "trust.changed",
-        "log.recovered",
-        "annotation",
-        "heartbeat",
-        "rollout.started",
-        "rollout.paused",
-        "rollout.resumed",
-        "rollout.rolling_back",
-        "rollout.rolled_back",
-        "rollout.completed",
-        "other",
-    ];
-    KNOWN.into_iter().find(|known| *known == name).unwrap_or("other").to_owned()
 }
 
 #[cfg(test)]
@@ -399,6 +296,8 @@ impl Ledger {
             known.allows.entry(environment.to_owned()).or_default().insert(digest, allow);
         }
         let root = crate::audit::tree::empty_root();
+        let environments = allows.iter().map(|(environment, ..)| (*environment).to_owned()).collect();
+        known.decides = vec![(root.claim(), environments)];
         known.state = State::Read(Health {
             origin: "log.example".to_owned(),
             log_id: root.claim(),
@@ -413,7 +312,55 @@ impl Ledger {
 
     /// One that has read nothing, of a log that is not there.
     pub(super) fn unread() -> Self {
-        let log = LogAt { folder: "/nowhere".into(), origin: None, pins: Vec::new() };
-        Self::new(log, None, || Timestamp::UNIX_EPOCH)
+        let log = Followed { folder: "/nowhere".into(), origin: None, pins: Vec::new() };
+        Self::new(LogAt { log, decides: Vec::new() }, None, || Timestamp::UNIX_EPOCH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(of: &str) -> ClaimedDigest {
+        format!("sha256:{}", of.repeat(64)).parse().unwrap()
+    }
+
+    /// An allow of digest a by this entry's plan, for so many hours.
+    fn allowed(entry: u64, plan: &str, hours: i64) -> Change {
+        let until = Timestamp::UNIX_EPOCH + TimeDelta::hours(hours);
+        let allow = Allow { entry, until, plan: digest(plan), rolled_back: None };
+        Change::Allowed("production".to_owned(), digest("a"), allow)
+    }
+
+    /// What stands of digest a after these changes: its entry, and the entry that took it back.
+    fn standing(changes: impl IntoIterator<Item = Change>) -> (u64, Option<u64>) {
+        let mut known = Known::default();
+        changes.into_iter().for_each(|change| known.change(change));
+        let allow = &known.allows["production"][&digest("a")];
+        (allow.entry, allow.rolled_back)
+    }
+
+    #[test]
+    fn a_new_decision_lets_in_again_what_was_rolled_back_before_it() {
+        // Also where it is all read at once, and the new one is the shorter.
+        let back = || Change::RolledBack(digest("b"), 6);
+        assert_eq!(standing([allowed(5, "b", 9), back()]), (5, Some(6)));
+        assert_eq!(standing([allowed(5, "b", 9), back(), allowed(7, "c", 3)]), (7, None));
+        assert_eq!(standing([allowed(5, "b", 9), allowed(7, "c", 3), back()]), (5, Some(6)));
+    }
+
+    #[test]
+    fn the_longer_of_two_allows_counts() {
+        assert_eq!(standing([allowed(5, "b", 9), allowed(7, "c", 3)]), (5, None));
+        assert_eq!(standing([allowed(5, "b", 3), allowed(7, "c", 3)]), (7, None));
+    }
+
+    #[test]
+    fn a_log_that_nobody_pinned_may_decide_for_nothing() {
+        let known = Known { decides: vec![(digest("b"), vec!["production".to_owned()])], ..Known::default() };
+        assert!(known.may_decide(&digest("b"), "production"));
+        assert!(!known.may_decide(&digest("c"), "production"));
+        assert!(!known.may_decide(&digest("b"), "staging"));
+        assert!(!Known::default().may_decide(&digest("b"), "production"));
     }
 }

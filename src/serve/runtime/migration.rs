@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
-use super::journal::tell;
+use super::super::journal::tell;
 use super::memory::{Memory, MemoryError};
 use crate::rollout::driver::exec::{Commands, Migration, Progress, Variables};
 use crate::rollout::verdict::gates::Migrated;

@@ -4,81 +4,44 @@
 //! and what the guard shows; or a request in the guard's folder, as a second terminal leaves one, under the caller's
 //! name. The guard answers it in its journal. Nothing here commands a driver.
 
+mod counted;
+
 use std::collections::BTreeMap;
-use std::path::{Path as Folder, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path as Folder;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::TimeDelta;
-use rustix::rand::{GetRandomFlags, getrandom};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
+use super::super::RolloutsAt;
 use super::super::body::{Most, decode, read};
 use super::super::caller::Caller;
-use super::super::metrics::{
-    Histogram, MIGRATION, Page, ROLLOUT_PAUSES, ROLLOUT_STATE, ROLLOUT_WEIGHT, ROLLOUT_WINDOW,
-};
 use super::super::problem::{Named, Problem, answer, named};
 use super::super::server::excerpt;
 use super::desk::Desk;
+use crate::random;
 use crate::release::digest::ClaimedDigest;
-use crate::rollout::guard::{Ask, Asks, Verb, View};
-use crate::rollout::journal::{self, JournalError, Reading, Record, Standing};
-use crate::rollout::machine::{Operator, Stage};
-use crate::rollout::objective::Measured;
+use crate::rollout::guard::{Ask, Asks, MOST_REASON, Verb, View};
+use crate::rollout::journal::{self, JournalError, Reading, Standing};
+use crate::rollout::machine::Operator;
 use crate::time::Timestamp;
+use counted::Tally;
 
-/// A guard that has not shown itself for so long is none.
-const SHOWN_WITHIN: TimeDelta = TimeDelta::seconds(3);
 /// What a request may have.
 const MOST: Most = Most { bytes: 16 * 1024, time: Duration::from_secs(5) };
-/// How much one may say.
-const MOST_REASON: usize = 4096;
-/// Stages, so that a series for each is there.
-const STAGES: [&str; 11] = [
-    "Planned",
-    "Migrating",
-    "WarmingUp",
-    "Applying",
-    "Observing",
-    "Monitoring",
-    "Paused",
-    "RollingBack",
-    "Completed",
-    "RolledBack",
-    "Expired",
-];
-
-/// Where journals are.
-#[derive(Debug, Clone)]
-pub struct RolloutsAt {
-    /// The executor's state folder.
-    pub state: PathBuf,
-    /// The target.
-    pub target: String,
-}
-
 /// The rollouts at a target.
 pub(super) struct Rollouts {
     at: RolloutsAt,
     clock: fn() -> Timestamp,
     /// Of journals that have ended: they are read once.
     ended: Mutex<BTreeMap<ClaimedDigest, Tally>>,
-}
-
-/// What a journal says in numbers.
-#[derive(Debug, Clone, Default)]
-struct Tally {
-    pauses: BTreeMap<&'static str, u64>,
-    /// How migrations ended, and how many seconds they took.
-    migrations: Vec<(&'static str, f64)>,
 }
 
 /// A rollout as found.
@@ -134,14 +97,9 @@ pub(super) async fn ask(
         Ok(path) => path,
         Err(problem) => return problem.response(),
     };
-    let verb = match verb.as_str() {
-        "pause" => Verb::Pause,
-        "resume" => Verb::Resume,
-        "rollback" => Verb::Rollback,
-        other => {
-            return Problem::new(404, format!("`{}` is none of pause, resume and rollback", excerpt(other)))
-                .response();
-        }
+    let Some(verb) = Verb::named(&verb) else {
+        return Problem::new(404, format!("`{}` is none of pause, resume and rollback", excerpt(&verb)))
+            .response();
     };
     let operator = match read(request, MOST).await.and_then(|body| operator(&body, &caller)) {
         Ok(operator) => operator,
@@ -236,7 +194,7 @@ impl Rollouts {
     }
 
     fn is_guarded(&self, rollout: &Folder) -> bool {
-        View::read(rollout).is_some_and(|view| ((self.clock)() - view.at).abs() < SHOWN_WITHIN)
+        View::is_at_work(rollout, (self.clock)())
     }
 
     fn document(&self, found: &Found) -> Value {
@@ -253,7 +211,8 @@ impl Rollouts {
     fn leave(&self, verb: Verb, operator: Operator, desk: Option<&Desk>) -> Result<Value, Problem> {
         let Some(open) = self.standing()?.open else { return self.leave_to_engine(verb, operator, desk) };
         let reading = self.reading(&open)?;
-        let ask = Ask { verb, operator, epoch: reading.state().epoch, nonce: nonce()? };
+        let nonce = random::hex::<16>().map_err(|_| Problem::new(503, "no random number"))?;
+        let ask = Ask { verb, operator, epoch: reading.state().epoch, nonce };
         let left = Asks::of(reading.path()).leave(&ask);
         left.map_err(|error| Problem::new(503, format!("the request could not be left: {error}")))?;
         Ok(json!({
@@ -275,136 +234,5 @@ impl Rollouts {
         desk.roll_back(operator)
             .map_err(|error| Problem::new(503, format!("the request could not be left: {error}")))?;
         Ok(json!({"target": self.at.target, "plan": plan, "request": "rollback", "guarded": false}))
-    }
-
-    /// Writes what journals and the guard's view say. One that can't be read says nothing.
-    pub(super) fn write(&self, page: &mut Page) {
-        let newest = self.newest().ok().flatten();
-        let target = || ("target", self.at.target.clone());
-        page.family(ROLLOUT_STATE);
-        if let Some(found) = &newest {
-            for stage in STAGES {
-                let here = u64::from(found.reading.state().stage.name() == stage);
-                page.whole(ROLLOUT_STATE.name, &[target(), ("state", stage.to_owned())], here);
-            }
-            self.weights(found, page);
-        }
-        let tally = self.tally();
-        page.family(ROLLOUT_PAUSES);
-        for (cause, count) in &tally.pauses {
-            page.whole(ROLLOUT_PAUSES.name, &[target(), ("cause", (*cause).to_owned())], *count);
-        }
-        page.family(MIGRATION);
-        for result in ["succeeded", "failed"] {
-            let mut times = Histogram::long();
-            tally
-                .migrations
-                .iter()
-                .filter(|(ended, _)| *ended == result)
-                .for_each(|(_, took)| times.add(*took));
-            page.histogram(MIGRATION, &[("result", result.to_owned())], &times);
-        }
-    }
-
-    fn weights(&self, found: &Found, page: &mut Page) {
-        let state = found.reading.state();
-        let target = || ("target", self.at.target.clone());
-        page.family(ROLLOUT_WEIGHT);
-        for (kind, weight) in [("target", state.target), ("actual", state.actual)] {
-            for (role, percent) in
-                [("candidate", weight.percent()), ("stable", 100 - weight.percent().min(100))]
-            {
-                let labels = [target(), ("role", role.to_owned()), ("kind", kind.to_owned())];
-                page.whole(ROLLOUT_WEIGHT.name, &labels, percent);
-            }
-        }
-        page.family(ROLLOUT_WINDOW);
-        let last = found.reading.records().iter().rev().find_map(counted);
-        for (role, measured) in last.into_iter().flatten() {
-            for (kind, requests) in [("bad", measured.count.bad), ("total", measured.count.total)] {
-                let labels = [
-                    target(),
-                    ("objective", measured.objective.clone()),
-                    ("role", role.to_owned()),
-                    ("kind", kind.to_owned()),
-                ];
-                page.whole(ROLLOUT_WINDOW.name, &labels, requests);
-            }
-        }
-    }
-
-    /// Over all journals of the target.
-    fn tally(&self) -> Tally {
-        let Ok(standing) = self.standing() else { return Tally::default() };
-        let mut all = Tally::default();
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        for plan in &standing.ended {
-            if !ended.contains_key(plan)
-                && let Ok(reading) = self.reading(plan)
-            {
-                ended.insert(plan.clone(), Tally::of(&reading));
-            }
-            if let Some(tally) = ended.get(plan) {
-                all.add(tally);
-            }
-        }
-        if let Some(reading) = standing.open.as_ref().and_then(|open| self.reading(open).ok()) {
-            all.add(&Tally::of(&reading));
-        }
-        all
-    }
-}
-
-impl Tally {
-    fn of(reading: &Reading) -> Self {
-        let mut tally = Self::default();
-        let mut migrating = None;
-        for record in reading.records() {
-            let (before, after) = (&record.before.stage, &record.after.stage);
-            if let (None, Some(pause)) = (before.pause(), after.pause()) {
-                *tally.pauses.entry(pause.cause.as_str()).or_default() += 1;
-            }
-            match (matches!(before, Stage::Migrating { .. }), matches!(after, Stage::Migrating { .. })) {
-                (false, true) => migrating = Some(record.received_at),
-                (true, false) => {
-                    if let Some(began) = migrating.take() {
-                        let ended = if record.event == "MigrationSucceeded" { "succeeded" } else { "failed" };
-                        let took = (record.received_at - began).to_std().unwrap_or_default();
-                        tally.migrations.push((ended, took.as_secs_f64()));
-                    }
-                }
-                _ => {}
-            }
-        }
-        tally
-    }
-
-    fn add(&mut self, other: &Self) {
-        for (cause, count) in &other.pauses {
-            *self.pauses.entry(*cause).or_default() += count;
-        }
-        self.migrations.extend(other.migrations.iter().copied());
-    }
-}
-
-/// What a line says that was counted: of a window that was passed, or of what led to its event.
-fn counted(record: &Record) -> Option<Vec<(&'static str, Measured)>> {
-    if let Some(measured) = record.data.get("measured").filter(|_| record.event == "WindowVerdict") {
-        let measured: Vec<Measured> = serde_json::from_value(measured.clone()).ok()?;
-        return Some(measured.into_iter().map(|it| ("candidate", it)).collect());
-    }
-    let seen = record.seen.as_ref().filter(|seen| !seen.candidate.is_empty())?;
-    let side = |role: &'static str, list: &[Measured]| -> Vec<_> {
-        list.iter().map(|it| (role, it.clone())).collect()
-    };
-    Some([side("candidate", &seen.candidate), side("stable", &seen.stable)].concat())
-}
-
-/// One request is one event, however often it is found.
-fn nonce() -> Result<String, Problem> {
-    let mut random = [0; 16];
-    match getrandom(&mut random, GetRandomFlags::empty()) {
-        Ok(16) => Ok(hex::encode(random)),
-        _ => Err(Problem::new(503, "no random number")),
     }
 }

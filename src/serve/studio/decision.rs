@@ -22,6 +22,7 @@ use crate::audit::entry::decision::DecisionEntry;
 use crate::audit::entry::event::Actor;
 use crate::audit::entry::{Body, Entry};
 use crate::audit::index::Proven;
+use crate::policy::account::Action;
 use crate::time;
 use crate::verify::facts::TimeKind;
 
@@ -127,7 +128,7 @@ fn big(outcome: Outcome) -> Markup {
 fn downloads(index: u64, decision: &DecisionEntry) -> Markup {
     let file = |name: &str, text: &str| html! { a.button href={ "/decisions/" (index) "/" (name) } download { (icon("down")) (text) } };
     html! {
-        @if decision.plan.is_some() { (file("plan.json", "Plan")) (file("plan.tlog-proof", "Proof")) } @else { (file("entry.tlog-proof", "Proof")) }
+        @if decision.action == Action::Allow { (file("plan.json", "Plan")) (file("plan.tlog-proof", "Proof")) } @else { (file("entry.tlog-proof", "Proof")) }
         (file("entry.json", "Entry")) (file("report.json", "Report"))
     }
 }

@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
 
-use super::super::caller::{Caller, Right};
+use super::super::caller::{Caller, Kind, Right};
+use crate::random;
 use crate::release::digest::Digest;
 use crate::time::Timestamp;
 
@@ -56,14 +57,14 @@ pub(super) enum Opened {
 impl Door {
     /// A door for a service whose own login says who asks.
     pub(super) fn of_a_service() -> Option<Self> {
-        Some(Self { secret: random()?, local: None })
+        Some(Self { secret: random::hex::<32>().ok()?, local: None })
     }
 
     /// A door for one's own desk, and the token that opens it once.
     pub(super) fn of_a_desk(caller: Caller) -> Option<(Self, String)> {
-        let token = random()?;
+        let token = random::hex::<32>().ok()?;
         let entry = Mutex::new(Entry::Open { token: token.clone() });
-        Some((Self { secret: random()?, local: Some(Local { caller, entry }) }, token))
+        Some((Self { secret: random::hex::<32>().ok()?, local: Some(Local { caller, entry }) }, token))
     }
 
     /// Whether the host that was asked for is this one: a name that is pointed here from elsewhere is not.
@@ -78,7 +79,7 @@ impl Door {
         match &*entry {
             Entry::Taken { .. } => Opened::Used,
             Entry::Open { token: own } if same(own, token) => {
-                let Some(session) = random() else { return Opened::Unknown };
+                let Ok(session) = random::hex::<32>() else { return Opened::Unknown };
                 let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict");
                 *entry = Entry::Taken { session, until: now + LASTS };
                 Opened::Session(cookie)
@@ -140,13 +141,6 @@ fn same(one: &str, other: &str) -> bool {
     Digest::of_bytes(one.as_bytes()) == Digest::of_bytes(other.as_bytes())
 }
 
-/// 32 random bytes as hex.
-pub(super) fn random() -> Option<String> {
-    let mut bytes = [0; 32];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).ok()?;
-    Some(hex::encode(bytes))
-}
-
 /// Which colours somebody chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Theme {
@@ -184,7 +178,7 @@ impl Theme {
 /// The caller of a desk: who reads, and controls only if that was asked for.
 pub(super) fn desk_caller(name: &str, control: Control) -> Caller {
     let control = (control == Control::Granted).then_some(Right::Control);
-    Caller::new(name, BTreeSet::from_iter([Right::Read].into_iter().chain(control)))
+    Caller::new(Kind::Person, name, BTreeSet::from_iter([Right::Read].into_iter().chain(control)))
 }
 
 /// Whether a desk may control.

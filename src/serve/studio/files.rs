@@ -7,12 +7,13 @@
 use super::decision::{Closed, Opened, open};
 use super::response::Answer;
 use super::{Asked, Studio};
+use crate::audit::AuditError;
 use crate::audit::entry::Body;
 use crate::audit::entry::decision::DecisionEntry;
+use crate::audit::index::Held;
 use crate::audit::proof::TlogProof;
-use crate::audit::{AuditError, LogReference};
 use crate::release::digest::ClaimedDigest;
-use crate::rollout::promotion::envelope as recorded_envelope;
+use crate::rollout::promotion;
 
 /// A file of an entry.
 pub(super) fn of_entry(studio: &Studio, asked: &Asked<'_>, index: &str, file: &str) -> Answer {
@@ -37,9 +38,9 @@ pub(super) fn of_entry(studio: &Studio, asked: &Asked<'_>, index: &str, file: &s
         "report.json" => opened.reader.blob(&decision.report.digest),
         "entry.tlog-proof" => head_proof(&opened).map(Some),
         "plan.tlog-proof" if decision.plan.is_some() => {
-            commit(studio, &opened).map(|it| it.map(|(_, proof)| proof.into_bytes()))
+            recorded(studio, &opened).map(|held| held.map(|held| held.proof.into_bytes()))
         }
-        "plan.json" => envelope(studio, &opened, decision),
+        "plan.json" => plan(studio, &opened, decision),
         _ => Ok(None),
     };
     let name = match file.split_once('.') {
@@ -61,33 +62,17 @@ fn head_proof(opened: &Opened) -> Result<Vec<u8>, AuditError> {
     Ok(proof.to_string().into_bytes())
 }
 
-/// The reference and the proof that a decision's own commit gives.
-fn commit(studio: &Studio, opened: &Opened) -> Result<Option<(LogReference, String)>, AuditError> {
-    let index = opened.entry.seq;
-    let (head, checkpoint) = opened.reader.commit_of(index)?;
-    let proven = studio.shelf.held().index.prove(&opened.reader, index, head)?;
-    let Some(proven) = proven.filter(|proven| proven.holds) else { return Ok(None) };
-    let reference = LogReference {
-        origin: opened.reader.origin().to_owned(),
-        log_id: opened.reader.log_id(),
-        index,
-        size: head.size,
-        root: head.root.claim(),
-    };
-    let proof = TlogProof { index, extra: None, hashes: proven.path, checkpoint };
-    Ok(Some((reference, proof.to_string())))
+/// The entry as its own commit gave it.
+fn recorded(studio: &Studio, opened: &Opened) -> Result<Option<Held>, AuditError> {
+    studio.shelf.held().index.held(&opened.reader, opened.entry.seq)
 }
 
-fn envelope(
-    studio: &Studio,
-    opened: &Opened,
-    decision: &DecisionEntry,
-) -> Result<Option<Vec<u8>>, AuditError> {
+/// The plan of an allow; nothing else has one that may leave the log.
+fn plan(studio: &Studio, opened: &Opened, decision: &DecisionEntry) -> Result<Option<Vec<u8>>, AuditError> {
     let Some(plan) = &decision.plan else { return Ok(None) };
     let Some(core) = opened.reader.blob(&plan.digest)? else { return Ok(None) };
-    let Some((reference, proof)) = commit(studio, opened)? else { return Ok(None) };
-    let line = &opened.proven.line.bytes;
-    Ok(Some(recorded_envelope(&core, &plan.digest.to_string(), &reference, line, &proof)))
+    let held = recorded(studio, opened)?;
+    Ok(held.and_then(|held| promotion::again(&held, &core)))
 }
 
 /// A piece of evidence, hashed as it is read.

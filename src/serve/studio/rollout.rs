@@ -14,7 +14,7 @@ use super::page::{Section, heading, none, prose, shown};
 use super::parts::{ago, digest, field, icon, moment, percent, when};
 use super::response::Answer;
 use super::rollouts::{milestone_tag, state_tag};
-use super::{Asked, Rollouts, Studio};
+use super::{Asked, Studio};
 use crate::plan::RecordedCore;
 use crate::release::digest::ClaimedDigest;
 use crate::report::paint::word;
@@ -22,6 +22,7 @@ use crate::rollout::guard::View;
 use crate::rollout::journal::{JournalError, Reading, Record, unproven_core};
 use crate::rollout::machine::Rung;
 use crate::rollout::objective::{Budget, Count, Measured};
+use crate::serve::RolloutsAt;
 use crate::serve::caller::Right;
 
 /// A rollout as it was read.
@@ -34,7 +35,7 @@ pub(super) struct Course {
 
 /// Reads one that is here.
 pub(super) fn read(
-    place: &Rollouts,
+    place: &RolloutsAt,
     plan: &ClaimedDigest,
     asked: &Asked<'_>,
 ) -> Result<Course, JournalError> {

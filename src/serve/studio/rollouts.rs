@@ -12,11 +12,12 @@ use super::charts::meter;
 use super::page::{Section, command, empty, heading, none, prose, shown};
 use super::parts::{digest, release, tag, when};
 use super::response::Answer;
-use super::{Asked, Rollouts, Studio};
+use super::{Asked, Studio};
 use crate::release::digest::ClaimedDigest;
 use crate::rollout::guard::View;
 use crate::rollout::journal::{self, JournalError, Reading, unproven_core};
 use crate::rollout::machine::{Stage, State};
+use crate::serve::RolloutsAt;
 use crate::time::Timestamp;
 
 /// Rollouts of a page, past ones.
@@ -43,7 +44,7 @@ struct Here {
     more: usize,
 }
 
-fn here(place: &Rollouts, now: Timestamp) -> Here {
+fn here(place: &RolloutsAt, now: Timestamp) -> Here {
     let mut here = Here::default();
     let standing = match journal::standing(&place.state, &place.target) {
         Ok(standing) => standing,
@@ -65,7 +66,7 @@ fn here(place: &Rollouts, now: Timestamp) -> Here {
     here
 }
 
-fn listed(place: &Rollouts, plan: &ClaimedDigest, now: Timestamp) -> Result<Listed, JournalError> {
+fn listed(place: &RolloutsAt, plan: &ClaimedDigest, now: Timestamp) -> Result<Listed, JournalError> {
     let reading = Reading::open(&place.state, &place.target, plan)?;
     let core = unproven_core(&reading.created().envelope).ok();
     let name = core.map(|core| (core.release.name, core.release.version, core.release.environment));

@@ -5,11 +5,11 @@
 //! are hashed on and the tree is held against the signed head (`audit-log.md` 1.6: readers need no lock).
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
+use crate::audit::follow::Followed;
 use crate::audit::reader::Line;
 use crate::audit::{AuditError, Damage, ExitClass, Index, Problem, Reader};
 use crate::time::Timestamp;
@@ -23,7 +23,7 @@ const BATCH: usize = 512;
 
 /// A log and what is known of it.
 pub(super) struct Shelf {
-    folder: Option<PathBuf>,
+    log: Option<Followed>,
     clock: fn() -> Timestamp,
     held: RwLock<Held>,
 }
@@ -62,11 +62,11 @@ pub(super) enum State {
 }
 
 impl Shelf {
-    /// Of a folder, which may not be there yet.
-    pub(super) fn of(folder: Option<PathBuf>, clock: fn() -> Timestamp) -> Arc<Self> {
-        let state = if folder.is_some() { State::Unread } else { State::Unconfigured };
+    /// Of a log, which may not be there yet.
+    pub(super) fn of(log: Option<Followed>, clock: fn() -> Timestamp) -> Arc<Self> {
+        let state = if log.is_some() { State::Unread } else { State::Unconfigured };
         let held = RwLock::new(Held { state, ..Held::default() });
-        Arc::new(Self { folder, clock, held })
+        Arc::new(Self { log, clock, held })
     }
 
     /// Looks after the log for as long as somebody holds the shelf.
@@ -74,11 +74,11 @@ impl Shelf {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn follow(self: &Arc<Self>) -> std::io::Result<()> {
-        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let Some(log) = self.log.clone() else { return Ok(()) };
         let shelf = Arc::downgrade(self);
         let follow = move || {
             while let Some(shelf) = shelf.upgrade() {
-                shelf.look(&folder);
+                shelf.look(&log);
                 drop(shelf);
                 thread::sleep(EVERY);
             }
@@ -96,8 +96,8 @@ impl Shelf {
     }
 
     /// One look: what was added, or what is wrong.
-    fn look(&self, folder: &Path) {
-        if let Err(error) = Reader::open(folder).and_then(|reader| self.read_on(Arc::new(reader))) {
+    fn look(&self, log: &Followed) {
+        if let Err(error) = log.open().and_then(|reader| self.read_on(Arc::new(reader))) {
             let state = self.trouble(&error);
             self.change(|held| held.state = state);
         }

@@ -59,6 +59,17 @@ fn an_allowed_digest_is_admitted_in_its_environment_alone() {
 }
 
 #[test]
+fn an_environment_that_no_gate_of_the_log_may_decide_for_admits_nothing() {
+    let mut webhook = webhook();
+    webhook.admission.namespaces.insert("lab".to_owned(), "development".to_owned());
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "u", "operation": "CREATE", "namespace": "lab", "object": pod(&[&image("a")])}});
+    let found = webhook.find(&parsed(review.to_string().as_bytes()).unwrap().request);
+    let Finding::Refused(why) = found else { panic!("{found:?}") };
+    assert!(why.contains("trust lets no gate of this log decide for `development`"), "{why}");
+}
+
+#[test]
 fn every_container_has_to_be_allowed() {
     let both = asked("CREATE", "shop", pod(&[&image("a"), &image("e")]), Value::Null);
     assert!(matches!(both, Finding::Refused(why) if why.contains("spec.containers[1]")));

@@ -4,9 +4,7 @@
 //! makes of it is a line of the journal. The actor is who the login says, never a field of the form.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
-use super::super::door::random;
 use super::super::page::{Section, form_token, heading, none, shown};
 use super::super::parts::{digest, icon};
 use super::super::query::Pairs;
@@ -14,14 +12,12 @@ use super::super::response::Answer;
 use super::super::rollouts::state_tag;
 use super::super::{Asked, Studio};
 use super::{Course, read};
+use crate::random;
 use crate::release::digest::ClaimedDigest;
-use crate::rollout::guard::{Ask, Asks, Verb};
-use crate::rollout::journal::{Reading, Record};
+use crate::rollout::guard::{Ask, Asks, MOST_REASON, Verb};
+use crate::rollout::journal::Reading;
 use crate::rollout::machine::{Operator, Outcome};
 use crate::serve::caller::Right;
-
-/// How much one may say.
-const MOST_REASON: usize = 4096;
 
 /// What a verb is called, and what it does.
 struct Said {
@@ -33,29 +29,29 @@ struct Said {
 }
 
 fn said(verb: &str) -> Option<Said> {
+    let verb = Verb::named(verb)?;
     Some(match verb {
-        "pause" => Said {
-            verb: Verb::Pause,
+        Verb::Pause => Said {
+            verb,
             title: "Pause this rollout",
             does: "The candidate's traffic is frozen where it is. A command under way is cancelled. Nothing is given back: that is what rolling back does.",
             button: "Pause",
             class: "primary",
         },
-        "resume" => Said {
-            verb: Verb::Resume,
+        Verb::Resume => Said {
+            verb,
             title: "Resume this rollout",
             does: "The weight is read first. The step's window is then earned again from its beginning: none is skipped.",
             button: "Resume",
             class: "primary",
         },
-        "rollback" => Said {
-            verb: Verb::Rollback,
+        Verb::Rollback => Said {
+            verb,
             title: "Roll back",
             does: "All traffic goes back to the stable version, is read back, and is drained. There is no way back into this rollout: a new plan is needed.",
             button: "Roll back",
             class: "danger",
         },
-        _ => return None,
     })
 }
 
@@ -161,7 +157,9 @@ pub(in crate::serve::studio) fn take(
     let Ok(operator) = Operator::new(asked.caller.name(), reason) else {
         return wrong("Say why: it is journaled.");
     };
-    let Some(nonce) = random() else { return wrong("The system gives no random bytes. Nothing was asked.") };
+    let Ok(nonce) = random::hex::<16>() else {
+        return wrong("The system gives no random bytes. Nothing was asked.");
+    };
     let ask = Ask { verb: said.verb, operator, epoch: course.reading.state().epoch, nonce: nonce.clone() };
     match Asks::of(course.reading.path()).leave(&ask) {
         Ok(()) => Answer::Redirect(format!("/rollouts/{}?asked={nonce}", digest.hex())),
@@ -171,13 +169,9 @@ pub(in crate::serve::studio) fn take(
 
 /// What the journal says of a request, if it says anything yet.
 pub(super) fn answer(reading: &Reading, nonce: &str) -> Option<(&'static str, String)> {
-    let asked = |record: &&Record| {
-        let line: Option<Value> = serde_json::from_slice(&record.bytes).ok();
-        line.is_some_and(|line| line.pointer("/event/nonce").is_some_and(|own| *own == nonce))
-    };
-    let record = reading.records().iter().rev().find(asked)?;
+    let (record, outcome) = reading.answer(nonce)?;
     let state = record.after.stage.name();
-    Some(match record.outcome? {
+    Some(match outcome {
         Outcome::Applied(row) => ("allow", format!("The guard took it: {state} ({row})")),
         Outcome::Ignored(why) => ("unclear", format!("The guard ignored it: {why}")),
         Outcome::Refused(why) => ("deny", format!("The guard refused it: {why}")),

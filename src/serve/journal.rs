@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::time::{self, Timestamp};
 
 /// Says a line; what is longer than anybody reads is cut.
-pub(in crate::serve) fn tell(at: Timestamp, what: &str, members: Value) {
+pub(super) fn tell(at: Timestamp, what: &str, members: Value) {
     let mut line = Map::new();
     line.insert("at".to_owned(), time::to_micros(at).into());
     line.insert("what".to_owned(), what.into());
