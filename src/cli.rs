@@ -22,6 +22,7 @@ mod github;
 mod init;
 mod inspect;
 mod keygen;
+mod listen;
 mod load;
 mod outputs;
 pub mod page;

@@ -9,6 +9,7 @@ mod access;
 mod body;
 mod caller;
 mod journal;
+mod keeper;
 pub mod login;
 pub mod metrics;
 mod problem;

@@ -15,7 +15,7 @@ use clap::Args;
 use crate::audit::Expectations;
 use crate::audit::follow::Followed;
 use crate::config::Config;
-use crate::config::service::{Callers, Service, Tls};
+use crate::config::service::{Callers, Service};
 use crate::release::digest::Digest;
 use crate::report::paint::Paint;
 use crate::rollout::acceptance::JournalState;
@@ -23,7 +23,6 @@ use crate::rollout::executor::runtime::{Runtime as Configured, RuntimeError};
 use crate::rollout::guard::{Ask, Verb};
 use crate::rollout::machine::Operator;
 use crate::rollout::metrics::prometheus::Prometheus;
-use crate::serve::Certificate;
 use crate::serve::RolloutsAt;
 use crate::serve::login::Login;
 use crate::serve::runtime::{
@@ -33,6 +32,7 @@ use crate::time::{self, Timestamp};
 use crate::trust::TrustRoot;
 use crate::yaml;
 
+use super::listen::{ConnectionFlags, bound};
 use super::load::{self, AnchorFlags, LogPlace, Whereabouts};
 use super::{Exit, Failure, Session};
 
@@ -47,6 +47,8 @@ pub(super) struct Runtime {
     plan: Option<PathBuf>,
     #[command(flatten)]
     place: PlaceFlags,
+    #[command(flatten)]
+    connection: ConnectionFlags,
     #[command(flatten)]
     anchor: AnchorFlags,
     #[command(flatten)]
@@ -63,15 +65,6 @@ struct PlaceFlags {
     /// Where to answer probes and /metrics besides, over HTTP, to whoever asks
     #[arg(long, value_name = "ADDRESS")]
     probes: Option<SocketAddr>,
-    /// The PEM file of the certificate and its chain (default: `service: tls`)
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_certificate: Option<PathBuf>,
-    /// The PEM file of its key
-    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
-    tls_key: Option<PathBuf>,
-    /// Speak HTTP elsewhere than on loopback, although whoever is on the way may read and change it
-    #[arg(long)]
-    insecure_listen: bool,
     /// Let whoever reaches it read decisions, plans and rollouts
     #[arg(long)]
     insecure_read: bool,
@@ -120,14 +113,9 @@ impl Runtime {
         session: &Session,
     ) -> Result<Exit, Failure> {
         let service = self.service(config)?;
-        self.place.check(&service)?;
+        let certificate = self.connection.certificate(self.place.listen, &service)?;
         let trust = trust(config, session)?;
         check_gates(&service, &trust)?;
-        let certificate = service.tls.clone().map(Certificate::read).transpose();
-        let certificate = certificate.map_err(|error| {
-            Failure::of(Exit::Usage, &error)
-                .hint("`service: tls` in laforge.yaml, or --tls-certificate and --tls-key")
-        })?;
         let desk = engine.map(|(plan, runtime)| self.desk(plan, runtime, config, session)).transpose()?;
         let log = log_at(config, &trust, session);
         let login = Login::of(service.clone(), Arc::new(trust), clock)
@@ -156,14 +144,11 @@ impl Runtime {
     /// What is configured, under what the command line says. Without a section engines are answered, as they always
     /// were: on loopback, or where that is asked for.
     fn service(&self, config: &Config) -> Result<Service, Failure> {
-        let mut service = config.service.clone().unwrap_or_else(|| Service {
+        let service = config.service.clone().unwrap_or_else(|| Service {
             engines: if self.plan.is_some() { Callers::Anyone } else { Callers::Known },
             ..Service::default()
         });
-        if let (Some(certificate), Some(key)) = (&self.place.tls_certificate, &self.place.tls_key) {
-            let clients = service.tls.and_then(|tls| tls.clients);
-            service.tls = Some(Tls { certificate: certificate.clone(), key: key.clone(), clients });
-        }
+        let service = self.connection.over(service);
         if service.admission.is_some() && config.audit.is_none() {
             return Err(Failure::usage("`service: admission` admits by a log, and none is configured")
                 .hint("name it with `audit: {log: …}` in laforge.yaml"));
@@ -245,30 +230,6 @@ impl Runtime {
         session.say("the engine is told to roll back the next time that it asks\n");
         Ok(Exit::Holds)
     }
-}
-
-impl PlaceFlags {
-    fn check(&self, service: &Service) -> Result<(), Failure> {
-        if self.listen.ip().is_loopback() || self.insecure_listen || service.tls.is_some() {
-            return Ok(());
-        }
-        let message =
-            format!("`{}` can be reached from other machines, and there is no certificate", self.listen);
-        Err(Failure::usage(message)
-            .because("whoever is on the way could read tokens, and change answers")
-            .hint(
-                "give a certificate with `service: tls` in laforge.yaml, or --tls-certificate and --tls-key",
-            )
-            .hint("--insecure-listen does it all the same, behind a proxy that speaks TLS"))
-    }
-}
-
-fn bound(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).map_err(|error| {
-        Failure::new(Exit::NoDecision, format!("cannot listen on `{address}`"))
-            .because(error.to_string())
-            .hint("another program may have the port: name a free one with --listen")
-    })
 }
 
 /// Whose word counts; nobody's where no trust is configured.

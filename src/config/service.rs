@@ -28,6 +28,8 @@ pub struct Service {
     pub tls: Option<Tls>,
     /// Answers to an API server's webhook.
     pub admission: Option<Admission>,
+    /// How people sign in to the studio.
+    pub studio: Option<SignIn>,
     /// Who may ask as an engine.
     pub engines: Callers,
     /// How much is taken at a time.
@@ -82,6 +84,19 @@ pub struct Tls {
     pub clients: Option<(PathBuf, BTreeSet<Grant>)>,
 }
 
+/// How people sign in to the studio: as a client of one of the issuers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// Where browsers reach it: scheme, host and perhaps a port, without a slash at the end.
+    pub url: String,
+    /// The issuer that says who they are; one of [`Service::issuers`].
+    pub issuer: String,
+    /// The studio's name at that issuer, which is the audience of its tokens.
+    pub client: String,
+    /// The file of the secret by which the issuer knows it; none for a public client.
+    pub secret: Option<PathBuf>,
+}
+
 /// Admission to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
@@ -131,6 +146,7 @@ impl Default for Service {
             tokens: Vec::new(),
             tls: None,
             admission: None,
+            studio: None,
             engines: Callers::Known,
             limits: Limits::default(),
         }

@@ -21,3 +21,13 @@ pub(super) fn tell(at: Timestamp, what: &str, members: Value) {
     // Nobody is left to tell that telling failed.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
+
+/// An error and its causes, in one line.
+pub(super) fn told(error: &dyn std::error::Error) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

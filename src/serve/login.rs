@@ -6,6 +6,7 @@
 //! that no configuration lets in. Specs: <https://www.rfc-editor.org/rfc/rfc6750>,
 //! <https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2>.
 
+pub(in crate::serve) mod code;
 mod issuer;
 mod keys;
 mod token;
@@ -200,10 +201,14 @@ impl Login {
         let keys = keys.ok_or_else(|| refused(TokenError::Audience))?;
         let issuer = keys.issuer().issuer.clone();
         let set = keys.of(shown.key()).await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
-        let now = (self.known.clock)();
-        let identity = shown.verify(&set, now).map_err(refused)?;
+        let identity = shown.verify(&set, (self.known.clock)()).map_err(refused)?;
+        self.signed_in(&issuer, &identity)
+    }
+
+    /// Who somebody is whom an issuer has named, by what trust says now.
+    fn signed_in(&self, issuer: &str, identity: &Identity) -> Result<Caller, Refusal> {
         let trust = Arc::clone(&self.known.trust.read().unwrap_or_else(PoisonError::into_inner));
-        self.named(&trust, &issuer, &identity, now)
+        self.named(&trust, issuer, identity, (self.known.clock)())
     }
 
     /// Who that is in trust.

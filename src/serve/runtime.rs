@@ -24,16 +24,15 @@ mod rollouts;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{MethodFilter, get, on, post};
-use serde_json::json;
 
 use super::RolloutsAt;
 use super::access::{Access, noted};
 use super::caller::{Right, need};
-use super::journal::tell;
+use super::keeper::Keeper;
 use super::login::{Login, protect};
 use super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
 use super::problem::Problem;
@@ -54,10 +53,6 @@ pub use memory::{Memory, MemoryError};
 
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(250);
-/// How often certificates are.
-const CERTIFICATES: Duration = Duration::from_secs(1);
-/// How often trust is.
-const TRUST: Duration = Duration::from_secs(10);
 
 /// What the service is made of.
 pub struct Parts {
@@ -126,16 +121,17 @@ pub fn serve(listeners: Listeners, parts: Parts) -> Result<(), ServeError> {
         fronts.push(Front { listener, routes, certificate: None });
     }
     let routes = routes(&parts, &shared);
-    let keeper = Keeper {
-        login: parts.login,
-        ledger: shared.ledger,
-        certificate: certificate.clone(),
-        trust: parts.trust,
-        clock: parts.clock,
-        trouble: None,
+    let (read, renewed) = (parts.trust, shared.ledger.clone());
+    let trust = move || {
+        let Renewed { trust, log } = read()?;
+        if let (Some(ledger), Some(log)) = (&renewed, log) {
+            ledger.renew(log);
+        }
+        Ok(Arc::new(trust))
     };
+    let keeper = Keeper::new(parts.login, certificate.clone(), Box::new(trust), parts.clock);
     // It ends with the process.
-    thread::spawn(move || keeper.keep());
+    thread::spawn(move || keep(keeper, shared.ledger.as_deref()));
     fronts.push(Front { listener: listeners.main, routes, certificate });
     server::serve_all(fronts, limits, &leaving, || {
         if let Some(desk) = desk {
@@ -167,66 +163,14 @@ impl Shared {
 }
 
 /// Keeps what is held in memory as it is outside.
-struct Keeper {
-    login: Login,
-    ledger: Option<Arc<Ledger>>,
-    certificate: Option<Arc<Certificate>>,
-    trust: Renew,
-    clock: fn() -> Timestamp,
-    /// Why trust could not be read the last time.
-    trouble: Option<String>,
-}
-
-impl Keeper {
-    fn keep(mut self) {
-        let (mut certificates, mut trusted) = (Instant::now(), Instant::now());
-        loop {
-            if let Some(ledger) = &self.ledger {
-                // What is wrong with it is its state, which answers tell.
-                let _ = ledger.look();
-            }
-            if certificates.elapsed() >= CERTIFICATES {
-                certificates = Instant::now();
-                self.certificate();
-            }
-            if trusted.elapsed() >= TRUST {
-                trusted = Instant::now();
-                self.trust();
-            }
-            thread::sleep(LOOK);
+fn keep(mut keeper: Keeper, ledger: Option<&Ledger>) {
+    loop {
+        if let Some(ledger) = ledger {
+            // What is wrong with it is its state, which answers tell.
+            let _ = ledger.look();
         }
-    }
-
-    fn certificate(&self) {
-        let Some(certificate) = &self.certificate else { return };
-        match certificate.renew() {
-            Ok(false) => {}
-            Ok(true) => tell((self.clock)(), "certificate", json!({"renewed": true})),
-            Err(error) => {
-                let why = ledger::told(&error);
-                tell((self.clock)(), "certificate", json!({"renewed": false, "why": why}));
-            }
-        }
-    }
-
-    /// Trust that can't be read leaves the last one in force, and is told: whoever took a right away believes it gone.
-    fn trust(&mut self) {
-        match (self.trust)() {
-            Ok(Renewed { trust, log }) => {
-                self.login.renew(Arc::new(trust));
-                if let (Some(ledger), Some(log)) = (&self.ledger, log) {
-                    ledger.renew(log);
-                }
-                if self.trouble.take().is_some() {
-                    tell((self.clock)(), "trust", json!({"renewed": true}));
-                }
-            }
-            Err(why) if self.trouble.as_ref() == Some(&why) => {}
-            Err(why) => {
-                tell((self.clock)(), "trust", json!({"renewed": false, "why": why}));
-                self.trouble = Some(why);
-            }
-        }
+        keeper.look();
+        thread::sleep(LOOK);
     }
 }
 

@@ -4,7 +4,7 @@
 //! SIGINT. They are made here, from the log as it is read now; nothing comes from elsewhere, nothing is loaded from
 //! elsewhere, and every page works without its script. What is read is never changed: the only thing that the
 //! studio writes is a request to a guard, the same file that `laforge rollout pause` leaves.
-//! Who asks is proved by the service's login, or by the one link of one's own desk ([`door`]).
+//! Who asks has signed in at an issuer ([`sessions`]), or opened the one link of one's own desk ([`door`]).
 
 mod approvals;
 mod assets;
@@ -23,6 +23,7 @@ mod query;
 mod response;
 mod rollout;
 mod rollouts;
+mod sessions;
 mod shelf;
 mod told;
 mod verification;
@@ -30,27 +31,35 @@ mod verification;
 use std::cell::Cell;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::header::STRICT_TRANSPORT_SECURITY;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware;
 use axum::response::Response;
 use axum::routing::any;
 use maud::html;
 
 use super::RolloutsAt;
 use super::caller::{Caller, Right};
-use super::server::{self, ServeError};
+use super::keeper::Keeper;
+use super::login::Login;
+use super::server::{self, Certificate, Front, Leaving, ServeError};
 use crate::audit::Expectations;
 use crate::audit::follow::Followed;
+use crate::config::service::{Limits, SignIn};
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
 use door::{Door, Opened, Theme};
 use page::{Section, document};
 use query::Pairs;
 use response::Answer;
+use sessions::Sessions;
 use shelf::Shelf;
 use verification::Verification;
 
@@ -66,16 +75,35 @@ pub struct Setup {
     /// What the log is held to.
     pub expected: Expectations,
     /// Whose word counts, if that is in reach.
-    pub trust: Option<TrustRoot>,
+    pub trust: Option<Arc<TrustRoot>>,
     /// Where rollouts are, if this machine runs any.
     pub rollouts: Option<RolloutsAt>,
     /// The clock.
     pub clock: fn() -> Timestamp,
 }
 
+/// Where people who sign in are served.
+pub struct Served {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// Without one HTTP is spoken: on loopback, or behind a proxy.
+    pub certificate: Option<Certificate>,
+    /// How much is taken at a time.
+    pub limits: Limits,
+    /// Whom to let in.
+    pub login: Login,
+    /// Reads trust again, or says why it can't.
+    pub trust: Box<dyn Fn() -> Result<TrustRoot, String> + Send>,
+}
+
+/// How often it is looked whether trust and certificate are to be read again.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// The studio.
 pub struct Studio {
     setup: Setup,
+    /// Whose word counts now.
+    trust: RwLock<Option<Arc<TrustRoot>>>,
     shelf: Arc<Shelf>,
     door: Door,
     verification: Arc<Verification>,
@@ -88,6 +116,9 @@ pub enum StudioError {
     /// No randomness for sessions.
     #[error("the system gives no random bytes")]
     Random,
+    /// Nobody could sign in.
+    #[error("the issuer that people sign in by is not one of the login's")]
+    Issuer,
     /// No thread for the log.
     #[error("the system gives no thread")]
     Thread(#[from] std::io::Error),
@@ -131,17 +162,18 @@ impl Studio {
         actor: &str,
         control: Control,
     ) -> Result<(Arc<Self>, String), StudioError> {
-        let caller = door::desk_caller(actor, control);
+        let caller = door::at_desk(actor, control);
         let (door, token) = Door::of_a_desk(caller).ok_or(StudioError::Random)?;
         Ok((Self::behind(setup, door)?, token))
     }
 
-    /// A studio behind a login that says who asks, as an extension of each request.
+    /// A studio for people who sign in.
     ///
     /// # Errors
     /// [`StudioError`].
-    pub fn of_a_service(setup: Setup) -> Result<Arc<Self>, StudioError> {
-        Self::behind(setup, Door::of_a_service().ok_or(StudioError::Random)?)
+    pub fn of_a_service(setup: Setup, login: &Login, sign_in: &SignIn) -> Result<Arc<Self>, StudioError> {
+        let sessions = Sessions::of(login, sign_in)?;
+        Self::behind(setup, Door::of_a_service(sessions).ok_or(StudioError::Random)?)
     }
 
     fn behind(setup: Setup, door: Door) -> Result<Arc<Self>, StudioError> {
@@ -153,7 +185,17 @@ impl Studio {
         let shelf = Shelf::of(log, setup.clock);
         shelf.follow()?;
         let verification = Arc::new(Verification::default());
-        Ok(Arc::new(Self { setup, shelf, door, verification }))
+        let trust = RwLock::new(setup.trust.clone());
+        Ok(Arc::new(Self { setup, trust, shelf, door, verification }))
+    }
+
+    /// Whose word counts now, if that is in reach.
+    fn trust(&self) -> Option<Arc<TrustRoot>> {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn trusts(&self, trust: Arc<TrustRoot>) {
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Some(trust);
     }
 
     fn answer(self: &Arc<Self>, head: &Parts, body: &[u8]) -> Answer {
@@ -172,9 +214,9 @@ impl Studio {
         if let Some(answer) = self.in_the_open(head, &segments, theme, now) {
             return answer;
         }
-        let caller = head.extensions.get::<Caller>().cloned();
-        let Some(caller) = caller.or_else(|| self.door.local_caller(headers, now)) else {
-            return Answer::locked(theme);
+        let caller = match self.caller(head, theme, now) {
+            Ok(caller) => caller,
+            Err(answer) => return answer,
         };
         if !caller.may(Right::Read) {
             return Answer::refused(
@@ -202,6 +244,18 @@ impl Studio {
         }
     }
 
+    /// Who asks, or what they are answered.
+    fn caller(&self, head: &Parts, theme: Theme, now: Timestamp) -> Result<Caller, Answer> {
+        let Some(sessions) = self.door.sessions() else {
+            return self.door.desk_caller(&head.headers, now).ok_or_else(|| Answer::locked(theme));
+        };
+        match sessions.caller(&head.headers, now) {
+            Some(Ok(caller)) => Ok(caller),
+            Some(Err(why)) => Err(Answer::refused(theme, 403, "Not any more", &page::shown(&why))),
+            None => Err(Sessions::unknown(head, theme)),
+        }
+    }
+
     /// What needs no login: probes, the sheet and the script, the link.
     fn in_the_open(&self, head: &Parts, segments: &[&str], theme: Theme, now: Timestamp) -> Option<Answer> {
         match segments {
@@ -213,7 +267,7 @@ impl Studio {
                 let pairs = Pairs::read(head.uri.query().unwrap_or_default());
                 Some(match self.door.open(pairs.get("token").unwrap_or_default(), now) {
                     Opened::Session(cookie) => Answer::welcome(theme, cookie),
-                    Opened::Used if self.door.local_caller(&head.headers, now).is_some() => {
+                    Opened::Used if self.door.desk_caller(&head.headers, now).is_some() => {
                         Answer::Redirect("/".to_owned())
                     }
                     Opened::Used => Answer::refused(
@@ -269,8 +323,12 @@ impl Studio {
         match segments {
             ["theme"] => {
                 let theme = Theme::read(form.get("theme").unwrap_or_default());
-                Answer::Coloured(back(form.get("back").unwrap_or_default()), theme.cookie())
+                Answer::Changed(back(form.get("back").unwrap_or_default()), vec![theme.cookie()])
             }
+            ["logout"] => match self.door.sessions() {
+                Some(sessions) => sessions.end(headers, asked.theme),
+                None => self.nowhere(asked),
+            },
             ["log", "verify"] => health::verify(self, form.get("how").unwrap_or_default()),
             ["rollouts", plan, verb] => rollout::ask::take(self, asked, plan, verb, &form),
             _ => self.nowhere(asked),
@@ -311,12 +369,48 @@ fn back(path: &str) -> String {
     if own && plain { path.to_owned() } else { "/".to_owned() }
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves one's own desk until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// [`ServeError`]: it could not begin.
 pub fn serve(listener: TcpListener, studio: &Arc<Studio>) -> Result<(), ServeError> {
     server::serve(listener, routes(studio), || {})
+}
+
+/// Serves people who sign in, until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServeError`]: it could not begin.
+pub fn serve_all(served: Served, studio: &Arc<Studio>) -> Result<(), ServeError> {
+    let Served { listener, certificate, limits, login, trust } = served;
+    let certificate = certificate.map(Arc::new);
+    let own = Arc::clone(studio);
+    let read = move || {
+        let trust = Arc::new(trust()?);
+        own.trusts(Arc::clone(&trust));
+        Ok(trust)
+    };
+    let mut keeper = Keeper::new(login, certificate.clone(), Box::new(read), studio.setup.clock);
+    // It ends with the process.
+    thread::spawn(move || {
+        loop {
+            keeper.look();
+            thread::sleep(LOOK);
+        }
+    });
+    let mut routes = server::bounded(routes(studio), limits.requests);
+    if studio.door.sessions().is_some_and(Sessions::is_secure) {
+        routes = routes.layer(middleware::map_response(by_tls_alone));
+    }
+    let front = Front { listener, routes, certificate };
+    server::serve_all(vec![front], limits, &Leaving::default(), || {})
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc6797>: a browser that was here once comes by TLS alone for a year.
+async fn by_tls_alone(mut response: Response) -> Response {
+    let year = HeaderValue::from_static("max-age=31536000");
+    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
+    response
 }
 
 /// The whole of what can be asked.
@@ -327,6 +421,11 @@ pub(super) fn routes(studio: &Arc<Studio>) -> Router {
 async fn take(State(studio): State<Arc<Studio>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let theme = Theme::of(&head.headers);
+    if let Some(sessions) = studio.door.sessions()
+        && let Some(answer) = sessions.answer(&head, (studio.setup.clock)()).await
+    {
+        return answer.response();
+    }
     let Ok(body) = axum::body::to_bytes(body, MOST_FORM).await else {
         return Answer::refused(theme, 413, "Too much", "No form of the studio is that large.").response();
     };

@@ -1,4 +1,4 @@
-//! An issuer of tokens: its keys over HTTP, and whatever somebody might sign.
+//! An issuer of tokens: its keys over HTTP, whatever somebody might sign, and what it answers to a code.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -44,10 +44,20 @@ impl Key {
     }
 }
 
-/// What an issuer serves: its discovery document and its keys.
+/// What an issuer serves: its discovery document and its keys; and the answer to the next code.
 pub(crate) struct Issuer {
     pub(crate) url: String,
     keys: Arc<Mutex<Option<Value>>>,
+    codes: Arc<Mutex<Codes>>,
+}
+
+/// What is sent to redeem a code, and what that gives.
+#[derive(Default)]
+struct Codes {
+    answer: (u16, String),
+    /// What is told of whoever signed in.
+    person: Value,
+    asked: Vec<String>,
 }
 
 impl Issuer {
@@ -55,14 +65,30 @@ impl Issuer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = Arc::new(Mutex::new(Some(json!({"keys": [key.jwk()]}))));
-        let (served, here) = (Arc::clone(&keys), url.clone());
+        let codes = Arc::default();
+        let (served, here, redeemed) = (Arc::clone(&keys), url.clone(), Arc::clone(&codes));
         // It ends with the process.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                answer(stream, &here, served.lock().unwrap().as_ref());
+                answer(stream, &here, served.lock().unwrap().as_ref(), &redeemed);
             }
         });
-        Self { url, keys }
+        Self { url, keys, codes }
+    }
+
+    /// What the next codes give.
+    pub(crate) fn redeems(&self, status: u16, body: &str) {
+        self.codes.lock().unwrap().answer = (status, body.to_owned());
+    }
+
+    /// What is told of whoever signed in, beside their token.
+    pub(crate) fn tells(&self, person: Value) {
+        self.codes.lock().unwrap().person = person;
+    }
+
+    /// What was sent to redeem codes, since this was asked last: heads and forms.
+    pub(crate) fn redeemed(&self) -> Vec<String> {
+        std::mem::take(&mut self.codes.lock().unwrap().asked)
     }
 
     /// Its keys from now on; none where it is gone.
@@ -80,21 +106,48 @@ impl Issuer {
     }
 }
 
-fn answer(mut stream: TcpStream, url: &str, keys: Option<&Value>) {
-    let mut request = [0; 4096];
-    let length = stream.read(&mut request).unwrap_or(0);
-    let path = String::from_utf8_lossy(&request[..length]).split(' ').nth(1).unwrap_or_default().to_owned();
-    let body = match (keys, path.as_str()) {
+fn answer(mut stream: TcpStream, url: &str, keys: Option<&Value>, codes: &Mutex<Codes>) {
+    let request = request(&mut stream);
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    let (status, body) = match (keys, path.as_str()) {
         (Some(_), "/.well-known/openid-configuration") => {
-            Some(json!({"issuer": url, "jwks_uri": format!("{url}/keys")}))
+            let document = json!({
+                "issuer": url, "jwks_uri": format!("{url}/keys"), "authorization_endpoint": format!("{url}/authorize?a=b"),
+                "token_endpoint": format!("{url}/token"), "userinfo_endpoint": format!("{url}/person"),
+            });
+            (200, document.to_string())
         }
-        (Some(keys), "/keys") => Some(keys.clone()),
-        _ => None,
+        (Some(keys), "/keys") => (200, keys.to_string()),
+        (Some(_), "/token") => {
+            let mut codes = codes.lock().unwrap();
+            codes.asked.push(request);
+            codes.answer.clone()
+        }
+        (Some(_), "/person") if request.contains("authorization: Bearer a\r\n") => {
+            (200, codes.lock().unwrap().person.to_string())
+        }
+        _ => (503, String::new()),
     };
-    let (status, body) = match body {
-        Some(body) => ("200 OK", body.to_string()),
-        None => ("503 Service Unavailable", String::new()),
-    };
-    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
+}
+
+/// A request with its body, as far as it comes.
+fn request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let length = stream.read(&mut piece).unwrap_or(0);
+        bytes.extend_from_slice(&piece[..length]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let due = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+            let length = head.to_ascii_lowercase();
+            let length = length.split_once("content-length: ").map_or("0", |(_, rest)| rest);
+            body.len() >= length.lines().next().unwrap_or("0").parse().unwrap_or(0)
+        });
+        if due || length == 0 {
+            return text;
+        }
+    }
 }

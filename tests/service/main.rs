@@ -24,6 +24,7 @@ mod login;
 mod metrics;
 mod rollouts;
 mod schema;
+mod sign_in;
 mod site;
 mod tls;
 

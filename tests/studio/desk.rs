@@ -122,6 +122,27 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// The studio of `service: studio`, once it answers on a port of loopback.
+    pub(crate) fn studio_for_people(&self, port: u16) -> Studio {
+        let address = format!("127.0.0.1:{port}");
+        let mut command = Command::new(PROGRAM);
+        command.args(["studio", "--listen", &address]);
+        command.current_dir(self.folder.path()).env("XDG_CACHE_HOME", self.folder.path().join("cache"));
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut studio = Studio { child, address, link: String::new(), cookie: String::new() };
+        let began = Instant::now();
+        while TcpStream::connect(&studio.address).is_err() {
+            assert!(
+                studio.is_up() && began.elapsed() < Duration::from_secs(30),
+                "the studio does not answer"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        studio
+    }
+}
+
 /// How a run ended.
 pub(crate) struct Run {
     pub(crate) success: bool,

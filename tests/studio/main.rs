@@ -15,3 +15,4 @@ mod faults;
 mod flows;
 mod journal;
 mod pages;
+mod sign_in;

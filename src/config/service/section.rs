@@ -11,7 +11,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Admission, Callers, Grant, Issuer, KeysFrom, Limits, Service, Tls, Token};
+use super::{Admission, Callers, Grant, Issuer, KeysFrom, Limits, Service, SignIn, Tls, Token};
 use crate::yaml::{DocumentError, Source, Spanned};
 
 /// How often keys are asked for anew.
@@ -36,6 +36,8 @@ pub struct ServiceSection {
     tls: Option<TlsSection>,
     /// Answers to the webhook of a Kubernetes API server.
     admission: Option<AdmissionSection>,
+    /// How people sign in to the studio; without it the studio is for one's own desk.
+    studio: Option<StudioSection>,
     /// Who may ask as an engine; default `known`.
     engines: Option<Callers>,
     /// How much is taken at a time.
@@ -115,6 +117,20 @@ struct ClientsSection {
     rights: BTreeSet<Grant>,
 }
 
+/// How people sign in to the studio, with the authorization code flow of OpenID Connect.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a mapping with `url`")]
+struct StudioSection {
+    /// Where browsers reach it, such as `https://laforge.example`; the issuer sends them back to `/login/back` there.
+    #[schemars(with = "String")]
+    url: Spanned<String>,
+    /// Its client id, the `audience` of one of `oidc`; default that of the only one.
+    #[schemars(with = "Option<String>")]
+    client: Option<Spanned<String>>,
+    /// The file of the client's secret; default none, for a public client.
+    secret: Option<String>,
+}
+
 /// Admission to a cluster.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping with `environment`")]
@@ -161,8 +177,11 @@ impl ServiceSection {
         let reader = Reader { source, folder };
         let AccessSection { read, control, evaluate } = self.access;
         let access = [(Grant::Read, read), (Grant::Control, control), (Grant::Evaluate, evaluate)];
+        let issuers: Vec<Issuer> =
+            self.oidc.iter().map(|issuer| reader.issuer(issuer)).collect::<Result<_, _>>()?;
         Ok(Service {
-            issuers: self.oidc.iter().map(|issuer| reader.issuer(issuer)).collect::<Result<_, _>>()?,
+            studio: self.studio.map(|studio| reader.studio(studio, &issuers)).transpose()?,
+            issuers,
             access: access.into_iter().collect(),
             tokens: self.tokens.into_iter().map(|token| reader.token(token)).collect::<Result<_, _>>()?,
             tls: self.tls.map(|tls| reader.tls(tls)),
@@ -269,6 +288,39 @@ impl Reader<'_> {
         }
     }
 
+    fn studio(&self, section: StudioSection, issuers: &[Issuer]) -> Result<SignIn, DocumentError> {
+        let StudioSection { url, client, secret } = section;
+        self.address(&url)?;
+        let origin = url.value.strip_suffix('/').unwrap_or(&url.value);
+        if origin.split_once("://").is_none_or(|(_, rest)| rest.contains(['/', '?', '#'])) {
+            let message = format!("`{}` has a path: the studio is the whole of its host", url.value);
+            return Err(self.source.error_at(&url, message));
+        }
+        let issuer = match (&client, issuers) {
+            (Some(client), _) => {
+                issuers.iter().find(|issuer| issuer.audience == client.value).ok_or_else(|| {
+                    let message = format!("`{}` is the `audience` of none of `oidc`", client.value);
+                    self.source.error_at(client, message)
+                })?
+            }
+            (None, [issuer]) => issuer,
+            (None, []) => {
+                let message = "people sign in by an issuer, and `oidc` names none".to_owned();
+                return Err(self.source.error_at(&url, message));
+            }
+            (None, _) => {
+                let message = "`oidc` names several issuers: name the `client`".to_owned();
+                return Err(self.source.error_at(&url, message));
+            }
+        };
+        Ok(SignIn {
+            url: origin.to_owned(),
+            issuer: issuer.issuer.clone(),
+            client: issuer.audience.clone(),
+            secret: secret.map(|secret| self.folder.join(secret)),
+        })
+    }
+
     fn admission(&self, section: AdmissionSection) -> Result<Admission, DocumentError> {
         Ok(Admission {
             valid_for: self.duration(section.valid_for.as_ref())?,
@@ -362,6 +414,34 @@ mod tests {
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(wrong), "{text} {error}");
+        }
+    }
+
+    #[test]
+    fn people_sign_in_by_an_issuer_that_is_configured() {
+        let one = "oidc: [{issuer: 'https://id.example', audience: studio}]\n";
+        let service =
+            read(&format!("{one}studio: {{url: 'https://laforge.example/', secret: s.txt}}\n")).unwrap();
+        let found = SignIn {
+            url: "https://laforge.example".to_owned(),
+            issuer: "https://id.example".to_owned(),
+            client: "studio".to_owned(),
+            secret: Some("/repo/s.txt".into()),
+        };
+        assert_eq!(service.studio, Some(found));
+        let two = "oidc: [{issuer: 'https://a', audience: a}, {issuer: 'https://b', audience: b}]\n";
+        let service = read(&format!("{two}studio: {{url: 'http://127.0.0.1:8089', client: b}}\n")).unwrap();
+        assert_eq!(service.studio.unwrap().issuer, "https://b");
+        for (issuers, studio, wrong) in [
+            (one, "{url: 'https://a.example/studio'}", "has a path: the studio is the whole of its host"),
+            (one, "{url: 'http://a.example'}", "is no https address"),
+            (one, "{url: 'https://a.example', client: other}", "`other` is the `audience` of none of `oidc`"),
+            (two, "{url: 'https://a.example'}", "several issuers: name the `client`"),
+            ("", "{url: 'https://a.example'}", "`oidc` names none"),
+            (one, "{client: studio}", "url"),
+        ] {
+            let error = read(&format!("{issuers}studio: {studio}\n")).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{studio}: {error}");
         }
     }
 }

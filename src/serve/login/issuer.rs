@@ -13,8 +13,9 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -48,14 +49,14 @@ struct Held {
 
 /// Why no key of an issuer counts.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeysError {
+pub(in crate::serve) enum KeysError {
     #[error("the keys of `{issuer}` can't be read: {trouble}")]
     Gone { issuer: String, trouble: String },
 }
 
-/// Why an issuer's keys could not be read.
+/// Why something of an issuer could not be read.
 #[derive(Debug, thiserror::Error)]
-enum FetchError {
+pub(in crate::serve) enum FetchError {
     #[error("`{0}` is no address of keys that may be asked")]
     Address(String),
     #[error("`{url}` answers {status}")]
@@ -68,16 +69,44 @@ enum FetchError {
     OtherIssuer(String),
     #[error("the discovery document can't be read: {0}")]
     Discovery(#[source] serde_json::Error),
+    #[error("the discovery document names no `{0}`")]
+    Lacks(&'static str),
     #[error("`{path}`: {reason}")]
     File { path: String, reason: String },
     #[error(transparent)]
     Keys(#[from] KeySetError),
 }
 
+/// What an issuer says of itself, as far as it is asked
+/// (<https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata>).
 #[derive(Deserialize)]
-struct Discovery {
+pub(super) struct Discovery {
     issuer: String,
     jwks_uri: String,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
+}
+
+/// Where people sign in at an issuer, and where a code is redeemed.
+pub(super) struct Endpoints {
+    pub(super) authorization: Url,
+    pub(super) token: Url,
+    /// Where it tells more of whoever signed in.
+    pub(super) person: Option<Url>,
+    /// How a client that has a secret shows it.
+    pub(super) shows: Shows,
+}
+
+/// How a client shows its secret (<https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// In a header, which every issuer takes unless it says otherwise.
+    Header,
+    /// In the body.
+    Body,
 }
 
 /// What is to be done before an answer.
@@ -152,30 +181,74 @@ impl Keys {
 
     /// The document has to be this issuer's, and may lead only to where its own connection is as safe.
     async fn discover(&self) -> Result<Vec<u8>, FetchError> {
+        let (from, document) = self.document().await?;
+        self.get(&led(&from, &document.jwks_uri)?).await
+    }
+
+    async fn document(&self) -> Result<(Url, Discovery), FetchError> {
         let base = self.issuer.issuer.trim_end_matches('/');
         let from = address(&format!("{base}/.well-known/openid-configuration"))?;
         let document: Discovery =
             serde_json::from_slice(&self.get(&from).await?).map_err(FetchError::Discovery)?;
-        if document.issuer != self.issuer.issuer {
-            return Err(FetchError::OtherIssuer(document.issuer.chars().take(200).collect()));
-        }
-        let to = address(&document.jwks_uri)?;
-        match may_follow(&from, &to) {
-            true => self.get(&to).await,
-            false => Err(FetchError::Address(to.to_string())),
+        match document.issuer == self.issuer.issuer {
+            true => Ok((from, document)),
+            false => Err(FetchError::OtherIssuer(document.issuer.chars().take(200).collect())),
         }
     }
 
+    /// Where people sign in, as the issuer says now.
+    pub(super) async fn endpoints(&self) -> Result<Endpoints, FetchError> {
+        let (from, document) = self.document().await?;
+        let named = |member: Option<String>, name| member.ok_or(FetchError::Lacks(name));
+        let ways = &document.token_endpoint_auth_methods_supported;
+        let has = |way: &str| ways.iter().any(|known| known == way);
+        let body_alone = has("client_secret_post") && !has("client_secret_basic");
+        Ok(Endpoints {
+            authorization: led(&from, &named(document.authorization_endpoint, "authorization_endpoint")?)?,
+            token: led(&from, &named(document.token_endpoint, "token_endpoint")?)?,
+            person: document.userinfo_endpoint.map(|place| led(&from, &place)).transpose()?,
+            shows: if body_alone { Shows::Body } else { Shows::Header },
+        })
+    }
+
     async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        match self.answer(self.http.get(url.clone()), url).await? {
+            (200, body) => Ok(body),
+            (status, _) => Err(FetchError::Status { url: url.to_string(), status }),
+        }
+    }
+
+    /// What an access token opens.
+    pub(super) async fn open(&self, url: &Url, token: &str) -> Result<Vec<u8>, FetchError> {
+        match self.answer(self.http.get(url.clone()).bearer_auth(token), url).await? {
+            (200, body) => Ok(body),
+            (status, _) => Err(FetchError::Status { url: url.to_string(), status }),
+        }
+    }
+
+    /// Sends a form, with a name and a password where there are any. Out: the status and the body.
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        form: String,
+        known_by: Option<(String, String)>,
+    ) -> Result<(u16, Vec<u8>), FetchError> {
+        let request = self.http.post(url.clone()).header(ACCEPT, "application/json");
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        let request = match known_by {
+            Some((name, password)) => request.basic_auth(name, Some(password)),
+            None => request,
+        };
+        self.answer(request, url).await
+    }
+
+    async fn answer(&self, request: RequestBuilder, url: &Url) -> Result<(u16, Vec<u8>), FetchError> {
         let lost = |error: reqwest::Error| {
             let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
             FetchError::Lost { url: url.to_string(), reason }
         };
-        let mut response = self.http.get(url.clone()).send().await.map_err(lost)?;
+        let mut response = request.send().await.map_err(lost)?;
         let status = response.status().as_u16();
-        if status != 200 {
-            return Err(FetchError::Status { url: url.to_string(), status });
-        }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             body.extend_from_slice(&chunk);
@@ -183,7 +256,7 @@ impl Keys {
                 return Err(FetchError::TooLong(url.to_string()));
             }
         }
-        Ok(body)
+        Ok((status, body))
     }
 }
 
@@ -211,6 +284,12 @@ impl Held {
             _ => Err(gone(self.trouble.clone())),
         }
     }
+}
+
+/// Where a document leads to, if that connection is as safe as its own.
+fn led(from: &Url, to: &str) -> Result<Url, FetchError> {
+    let to = address(to)?;
+    if may_follow(from, &to) { Ok(to) } else { Err(FetchError::Address(to.to_string())) }
 }
 
 fn address(text: &str) -> Result<Url, FetchError> {

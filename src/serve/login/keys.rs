@@ -94,7 +94,7 @@ enum Material {
 
 /// A text that is no set of keys, or has none that can be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeySetError {
+pub(in crate::serve) enum KeySetError {
     #[error("it is no JWK Set")]
     Json(#[source] serde_json::Error),
     #[error(

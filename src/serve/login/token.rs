@@ -39,7 +39,7 @@ pub(super) struct Identity {
 
 /// Why a token is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TokenError {
+pub(in crate::serve) enum TokenError {
     #[error("it is no JSON Web Token")]
     Malformed,
     #[error("its algorithm is not taken")]
@@ -54,6 +54,8 @@ pub(super) enum TokenError {
     Issuer,
     #[error("it is for another audience")]
     Audience,
+    #[error("it answers another request (`nonce`)")]
+    Nonce,
     #[error("its key is none of the issuer's")]
     Key,
     #[error("its signature is not the issuer's")]
@@ -83,6 +85,7 @@ struct Claims {
     exp: f64,
     nbf: Option<f64>,
     iat: Option<f64>,
+    nonce: Option<String>,
     email: Option<String>,
     #[serde(default)]
     email_verified: Value,
@@ -128,6 +131,11 @@ impl<'a> Presented<'a> {
         self.claims.aud.has(audience)
     }
 
+    /// Whether it says that it answers the request of this nonce.
+    pub(super) fn answers(&self, nonce: &str) -> bool {
+        self.claims.nonce.as_deref() == Some(nonce)
+    }
+
     /// The key that it says to be signed with.
     pub(super) fn key(&self) -> Option<&str> {
         self.key.as_deref()
@@ -144,15 +152,20 @@ impl<'a> Presented<'a> {
             }
         })?;
         self.claims.check_time(now)?;
-        let verified = match &self.claims.email_verified {
-            Value::Bool(verified) => *verified,
-            // As some issuers write it.
-            Value::String(text) => text == "true",
-            _ => false,
-        };
-        let email = self.claims.email.filter(|email| verified && !email.is_empty());
+        let email = verified_address(self.claims.email, &self.claims.email_verified);
         Ok(Identity { subject: self.claims.sub, email })
     }
+}
+
+/// An e-mail address, if the issuer has verified it.
+pub(super) fn verified_address(email: Option<String>, verified: &Value) -> Option<String> {
+    let verified = match verified {
+        Value::Bool(verified) => *verified,
+        // As some issuers write it.
+        Value::String(text) => text == "true",
+        _ => false,
+    };
+    email.filter(|email| verified && !email.is_empty())
 }
 
 impl Header {

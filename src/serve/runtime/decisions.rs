@@ -13,9 +13,10 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
+use super::super::journal::told;
 use super::super::problem::{Named, Problem, answer, named};
 use super::super::server::excerpt;
-use super::ledger::{Ledger, told};
+use super::ledger::Ledger;
 use crate::audit::entry::Body;
 use crate::audit::filter::Filter;
 use crate::audit::index::Held;

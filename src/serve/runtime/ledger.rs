@@ -16,6 +16,7 @@ use crate::audit::index::Held;
 use crate::audit::tree::Head;
 use crate::audit::{AuditError, Reader};
 use crate::release::digest::ClaimedDigest;
+use crate::serve::journal::told;
 use crate::time::Timestamp;
 use news::{Allow, Change, News};
 
@@ -219,16 +220,6 @@ impl LogAt {
         };
         same(&self.log, &other.log) && self.decides == other.decides
     }
-}
-
-/// An error and its causes, in one line.
-pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let (mut text, mut source) = (error.to_string(), error.source());
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 impl Health {

@@ -138,7 +138,7 @@ async fn told(
 
 /// A journal that can't be read.
 fn unreadable(error: &JournalError) -> Problem {
-    Problem::new(503, super::ledger::told(error))
+    Problem::new(503, crate::serve::journal::told(error))
 }
 
 impl Rollouts {

@@ -45,7 +45,8 @@ struct Need {
 /// What waits, the newest first.
 pub(super) fn waits(studio: &Studio, held: &Held, most: usize) -> Vec<Wait> {
     let Some(reader) = &held.reader else { return Vec::new() };
-    let trust = studio.setup.trust.as_ref();
+    let trust = studio.trust();
+    let trust = trust.as_deref();
     let mut waits = Vec::new();
     for (group, index) in held.catalog.waiting().into_iter().take(most) {
         let line = held.index.line(reader, index).ok().flatten();
@@ -166,7 +167,7 @@ fn one(studio: &Studio, wait: &Wait, asked: &Asked<'_>) -> Markup {
                     }
                 }
                 div.stack {
-                    (who(studio.setup.trust.as_ref(), wait))
+                    (who(studio.trust().as_deref(), wait))
                     div {
                         p.small.soft { "In a checkout of the release's repository, after reading what it shows:" }
                         (command("laforge approve --release release.yaml --key file:KEY.key"))

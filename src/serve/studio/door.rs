@@ -1,9 +1,9 @@
 //! Who is let in, and which requests are theirs.
 //!
-//! In: a request's head. Out: its [`Caller`], put there by the service's login or known by the cookie of the local
-//! one. The local login is for one's own desk: a link with a random token, which opens one session once. A change
-//! needs more: the same origin, by the browser's word (`Sec-Fetch-Site`, else `Origin`), and a form's token, which
-//! no other site can read. Fetch metadata: <https://www.w3.org/TR/fetch-metadata/>.
+//! In: a request's head. Out: its [`Caller`], known by the cookie of a session: of somebody who signed in at an issuer
+//! ([`sessions`](super::sessions)), or of one's own desk, which a link with a random token opens once. A change needs
+//! more: the same origin, by the browser's word (`Sec-Fetch-Site`, else `Origin`), and a form's token, which no other
+//! site can read. Fetch metadata: <https://www.w3.org/TR/fetch-metadata/>.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::http::{HeaderMap, header};
 
 use super::super::caller::{Caller, Kind, Right};
+use super::sessions::Sessions;
 use crate::random;
 use crate::release::digest::Digest;
 use crate::time::Timestamp;
@@ -26,11 +27,19 @@ const LASTS: chrono::TimeDelta = chrono::TimeDelta::hours(12);
 pub(super) struct Door {
     /// Known to this process alone: form tokens come from it.
     secret: String,
-    local: Option<Local>,
+    lets_in: LetsIn,
+}
+
+/// Who is let in.
+enum LetsIn {
+    /// Whoever opened the link, at one's own desk.
+    Desk(Desk),
+    /// Whoever signed in.
+    SignedIn(Sessions),
 }
 
 /// The login of one's own desk.
-struct Local {
+struct Desk {
     caller: Caller,
     entry: Mutex<Entry>,
 }
@@ -55,27 +64,43 @@ pub(super) enum Opened {
 }
 
 impl Door {
-    /// A door for a service whose own login says who asks.
-    pub(super) fn of_a_service() -> Option<Self> {
-        Some(Self { secret: random::hex::<32>().ok()?, local: None })
+    /// A door through which people come who sign in.
+    pub(super) fn of_a_service(sessions: Sessions) -> Option<Self> {
+        Some(Self { secret: random::hex::<32>().ok()?, lets_in: LetsIn::SignedIn(sessions) })
     }
 
     /// A door for one's own desk, and the token that opens it once.
     pub(super) fn of_a_desk(caller: Caller) -> Option<(Self, String)> {
         let token = random::hex::<32>().ok()?;
         let entry = Mutex::new(Entry::Open { token: token.clone() });
-        Some((Self { secret: random::hex::<32>().ok()?, local: Some(Local { caller, entry }) }, token))
+        let lets_in = LetsIn::Desk(Desk { caller, entry });
+        Some((Self { secret: random::hex::<32>().ok()?, lets_in }, token))
+    }
+
+    /// The sessions of people who sign in; none at a desk.
+    pub(super) fn sessions(&self) -> Option<&Sessions> {
+        match &self.lets_in {
+            LetsIn::SignedIn(sessions) => Some(sessions),
+            LetsIn::Desk(_) => None,
+        }
+    }
+
+    fn desk(&self) -> Option<&Desk> {
+        match &self.lets_in {
+            LetsIn::Desk(desk) => Some(desk),
+            LetsIn::SignedIn(_) => None,
+        }
     }
 
     /// Whether the host that was asked for is this one: a name that is pointed here from elsewhere is not.
     pub(super) fn is_own_host(&self, headers: &HeaderMap) -> bool {
-        self.local.is_none() || text(headers, header::HOST.as_str()).is_some_and(is_loopback)
+        self.desk().is_none() || text(headers, header::HOST.as_str()).is_some_and(is_loopback)
     }
 
     /// Opens the link, once.
     pub(super) fn open(&self, token: &str, now: Timestamp) -> Opened {
-        let Some(local) = &self.local else { return Opened::Unknown };
-        let mut entry = local.entry.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(desk) = self.desk() else { return Opened::Unknown };
+        let mut entry = desk.entry.lock().unwrap_or_else(PoisonError::into_inner);
         match &*entry {
             Entry::Taken { .. } => Opened::Used,
             Entry::Open { token: own } if same(own, token) => {
@@ -88,13 +113,13 @@ impl Door {
         }
     }
 
-    /// Who the local session is, if the request is of it.
-    pub(super) fn local_caller(&self, headers: &HeaderMap, now: Timestamp) -> Option<Caller> {
-        let local = self.local.as_ref()?;
-        let entry = local.entry.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Who the desk's session is of, if the request is of it.
+    pub(super) fn desk_caller(&self, headers: &HeaderMap, now: Timestamp) -> Option<Caller> {
+        let desk = self.desk()?;
+        let entry = desk.entry.lock().unwrap_or_else(PoisonError::into_inner);
         let Entry::Taken { session, until } = &*entry else { return None };
         let sent = cookie(headers, COOKIE)?;
-        (now < *until && same(session, sent)).then(|| local.caller.clone())
+        (now < *until && same(session, sent)).then(|| desk.caller.clone())
     }
 
     /// The token of a caller's forms.
@@ -127,17 +152,17 @@ fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut cookies = text(headers, header::COOKIE.as_str())?.split(';');
     cookies.find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Compared by digest: how long it takes tells nothing of where they differ.
-fn same(one: &str, other: &str) -> bool {
+pub(super) fn same(one: &str, other: &str) -> bool {
     Digest::of_bytes(one.as_bytes()) == Digest::of_bytes(other.as_bytes())
 }
 
@@ -176,7 +201,7 @@ impl Theme {
 }
 
 /// The caller of a desk: who reads, and controls only if that was asked for.
-pub(super) fn desk_caller(name: &str, control: Control) -> Caller {
+pub(super) fn at_desk(name: &str, control: Control) -> Caller {
     let control = (control == Control::Granted).then_some(Right::Control);
     Caller::new(Kind::Person, name, BTreeSet::from_iter([Right::Read].into_iter().chain(control)))
 }
@@ -208,23 +233,23 @@ mod tests {
 
     #[test]
     fn a_link_opens_one_session_once() {
-        let (door, token) = Door::of_a_desk(desk_caller("alice", Control::Withheld)).unwrap();
+        let (door, token) = Door::of_a_desk(at_desk("alice", Control::Withheld)).unwrap();
         assert_eq!(door.open("guess", at(0)), Opened::Unknown);
         let Opened::Session(set) = door.open(&token, at(0)) else { panic!("no session") };
         assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{set}");
         assert_eq!(door.open(&token, at(0)), Opened::Used);
         let sent = set.split(';').next().unwrap();
         let own = headers(&[("cookie", &format!("a=b; {sent}"))]);
-        assert_eq!(door.local_caller(&own, at(1)).unwrap().name(), "alice");
-        assert_eq!(door.local_caller(&own, at(12)), None, "it lasts half a day");
+        assert_eq!(door.desk_caller(&own, at(1)).unwrap().name(), "alice");
+        assert_eq!(door.desk_caller(&own, at(12)), None, "it lasts half a day");
         for other in ["", "laforge_studio=", "laforge_studio=x", "xlaforge_studio=y"] {
-            assert_eq!(door.local_caller(&headers(&[("cookie", other)]), at(1)), None, "{other}");
+            assert_eq!(door.desk_caller(&headers(&[("cookie", other)]), at(1)), None, "{other}");
         }
     }
 
     #[test]
     fn a_change_needs_the_token_and_the_origin() {
-        let caller = desk_caller("alice", Control::Granted);
+        let caller = at_desk("alice", Control::Granted);
         let (door, _) = Door::of_a_desk(caller.clone()).unwrap();
         let token = door.form_token(&caller);
         let ours = |pairs: &[(&'static str, &str)], token: Option<&str>| {
@@ -244,13 +269,13 @@ mod tests {
         ] {
             assert!(!ours(&pairs, token), "{pairs:?}");
         }
-        let other = desk_caller("bob", Control::Granted);
+        let other = at_desk("bob", Control::Granted);
         assert_ne!(door.form_token(&other), token, "a token is one caller's");
     }
 
     #[test]
     fn a_name_that_is_pointed_here_is_not_this_host() {
-        let (door, _) = Door::of_a_desk(desk_caller("alice", Control::Withheld)).unwrap();
+        let (door, _) = Door::of_a_desk(at_desk("alice", Control::Withheld)).unwrap();
         for (host, own) in [
             ("127.0.0.1:8089", true),
             ("localhost:8089", true),

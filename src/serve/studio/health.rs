@@ -90,12 +90,14 @@ fn state(held: &Held, asked: &Asked<'_>) -> Markup {
 
 fn identity(studio: &Studio, held: &Held) -> Markup {
     let Some(reader) = &held.reader else { return none() };
-    let gate = studio.setup.trust.as_ref().map(|trust| {
-        trust.gates.iter().find(|gate| {
+    let gate = studio.trust().map(|trust| {
+        let mut gates = trust.gates.iter();
+        let found = gates.find(|gate| {
             gate.origin == reader.origin()
                 && gate.log_id == reader.log_id()
                 && gate.key == *reader.vkey().key()
-        })
+        });
+        found.map(|gate| gate.name.clone())
     });
     let head = reader.head();
     html! {
@@ -110,7 +112,7 @@ fn identity(studio: &Studio, held: &Held) -> Markup {
                     (field("Pinned by trust", &match gate {
                         None => html! { (tag("unclear", "question", "no trust file here")) },
                         Some(None) => html! { (tag("unclear", "question", "no gate pins it")) },
-                        Some(Some(gate)) => html! { (tag("allow", "check", "yes")) " gate " (shown(&gate.name)) },
+                        Some(Some(name)) => html! { (tag("allow", "check", "yes")) " gate " (shown(&name)) },
                     }))
                 }
                 details { summary { "Its key and its signed checkpoint" }

@@ -135,6 +135,12 @@ fn side(studio: &Studio, asked: &Asked<'_>, section: Section) -> Markup {
                 (log_state(&studio.shelf.held().state))
                 p.me { (icon("person")) span { (shown(asked.caller.name())) }
                     span.right { @if asked.caller.may(Right::Control) { "may control" } @else { "reads only" } } }
+                @if studio.door.sessions().is_some() {
+                    form.out method="post" action="/logout" {
+                        (form_token(asked))
+                        button.ghost type="submit" { "Sign out" }
+                    }
+                }
             }
         }
     }

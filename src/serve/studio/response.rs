@@ -21,12 +21,14 @@ const CSP_FILE: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
 pub(super) enum Answer {
     /// A page.
     Page(u16, String),
-    /// A page that sets a cookie.
-    Welcome(String, String),
+    /// A page that sets cookies.
+    Cookies(u16, String, Vec<String>),
     /// Another page, after a change.
     Redirect(String),
-    /// The same, with the chosen colours.
-    Coloured(String, String),
+    /// The same, with cookies.
+    Changed(String, Vec<String>),
+    /// An address of somebody else, and a cookie for the way back.
+    Elsewhere(String, String),
     /// What may be kept for ever, under its path.
     Kept(&'static str, &'static str),
     /// A file to be saved: its name and its bytes.
@@ -41,7 +43,6 @@ impl Answer {
         let body = html! {
             p { "This studio opens with the link that was printed where it was started:" }
             (super::page::command("laforge studio"))
-            p { "Behind a proxy that signs people in, it opens by itself." }
         };
         Self::Page(401, plain(theme, "Locked", &body))
     }
@@ -54,7 +55,7 @@ impl Answer {
             p { "You are in." }
             p { a.button.primary href="/" { "To the overview" } }
         };
-        Self::Welcome(plain(theme, "Welcome", &body), cookie)
+        Self::Cookies(200, plain(theme, "Welcome", &body), vec![cookie])
     }
 
     /// A page that says why not.
@@ -66,9 +67,10 @@ impl Answer {
     pub(super) fn response(self) -> Response {
         match self {
             Self::Page(status, text) => page(status, text),
-            Self::Welcome(text, cookie) => with_cookie(page(200, text), &cookie),
+            Self::Cookies(status, text, cookies) => with(page(status, text), &cookies),
             Self::Redirect(to) => redirect(&to),
-            Self::Coloured(to, cookie) => with_cookie(redirect(&to), &cookie),
+            Self::Changed(to, cookies) => with(redirect(&to), &cookies),
+            Self::Elsewhere(to, cookie) => with(redirect(&to), &[cookie]),
             Self::Kept(kind, text) => {
                 let kept = "public, max-age=31536000, immutable";
                 made(200, kind, text.into(), &[(header::CACHE_CONTROL, kept)])
@@ -94,8 +96,8 @@ fn redirect(to: &str) -> Response {
     made(303, "text/plain; charset=utf-8", Body::empty(), &[(header::LOCATION, to)])
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
-    if let Ok(cookie) = HeaderValue::from_str(cookie) {
+fn with(mut response: Response, cookies: &[String]) -> Response {
+    for cookie in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response

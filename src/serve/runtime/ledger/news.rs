@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-use super::{TOLD, told};
+use super::TOLD;
 use crate::audit::Reader;
 use crate::audit::reader::Line;
 use crate::plan::RecordedCore;
 use crate::plan::members::Role;
 use crate::release::digest::ClaimedDigest;
+use crate::serve::journal::told;
 use crate::time::{self, Timestamp};
 
 /// The longest that a plan may be started.

@@ -67,7 +67,7 @@ pub(super) fn section(studio: &Studio, opened: &Opened, decision: &DecisionEntry
                 ul.checks {
                     (in_tree(&opened.proven))
                     (yes("The tree's head is signed by the log's key", &html! { (shown(reader.origin())) }))
-                    (pinned(studio.setup.trust.as_ref(), opened))
+                    (pinned(studio.trust().as_deref(), opened))
                     @for (markup, _) in &blobs { (markup) }
                     @if damaged { (no("The log as a whole does not check out", &html! { "see above" })) }
                 }
