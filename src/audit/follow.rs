@@ -91,7 +91,7 @@ impl Follower {
     /// [`AuditError`]: damage, or it is another log than before.
     pub(crate) fn ahead(&self, reader: &Reader) -> Result<Vec<Line>, AuditError> {
         if self.identity.as_ref().is_some_and(|known| known != reader.identity()) {
-            return Err(Damage::file(identity::FILE, Problem::Identity));
+            return Err(Damage::file(identity::FILE, Problem::Replaced));
         }
         self.index.ahead(reader, BATCH)
     }
@@ -172,6 +172,6 @@ mod tests {
         let mut follower = Follower::default();
         follower.catch_up(&followed(&folder, None), |_, _| ()).unwrap();
         let error = follower.catch_up(&followed(&other, None), |_, _| ()).unwrap_err();
-        assert!(matches!(error, AuditError::Damaged(damage) if matches!(damage.problem, Problem::Identity)));
+        assert!(matches!(error, AuditError::Damaged(damage) if matches!(damage.problem, Problem::Replaced)));
     }
 }
