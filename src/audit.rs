@@ -6,6 +6,7 @@
 pub mod anchor;
 mod append;
 mod blob;
+pub(crate) mod catalog;
 pub mod chain;
 pub mod checkpoint;
 mod commit;

@@ -4,16 +4,28 @@
 //! plan's envelope. Out: [`Anchor`], and while a log is verified the answer whether it still holds that head.
 //! An anchor that the log's key did not sign is one of another log: the log was replaced, or the anchor was.
 //! A log that is shorter than its anchor was cut. `audit-log.md` 1.8.
+//! What is kept where is told by a [`Receipt`], which lies in the log itself and is named by an entry: no anchor, but
+//! the way to one.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::json;
+use crate::policy::Caller;
+use crate::release::digest::{ClaimedDigest, Digest};
+use crate::time::{self, Timestamp};
 
 use super::checkpoint::{Checkpoint, CheckpointError};
+use super::entry::event::{AnchorKind, Anchored};
+use super::entry::{Body, Event};
 use super::error::{AuditError, Damage, Problem};
 use super::identity::Identity;
+use super::log::AuditLog;
 use super::note::NoteError;
 use super::proof::TlogProof;
+use super::reader::Reader;
+use super::recorded::LogReference;
 use super::tree::{Frontier, Hash};
 
 /// A signed checkpoint and where it was kept.
@@ -28,6 +40,105 @@ pub struct Anchor {
 #[error("`{source_name}` is no anchor: neither a signed checkpoint, nor a proof or plan that carries one")]
 pub struct AnchorError {
     source_name: String,
+}
+
+/// The log's folder of receipts.
+const RECEIPTS: &str = "anchors";
+
+/// More than any receipt has.
+const MAX_RECEIPT: u64 = 1024 * 1024;
+
+/// What was kept outside of the log, where, and when: `anchors/<size>-<kind>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The size of the head.
+    pub size: u64,
+    /// What kind of place it is.
+    pub kind: AnchorKind,
+    /// Which, as its owner names it: a ref and its commit, a file.
+    pub place: String,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+    /// When it was kept, by the keeper's clock.
+    #[serde(serialize_with = "time::seconds")]
+    pub kept_at: Timestamp,
+}
+
+impl Receipt {
+    fn bytes(&self) -> Vec<u8> {
+        json::canonical(&serde_json::json!(self))
+    }
+}
+
+/// The names that a receipt may have: another of the same size and kind leaves it the second.
+fn names(size: u64, kind: AnchorKind, digest: &ClaimedDigest) -> [String; 2] {
+    let (kind, hex) = (kind.name(), digest.hex());
+    [format!("{size}-{kind}.json"), format!("{size}-{kind}.{}.json", hex.get(..16).unwrap_or(&hex))]
+}
+
+impl AuditLog {
+    /// Records that a head of it was kept elsewhere: its receipt is durable first, then the entry.
+    ///
+    /// # Errors
+    /// [`AuditError`]: exit 12 or 13 by its cause; then nothing is recorded, and the anchor is kept all the same.
+    pub fn record_anchor(
+        &mut self,
+        receipt: &Receipt,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<LogReference, AuditError> {
+        let bytes = receipt.bytes();
+        let digest = Digest::of_bytes(&bytes).claim();
+        let folder = self.files.log.sub_or_new(RECEIPTS)?;
+        let [name, other] = names(receipt.size, receipt.kind, &digest);
+        // An entry may name the one that is there.
+        let name =
+            if folder.has(&name)? && folder.bytes(&name, MAX_RECEIPT)? != bytes { other } else { name };
+        folder.put(&name, &bytes)?;
+        let members = Anchored { size: receipt.size, kind: receipt.kind, receipt: digest };
+        self.record_event(Body::Anchored(Event::of(caller, members)), &[], caller, now)
+    }
+}
+
+impl Reader {
+    /// The receipt that an entry names; none where no file has its digest.
+    ///
+    /// # Errors
+    /// [`AuditError`] when it can't be read.
+    pub fn receipt(&self, anchored: &Anchored) -> Result<Option<Receipt>, AuditError> {
+        let log = &self.files.log;
+        if !log.has(RECEIPTS)? {
+            return Ok(None);
+        }
+        let folder = log.sub(RECEIPTS)?;
+        for name in names(anchored.size, anchored.kind, &anchored.receipt) {
+            if !folder.has(&name)? {
+                continue;
+            }
+            let bytes = folder.bytes(&name, MAX_RECEIPT)?;
+            if Digest::of_bytes(&bytes).claim() == anchored.receipt {
+                let read = serde_json::from_slice(&bytes);
+                return read
+                    .map(Some)
+                    .map_err(|error| Damage::file(folder.show(&name), Problem::Json(error.into())));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Reader {
+    /// That the receipt that an entry names is there, and of a head before the entry.
+    pub(super) fn check_receipt(&self, seq: u64, anchored: &Anchored) -> Result<(), AuditError> {
+        match self.receipt(anchored)? {
+            Some(receipt) if receipt.size == anchored.size && anchored.size <= seq => Ok(()),
+            _ => {
+                let file = format!("{RECEIPTS}/{}-{}.json", anchored.size, anchored.kind.name());
+                Err(Damage::file(file, Problem::BlobMissing { entry: seq }))
+            }
+        }
+    }
 }
 
 /// What an envelope carries its checkpoint in.

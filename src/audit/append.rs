@@ -18,7 +18,7 @@ use crate::verify::Input;
 
 use super::commit::{Committed, Writer};
 use super::entry::decision::{Account, DecisionEntry, InputView, PlanView};
-use super::entry::event::{Actor, Annotation, Changed, Heartbeat, Recovered, Tool};
+use super::entry::event::{Annotation, Changed, Heartbeat, Recovered};
 use super::entry::rollout::{Milestone, Rollout};
 use super::entry::{Body, Event};
 use super::error::{AppendError, AuditError, Damage, Problem};
@@ -80,7 +80,7 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError`].
     pub fn heartbeat(&mut self, caller: &Caller, now: Timestamp) -> Result<LogReference, AuditError> {
-        self.record_event(Body::Heartbeat(event(caller, Heartbeat {})), &[], caller, now)
+        self.record_event(Body::Heartbeat(Event::of(caller, Heartbeat {})), &[], caller, now)
     }
 
     /// Records a note on an earlier entry. Its text is a blob.
@@ -95,7 +95,7 @@ impl AuditLog {
         now: Timestamp,
     ) -> Result<LogReference, AuditError> {
         let note = Digest::of_bytes(text.as_bytes()).claim();
-        let body = Body::Annotation(event(caller, Annotation { of, note }));
+        let body = Body::Annotation(Event::of(caller, Annotation { of, note }));
         self.record_event(body, &[text.as_bytes()], caller, now)
     }
 
@@ -114,7 +114,7 @@ impl AuditLog {
     ) -> Result<LogReference, AuditError> {
         let digest = note.map(|text| Digest::of_bytes(text.as_bytes()).claim());
         let members = Rollout { note: digest, ..members }.bounded();
-        let body = Body::Rollout(milestone, Box::new(event(caller, members)));
+        let body = Body::Rollout(milestone, Box::new(Event::of(caller, members)));
         let note: Vec<&[u8]> = note.map(str::as_bytes).into_iter().collect();
         self.record_event(body, &note, caller, now)
     }
@@ -303,12 +303,8 @@ fn mode_word(entry: &DecisionEntry) -> &'static str {
     }
 }
 
-fn event<T>(caller: &Caller, members: T) -> Event<T> {
-    Event { actor: Actor::from(&caller.actor), tool: Tool::this(), members }
-}
-
 fn reports(due: &[Recovered], caller: &Caller) -> Vec<Body> {
-    due.iter().map(|found| Body::Recovered(event(caller, found.clone()))).collect()
+    due.iter().map(|found| Body::Recovered(Event::of(caller, found.clone()))).collect()
 }
 
 /// What an environment is held to now and was not before; rehearsals change nothing.
@@ -320,7 +316,7 @@ fn changes(history: &History, entry: &DecisionEntry, caller: &Caller) -> Vec<Bod
     let last = history.standing(environment);
     let changed = |from: Option<ClaimedDigest>, to: &ClaimedDigest| {
         (from.as_ref() != Some(to))
-            .then(|| event(caller, Changed { environment: environment.clone(), from, to: to.clone() }))
+            .then(|| Event::of(caller, Changed { environment: environment.clone(), from, to: to.clone() }))
     };
     let policy = changed(last.policy, &entry.policy.digest).map(Body::PolicyChanged);
     let trust = changed(last.trust, &entry.trust.digest).map(Body::TrustChanged);

@@ -16,12 +16,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::json::{self, JsonError};
+use crate::policy::Caller;
 use crate::release::digest::ClaimedDigest;
 use crate::time::{self, Timestamp};
 
 use super::tree::Hash;
 use decision::DecisionEntry;
-use event::{Actor, Annotation, Changed, Created, Heartbeat, Recovered, Tool};
+use event::{Actor, Anchored, Annotation, Changed, Created, Heartbeat, Recovered, Tool};
 use rollout::{Milestone, Rollout};
 
 /// `_type` of every entry.
@@ -78,6 +79,8 @@ pub enum Body {
     TrustChanged(Event<Changed>),
     /// `log.recovered`.
     Recovered(Event<Recovered>),
+    /// `anchor.recorded`.
+    Anchored(Event<Anchored>),
     /// `annotation`.
     Annotation(Event<Annotation>),
     /// `heartbeat`.
@@ -103,6 +106,13 @@ pub struct Event<T> {
     /// The members of its type.
     #[serde(flatten)]
     pub members: T,
+}
+
+impl<T> Event<T> {
+    /// What this caller did, with this program.
+    pub(super) fn of(caller: &Caller, members: T) -> Self {
+        Self { actor: Actor::from(&caller.actor), tool: Tool::this(), members }
+    }
 }
 
 /// Where an entry will stand: known only under the lock.
@@ -141,6 +151,7 @@ impl Body {
             Self::PolicyChanged(_) => "policy.changed",
             Self::TrustChanged(_) => "trust.changed",
             Self::Recovered(_) => "log.recovered",
+            Self::Anchored(_) => "anchor.recorded",
             Self::Annotation(_) => "annotation",
             Self::Heartbeat(_) => "heartbeat",
             Self::Rollout(milestone, _) => milestone.kind(),
@@ -156,6 +167,7 @@ impl Body {
             Self::Decision(decision) => write(place, kind, decision),
             Self::PolicyChanged(event) | Self::TrustChanged(event) => write(place, kind, event),
             Self::Recovered(event) => write(place, kind, event),
+            Self::Anchored(event) => write(place, kind, event),
             Self::Annotation(event) => write(place, kind, event),
             Self::Heartbeat(event) => write(place, kind, event),
             Self::Rollout(_, event) => write(place, kind, event),
@@ -208,6 +220,7 @@ fn body(kind: String, members: Map<String, Value>) -> Result<Body, EntryError> {
         "policy.changed" => Body::PolicyChanged(event(members)?),
         "trust.changed" => Body::TrustChanged(event(members)?),
         "log.recovered" => Body::Recovered(event(members)?),
+        "anchor.recorded" => Body::Anchored(event(members)?),
         "annotation" => Body::Annotation(event(members)?),
         "heartbeat" => Body::Heartbeat(event(members)?),
         _ => Body::Other { kind, members },

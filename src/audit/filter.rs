@@ -7,12 +7,14 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::json::JsonError;
 use crate::plan::draft::Verdict;
 use crate::policy::account::Action;
 use crate::time::{self, Timestamp};
 
+use super::catalog::brief::Brief;
 use super::entry::decision::DecisionEntry;
-use super::entry::{Body, Entry};
+use super::entry::{Body, Entry, EntryError};
 
 /// Which entries; what is not given is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -169,6 +171,15 @@ impl Filter {
         }
     }
 
+    /// The same of a line's bytes, read only as far as it is asked for.
+    ///
+    /// # Errors
+    /// [`EntryError`]: it is none.
+    pub fn takes_line(&self, line: &[u8]) -> Result<bool, EntryError> {
+        let brief = Brief::read(line).map_err(JsonError::from)?;
+        Ok(self.takes_facets(&brief.facets()))
+    }
+
     /// The same of what an index kept.
     pub fn takes_facets(&self, facets: &Facets<'_>) -> bool {
         let in_time = self.since.is_none_or(|since| facets.time >= since)
@@ -176,7 +187,7 @@ impl Filter {
         in_time && self.takes_type(facets.kind) && self.takes_decision(facets.decision.as_ref())
     }
 
-    fn takes_type(&self, kind: &str) -> bool {
+    pub(super) fn takes_type(&self, kind: &str) -> bool {
         self.types.as_deref().is_none_or(|types| {
             types.split(',').any(|wanted| match wanted.strip_suffix('*') {
                 Some(family) => kind.starts_with(family),

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::plan::draft::Verdict;
 use crate::policy::account::Action;
 use crate::release::digest::ClaimedDigest;
-use crate::time::{self, Timestamp};
+use crate::time::{self, SKEW, Timestamp};
 
 use super::entry::event::{Changed, Recovered};
 use super::entry::{Body, Entry};
@@ -25,6 +25,9 @@ pub(super) fn idem_window() -> Duration {
     Duration::hours(24)
 }
 
+/// So few allows are all kept.
+const FEW: usize = 1024;
+
 /// What the lines so far say.
 #[derive(Debug, Default)]
 pub(super) struct History {
@@ -33,6 +36,8 @@ pub(super) struct History {
     ended: BTreeSet<ClaimedDigest>,
     recovered: BTreeSet<(String, u64)>,
     last_time: Option<Timestamp>,
+    /// How many allows there may be before those that are too old are let go.
+    most_allows: usize,
     unsupported: Option<String>,
 }
 
@@ -166,7 +171,19 @@ impl History {
             let (at, before) = (line.at, before.clone());
             let (mode, verdict, plan) = (decision.mode, decision.verdict, plan.digest);
             self.allows.insert(decision.idem, Allow { at, leaf, before, time, mode, verdict, plan });
+            self.forget(time);
         }
+    }
+
+    /// Lets go of allows that nobody can be given again: no writer's clock is further behind `last`. Each look at all
+    /// of them is paid for by as many that were added.
+    fn forget(&mut self, last: Timestamp) {
+        if self.allows.len() <= self.most_allows.max(FEW) {
+            return;
+        }
+        let recent = |allow: &Allow| last.signed_duration_since(allow.time) < idem_window() + SKEW;
+        self.allows.retain(|_, allow| recent(allow));
+        self.most_allows = self.allows.len() * 2;
     }
 
     fn add_event(&mut self, body: Body) {

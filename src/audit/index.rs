@@ -2,17 +2,19 @@
 //!
 //! In: a [`Reader`] now and a later one when the log has grown. Out: any line without reading those before it,
 //! and proofs whose leaves are read from the disk again, so that what is shown is what is there now.
-//! Kept per 256 lines: a position and the hash of their subtree, 56 bytes. Tree: RFC 6962 section 2.1.
+//! Kept are a position, 24 bytes, per 32 lines, and the hash of their subtree, 32 bytes, per 256. Tree: RFC 6962 section 2.1.
 
 use super::error::{AuditError, Damage, Problem};
 use super::lines::Position;
 use super::proof::TlogProof;
 use super::reader::{Line, Reader};
 use super::recorded::LogReference;
-use super::tree::{Frontier, Hash, Head, inclusion_proof, leaf_hash, node_hash, root, verify_inclusion};
+use super::tree::{Frontier, Hash, Head, inclusion_proof, node_hash, root, verify_inclusion};
 
 /// Lines of a piece: a power of two, so that a piece is a subtree.
 const PIECE: u64 = 256;
+/// Lines from one place that is kept to the next: so many at most are read for one.
+const STRIDE: u64 = 32;
 
 /// Where lines are, up to a head.
 #[derive(Debug, Default)]
@@ -72,23 +74,22 @@ impl Index {
         lines.map(|line| line.map(|line| Line { index: line.at.index, bytes: line.bytes })).collect()
     }
 
-    /// Takes the line that comes next.
-    pub fn take(&mut self, reader: &Reader, line: &Line) {
-        self.push(self.at.next(reader.identity().segment()), &line.bytes);
+    /// Takes the line that comes next, whose hash this is.
+    pub(super) fn take(&mut self, reader: &Reader, line: &Line, leaf: Hash) {
+        self.push(self.at.next(reader.identity().segment()), line.bytes.len(), leaf);
     }
 
-    fn push(&mut self, at: Position, bytes: &[u8]) {
-        if at.index.is_multiple_of(PIECE) {
+    fn push(&mut self, at: Position, bytes: usize, leaf: Hash) {
+        if at.index.is_multiple_of(STRIDE) {
             self.marks.push(at);
         }
-        let leaf = leaf_hash(bytes);
         self.frontier.push(leaf);
         self.rest.push(leaf);
         if self.rest.len() as u64 == PIECE {
             self.pieces.push(root(&self.rest));
             self.rest.clear();
         }
-        self.at = at.past(bytes.len());
+        self.at = at.past(bytes);
     }
 
     /// That what was read gives the signed head of the reader that it was read with.
@@ -107,15 +108,30 @@ impl Index {
     /// # Errors
     /// [`AuditError`] for damage on the way.
     pub fn line(&self, reader: &Reader, index: u64) -> Result<Option<Line>, AuditError> {
-        let piece = self.piece(reader, index, index + 1)?;
-        Ok(piece.into_iter().next_back().filter(|line| line.index == index))
+        let near = self.from(reader, index - index % STRIDE, index + 1)?;
+        Ok(near.into_iter().next_back().filter(|line| line.index == index))
     }
 
-    /// The lines of an index's piece, up to `end`.
-    fn piece(&self, reader: &Reader, index: u64, end: u64) -> Result<Vec<Line>, AuditError> {
-        let Some(mark) = self.marks.get(number(index / PIECE)) else { return Ok(Vec::new()) };
-        let end = end.min(mark.index + PIECE).min(self.size());
-        let most = number(end.saturating_sub(mark.index));
+    /// Lines, in the order in which they are asked for, read now; neighbours are read together.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage on the way.
+    pub fn lines(&self, reader: &Reader, indices: &[u64]) -> Result<Vec<Line>, AuditError> {
+        let (mut found, mut near) = (Vec::with_capacity(indices.len()), Vec::new());
+        for index in indices {
+            let is_it = |line: &&Line| line.index == *index;
+            if !near.iter().any(|line| is_it(&line)) {
+                near = self.from(reader, index - index % STRIDE, index + 1)?;
+            }
+            found.extend(near.iter().find(is_it).cloned());
+        }
+        Ok(found)
+    }
+
+    /// The lines from one whose place is kept up to `end`, or to the last that is known.
+    fn from(&self, reader: &Reader, first: u64, end: u64) -> Result<Vec<Line>, AuditError> {
+        let Some(mark) = self.marks.get(number(first / STRIDE)) else { return Ok(Vec::new()) };
+        let most = number(end.min(self.size()).saturating_sub(mark.index));
         let lines = reader.raw(*mark).take(most);
         lines.map(|line| line.map(|line| Line { index: line.at.index, bytes: line.bytes })).collect()
     }
@@ -128,7 +144,8 @@ impl Index {
         if index >= head.size || head.size > self.size() {
             return Ok(None);
         }
-        let lines = self.piece(reader, index, head.size)?;
+        let first = index - index % PIECE;
+        let lines = self.from(reader, first, head.size.min(first + PIECE))?;
         let leaves: Vec<Hash> = lines.iter().map(Line::leaf).collect();
         let tree = Pieces { index: self, near: index / PIECE, leaves: &leaves };
         let path = tree.path(index, 0, head.size);
@@ -215,6 +232,7 @@ fn number(count: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::tree::leaf_hash;
 
     /// The index of so many lines, none of which is on a disk.
     fn index(lines: u64) -> (Index, Vec<Hash>) {
@@ -224,7 +242,7 @@ mod tests {
         for line in 0..lines {
             let bytes = line.to_string().into_bytes();
             leaves.push(leaf_hash(&bytes));
-            index.push(at, &bytes);
+            index.push(at, bytes.len(), leaf_hash(&bytes));
             at = at.past(bytes.len());
         }
         (index, leaves)

@@ -5,6 +5,8 @@
 //! follows from the entries, so a record is only ever compared with the one that they give.
 //! The note is the last member: a torn record never has a usable signature. `audit-log.md` 1.4.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::json;
@@ -231,14 +233,86 @@ pub(super) fn find(
 ) -> Result<Option<Record>, AuditError> {
     let name = segment_name(segment);
     let file = journal.read(&name)?;
-    let bytes = file.range(0, file.length()?)?;
-    let prefix = format!("{{\"size\":{size},");
-    for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-        if line.starts_with(prefix.as_bytes()) {
-            return Record::read(line, identity)
-                .map(Some)
-                .map_err(|problem| Damage::line(file.shown(), number, problem));
+    let (mut low, mut high) = (0, file.length()?);
+    // Records stand in the order of their sizes, so half of the file is left out each time. What is none, and is torn,
+    // stands behind all of them.
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found = first_from(&file, middle)?.filter(|(start, _)| *start < high);
+        let order = found.as_ref().and_then(|(_, line)| size_of(line)).map(|own| own.cmp(&size));
+        match (order, found) {
+            (Some(Ordering::Less), Some((start, line))) => low = start + line.len() as u64 + 1,
+            (Some(Ordering::Equal), Some((start, line))) => {
+                return Record::read(&line, identity).map(Some).map_err(|problem| at(&file, start, problem));
+            }
+            _ => high = middle,
         }
     }
     Ok(None)
+}
+
+/// The first record that starts at this byte or behind it, and where it starts.
+fn first_from(file: &LogFile, byte: u64) -> Result<Option<(u64, Vec<u8>)>, AuditError> {
+    let from = byte.saturating_sub(1);
+    let bytes = file.range(from, from + 2 * MAX_RECORD)?;
+    let skip = match byte {
+        0 => Some(0),
+        _ => bytes.iter().position(|byte| *byte == b'\n').map(|before| before + 1),
+    };
+    let line = skip.and_then(|skip| bytes.get(skip..)?.split(|byte| *byte == b'\n').next());
+    Ok(skip.zip(line).map(|(skip, line)| (from + skip as u64, line.to_vec())))
+}
+
+/// The size that a record begins with.
+fn size_of(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"{\"size\":")?;
+    let digits = rest.split(|byte| *byte == b',').next().filter(|digits| digits.len() < rest.len())?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Damage to the record that starts at this byte.
+fn at(file: &LogFile, start: u64, problem: Problem) -> AuditError {
+    let before = file.range(0, start).unwrap_or_default();
+    let number = before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+    Damage::line(file.shown(), number, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Reader;
+    use crate::audit::sample::{new_log, noon, open};
+    use crate::policy::Caller;
+
+    #[test]
+    fn finds_the_record_of_each_commit_and_of_nothing_else() {
+        let (folder, _) = new_log(16);
+        let mut log = open(folder.path(), noon(0)).unwrap();
+        for second in 1..40 {
+            log.heartbeat(&Caller::unknown(), noon(second)).unwrap();
+        }
+        let reader = Reader::open(&folder.path().join("log")).unwrap();
+        let own = |segment, size| {
+            let found = find(&reader.files.journal, &reader.identity, segment, size).unwrap();
+            found.map(|record| record.head().size)
+        };
+        for size in 1..=40 {
+            assert_eq!(own((size - 1) - (size - 1) % 16, size), Some(size));
+        }
+        assert_eq!((own(0, 17), own(16, 16), own(32, 41)), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_torn_hides_no_record() {
+        let (folder, _) = new_log(16);
+        let mut log = open(folder.path(), noon(0)).unwrap();
+        log.heartbeat(&Caller::unknown(), noon(1)).unwrap();
+        let reader = Reader::open(&folder.path().join("log")).unwrap();
+        let mut file = reader.files.journal.append(&segment_name(0)).unwrap();
+        file.write(&[0; 4000]).unwrap();
+        for size in 1..3 {
+            let found = find(&reader.files.journal, &reader.identity, 0, size).unwrap();
+            assert_eq!(found.map(|record| record.head().size), Some(size));
+        }
+    }
 }

@@ -159,40 +159,26 @@ impl Reader {
         Err(Damage::file(format!("entries/{}", segment_name(segment)), Problem::Short))
     }
 
-    /// The last lines before this index, the newest first, at most so many of them. Reads whole segments.
-    ///
-    /// # Errors
-    /// [`AuditError`] for damage on the way.
-    pub fn before(&self, index: u64, most: usize) -> Result<Vec<Line>, AuditError> {
-        let mut found = Vec::new();
-        let mut end = index.min(self.size());
-        while end > 0 && found.len() < most {
-            let segment = (end - 1) - (end - 1) % self.identity.segment();
-            let mut lines = std::collections::VecDeque::new();
-            for line in self.raw(Position { segment, offset: 0, index: segment }) {
-                let line = line?;
-                if line.at.index >= end {
-                    break;
-                }
-                if lines.len() + found.len() == most {
-                    lines.pop_front();
-                }
-                lines.push_back(Line { index: line.at.index, bytes: line.bytes });
-            }
-            found.extend(lines.into_iter().rev());
-            end = segment;
-        }
-        Ok(found)
-    }
-
     /// That the committed lines give the signed root: what is read after it is what was recorded.
     ///
     /// # Errors
     /// [`AuditError`] for damage.
     pub fn check(&self) -> Result<(), AuditError> {
+        self.sift(|_| Ok(()))
+    }
+
+    /// Gives each committed line, in order, and then checks that they give the signed root: nothing that was taken
+    /// counts before this returns without an error.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage; a line that is refused is damage, too.
+    pub fn sift(&self, mut take: impl FnMut(Line) -> Result<(), EntryError>) -> Result<(), AuditError> {
         let mut frontier = Frontier::default();
-        for line in self.raw(Position::default()) {
-            frontier.push(leaf_hash(&line?.bytes));
+        for line in self.lines() {
+            let line = line?;
+            frontier.push(line.leaf());
+            let index = line.index;
+            take(line).map_err(|error| Damage::file(format!("entry {index}"), error.into()))?;
         }
         match frontier.root() == self.head().root {
             true => Ok(()),

@@ -222,6 +222,7 @@ impl<'a> Check<'a> {
         match &entry.body {
             Body::Created(_) if entry.seq != 0 => Err(line.damaged(Problem::NotCreated)),
             Body::Decision(decision) => self.decision(entry.seq, decision),
+            Body::Anchored(event) => self.reader.check_receipt(entry.seq, &event.members),
             Body::Annotation(event) => self.blob(entry.seq, &event.members.note).map(|_| ()),
             Body::Rollout(_, event) => match &event.members.note {
                 Some(note) => self.blob(entry.seq, note).map(|_| ()),

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::audit::entry::{Body, Entry, EntryError};
+use crate::audit::reader::Line;
 use crate::audit::{AuditLog, NewLog, Reader};
 use crate::config::KeySource;
 
@@ -79,9 +81,18 @@ impl Which {
 
     /// A reader of lines that give the signed root; what it was is said on stderr.
     fn reader(&self, session: &Session) -> Result<Reader, Failure> {
+        self.sifted(session, |_| Ok(()))
+    }
+
+    /// The same, each line given once on the way: what is taken of them counts only if this succeeds.
+    fn sifted(
+        &self,
+        session: &Session,
+        take: impl FnMut(Line) -> Result<(), EntryError>,
+    ) -> Result<Reader, Failure> {
         let failed = |error| load::audit_failure(&error);
         let reader = Reader::open(&self.place(session)?.folder).map_err(failed)?;
-        reader.check().map_err(failed)?;
+        reader.sift(take).map_err(failed)?;
         session.say(&format!(
             "{}: {} entries give the signed root (`laforge audit verify` checks the rest)\n",
             reader.origin(),
@@ -156,7 +167,13 @@ impl Init {
 
 impl Status {
     fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let reader = self.which.reader(session)?;
+        let mut anchored = None;
+        let reader = self.which.sifted(session, |line| {
+            if anchored_type(&line.bytes) {
+                anchored = Some(line);
+            }
+            Ok(())
+        })?;
         let head = reader.head();
         let needs_repair = reader.needs_repair().map_err(|error| load::audit_failure(&error))?;
         let last = match head.size.checked_sub(1) {
@@ -173,6 +190,8 @@ impl Status {
             head.root,
         );
         text.push_str(&format!("last    {}\n", time.as_deref().unwrap_or("unknown")));
+        let anchor = anchored.and_then(|line| line.parse().ok()).and_then(|entry| told(&entry, session));
+        text.push_str(&format!("anchor  {}\n", anchor.as_deref().unwrap_or("none is recorded")));
         text.push_str(if needs_repair {
             "state   NEEDS_REPAIR: writers stop\n"
         } else {
@@ -180,6 +199,35 @@ impl Status {
         });
         session.print(text.as_bytes())?;
         Ok(if needs_repair { Exit::NotRecorded } else { Exit::Holds })
+    }
+}
+
+/// Whether a line can be an `anchor.recorded`: what is asked of each line has to be quick.
+fn anchored_type(line: &[u8]) -> bool {
+    const TYPE: &[u8] = b"\"type\":\"anchor.recorded\"";
+    // After `_type`, `seq`, `prev` and `time`.
+    line.get(..256).unwrap_or(line).windows(TYPE.len()).any(|window| window == TYPE)
+}
+
+/// What was anchored last, and how long ago.
+fn told(entry: &Entry, session: &Session) -> Option<String> {
+    let Body::Anchored(event) = &entry.body else { return None };
+    let (size, kind) = (event.members.size, event.members.kind.name());
+    let age = age(session.now() - entry.time);
+    Some(format!(
+        "size {size}, in {kind}, {} ({age} ago), entry {}",
+        crate::time::to_seconds(entry.time),
+        entry.seq
+    ))
+}
+
+/// How long, in one unit.
+fn age(length: chrono::TimeDelta) -> String {
+    match (length.num_days(), length.num_hours(), length.num_minutes()) {
+        (2.., ..) => format!("{} days", length.num_days()),
+        (_, 2.., _) => format!("{} h", length.num_hours()),
+        (_, _, 2..) => format!("{} min", length.num_minutes()),
+        _ => format!("{} s", length.num_seconds().max(0)),
     }
 }
 

@@ -94,6 +94,9 @@ fn event(body: &Body) -> String {
             format!("{}: {}", event.members.environment, event.members.to)
         }
         Body::Recovered(event) => format!("{} bytes quarantined", event.members.length),
+        Body::Anchored(event) => {
+            format!("head of size {} kept elsewhere ({})", event.members.size, event.members.kind.name())
+        }
         _ => String::new(),
     }
 }

@@ -8,13 +8,13 @@
 
 mod approvals;
 mod assets;
-mod catalog;
 mod charts;
 mod decision;
 mod decisions;
 mod door;
 mod files;
 mod health;
+mod outcome;
 mod overview;
 mod page;
 mod parts;

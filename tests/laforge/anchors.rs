@@ -144,3 +144,72 @@ fn where_there_is_no_repository_a_ref_keeps_nothing() {
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert!(run.stderr.contains("`git for-each-ref` failed"), "{}", run.stderr);
 }
+
+const RECORD: [&str; 5] = ["audit", "anchor", "--to", "file=anchor", "--record"];
+
+#[test]
+fn what_is_kept_elsewhere_is_recorded_where_that_is_asked() {
+    let (example, _) = decided();
+    let status = |text: &str| {
+        let run = example.run(&["audit", "status"]).ends_with_data();
+        assert!(run.stdout.contains(text), "{}", run.stdout);
+    };
+    status("anchor  none is recorded\n");
+    example.run(&["audit", "anchor", "--to", "file=anchor"]).ends(0);
+    status("size    4\n");
+    example.run(&RECORD).ends(0).says("recorded as entry 4");
+    status("anchor  size 4, in file, ");
+    let line = example.run(&["audit", "list", "--type", "anchor.recorded", "-o", "jsonl"]).ends_with_data();
+    let entry: serde_json::Value = serde_json::from_str(&line.stdout).unwrap();
+    assert_eq!((&entry["size"], &entry["kind"]), (&serde_json::json!(4), &serde_json::json!("file")));
+    let receipt: serde_json::Value =
+        serde_json::from_str(&example.read(".laforge/audit/anchors/4-file.json")).unwrap();
+    assert_eq!(
+        (&receipt["place"], &receipt["checkpoint"]),
+        (&"anchor".into(), &example.read("anchor").into())
+    );
+    let listed = example.run(&["audit", "list"]).ends_with_data();
+    assert!(listed.stdout.contains("head of size 4 kept elsewhere (file)"), "{}", listed.stdout);
+    // The log holds it, and says of itself that it does.
+    verify(&example, &["anchor"]).ends_with_data();
+    example.run(&RECORD).ends(0).says("anchored the head of size 5").says("recorded as entry 5");
+    verify(&example, &["anchor"]).ends_with_data();
+}
+
+#[test]
+fn a_receipt_that_is_another_or_gone_is_found_out() {
+    let (example, _) = decided();
+    example.run(&RECORD).ends(0);
+    let path = ".laforge/audit/anchors/4-file.json";
+    let receipt = example.read(path);
+    example.write(path, &receipt.replace("\"anchor\"", "\"elsewhere\""));
+    verify(&example, &[]).ends(13).says("anchors/4-file.json");
+    fs::remove_file(example.path(path)).unwrap();
+    verify(&example, &[]).ends(13).says("anchors/4-file.json");
+}
+
+#[test]
+fn a_receipt_that_an_entry_names_is_not_replaced() {
+    let (example, _) = decided();
+    example.run(&RECORD).ends(0);
+    // A receipt of a head that nothing follows yet, whose entry was never appended.
+    let name = example.path(".laforge/audit/anchors/5-file.json");
+    fs::copy(example.path(".laforge/audit/anchors/4-file.json"), &name).unwrap();
+    example.run(&RECORD).ends(0).says("recorded as entry 5");
+    assert_eq!(fs::read_dir(example.path(".laforge/audit/anchors")).unwrap().count(), 3);
+    verify(&example, &["anchor"]).ends_with_data();
+}
+
+#[test]
+fn whoever_cannot_record_is_told_so() {
+    let (example, _) = decided();
+    example.write(".laforge/audit/NEEDS_REPAIR", "{}");
+    example.run(&RECORD).ends(12).says("the head is kept, and the log does not say so");
+    assert_eq!(example.read("anchor"), example.read(".laforge/audit/checkpoint"));
+    fs::remove_file(example.path(".laforge/audit.key")).unwrap();
+    fs::remove_file(example.path("anchor")).unwrap();
+    example.run(&RECORD).ends(2).says("audit.key");
+    assert!(!example.path("anchor").exists());
+    example.run(&["audit", "anchor", "--record"]).ends(2).says("kept nowhere yet");
+    example.run(&["audit", "anchor", "--audit-key", "env:X"]).ends(2);
+}

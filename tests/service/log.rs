@@ -52,6 +52,36 @@ fn decides_as_the_command_line_does_and_gives_the_same_plan() {
 }
 
 #[test]
+fn pages_go_on_where_the_last_one_ended() {
+    let site = Site::new();
+    let service = site.serve(&[]);
+    let mut rehearsed: Vec<Value> = (0..5).map(|_| rehearse(&service)["index"].clone()).collect();
+    rehearsed.reverse();
+    let (mut seen, mut before) = (Vec::new(), String::new());
+    loop {
+        let page = service.get(&format!("/v1/decisions?action=none&limit=2{before}")).json();
+        seen.extend(page["entries"].as_array().unwrap().iter().map(|entry| entry["index"].clone()));
+        let Some(next) = page["next"].as_u64() else { break };
+        before = format!("&before={next}");
+    }
+    assert_eq!(seen, rehearsed);
+    let none = service.get("/v1/decisions?actor=nobody").json();
+    assert_eq!((&none["entries"], &none["next"]), (&json!([]), &Value::Null));
+}
+
+#[test]
+fn says_when_the_head_was_kept_elsewhere() {
+    let site = Site::new();
+    site.laforge(&["deploy"]);
+    let service = site.serve(&[]);
+    assert_eq!(service.get("/v1/log").json()["anchoredAt"], Value::Null);
+    site.laforge(&["audit", "anchor", "--to", "file=anchor", "--record"]);
+    let log = service.get("/v1/log").json();
+    assert!(log["anchoredAt"].is_string(), "{log}");
+    assert_eq!(log["anchoredAt"], log["lastEntryAt"]);
+}
+
+#[test]
 fn a_denial_is_an_answer_and_leaves_no_plan() {
     let site = Site::new();
     let service = site.serve(&[]);

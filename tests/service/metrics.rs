@@ -70,6 +70,7 @@ fn every_query_of_the_dashboard_has_data() {
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
                         "request": {"uid": "7", "operation": "DELETE"}});
     assert_eq!(service.post("/v1/admission", &review).status, 200);
+    site.laforge(&["audit", "anchor", "--to", "file=anchor", "--record"]);
     let port = free_port();
     site.write(
         "prometheus.yml",

@@ -1,5 +1,7 @@
 //! Each page read as bytes: what it says, and that it is what the command line says.
 
+use std::fs;
+
 use laforge::audit::entry::Entry;
 
 use crate::desk::{Desk, Studio};
@@ -285,4 +287,16 @@ fn a_breach_tells_measured_threshold_n_and_query() {
     ] {
         assert!(page.contains(text), "`{text}` is not in: {page}");
     }
+}
+
+#[test]
+fn the_log_says_which_head_is_kept_elsewhere_and_how_long_ago() {
+    let desk = Desk::decided();
+    let studio = desk.studio().opened();
+    assert!(studio.page("/log").contains("None is recorded in the log."));
+    assert!(desk.laforge(&["audit", "anchor", "--to", "file=anchor", "--record"]).success);
+    let page = studio.wait_for("/log", "The last one was recorded");
+    assert!(page.contains("Keeps the head of size") && page.contains("file <code>anchor</code>"), "{page}");
+    fs::remove_dir_all(desk.path(".laforge/audit/anchors")).unwrap();
+    assert!(studio.page("/log").contains("is not there, or is another"));
 }

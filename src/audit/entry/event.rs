@@ -107,6 +107,51 @@ pub enum RecoveryCause {
     TornRecord,
 }
 
+/// `anchor.recorded`: a signed head is kept outside of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Anchored {
+    /// The size of that head.
+    pub size: u64,
+    /// Where it is kept.
+    pub kind: AnchorKind,
+    /// The digest of its receipt, a file in `anchors/`.
+    pub receipt: ClaimedDigest,
+}
+
+/// A kind of place outside of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AnchorKind {
+    /// A ref of a git repository.
+    Git,
+    /// A file.
+    File,
+    /// An artifact of a CI run.
+    CiArtifact,
+    /// A Rekor v2 log.
+    RekorV2,
+    /// A time stamp.
+    Rfc3161,
+    /// A witness.
+    Witness,
+}
+
+impl AnchorKind {
+    /// Its name, as entries and names of receipts have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::File => "file",
+            Self::CiArtifact => "ci-artifact",
+            Self::RekorV2 => "rekor-v2",
+            Self::Rfc3161 => "rfc3161",
+            Self::Witness => "witness",
+        }
+    }
+}
+
 /// `annotation`: a note on an earlier entry; its text is a blob, which may be erased.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -185,10 +185,10 @@ fn refuses_what_another_reader_might_read_otherwise() {
 #[test]
 fn keeps_a_type_that_it_does_not_know_as_it_is() {
     let line = String::from_utf8(heartbeat().line(&place(7))).unwrap();
-    let line = line.replace("\"type\":\"heartbeat\"", "\"type\":\"anchor.recorded\",\"epoch\":3");
+    let line = line.replace("\"type\":\"heartbeat\"", "\"type\":\"witness.asked\",\"epoch\":3");
     let entry = Entry::parse(line.as_bytes()).unwrap();
     let Body::Other { kind, members } = entry.body else { panic!("known") };
-    assert_eq!((kind.as_str(), &members["epoch"]), ("anchor.recorded", &serde_json::json!(3)));
+    assert_eq!((kind.as_str(), &members["epoch"]), ("witness.asked", &serde_json::json!(3)));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `laforge audit list`: one line per entry, filtered.
 
+use std::collections::VecDeque;
+
 use clap::{Args, ValueEnum};
 
 use crate::audit::Filter;
@@ -8,7 +10,7 @@ use crate::audit::reader::Line;
 use crate::report::log;
 use crate::time::Timestamp;
 
-use super::super::{Exit, Failure, Session, load};
+use super::super::{Exit, Failure, Session};
 use super::Which;
 
 /// One line per entry.
@@ -78,19 +80,24 @@ pub(super) struct FilterFlags {
 
 impl List {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let reader = self.which.reader(session)?;
         let filter = self.filter.filter()?;
+        let mut lines = VecDeque::new();
+        let sifted = self.which.sifted(session, |line| {
+            if filter.takes_line(&line.bytes)? {
+                lines.push_back(line);
+            }
+            if self.n.is_some_and(|n| lines.len() > n) {
+                lines.pop_front();
+            }
+            Ok(())
+        });
+        sifted?;
         let mut found = Vec::new();
-        for line in reader.lines() {
-            let line = line.map_err(|error| load::audit_failure(&error))?;
+        for line in lines {
             // A line of a type of tomorrow is listed all the same, as what it is.
             let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
-            if filter.takes(&entry) {
-                found.push((line, entry));
-            }
+            found.push((line, entry));
         }
-        let cut = self.n.map_or(0, |n| found.len().saturating_sub(n));
-        found.drain(..cut);
         if self.reverse {
             found.reverse();
         }

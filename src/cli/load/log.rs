@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::audit::{AuditError, AuditLog, ExitClass, Expectations, LogConfig, NewLog, Pin, Unless};
 use crate::config::{Config, KeySource};
+use crate::key::secret::SecretKey;
 use crate::time::Timestamp;
 use crate::trust::{Gate, TrustRoot};
 
@@ -64,10 +65,7 @@ impl LogPlace {
     ) -> Result<Self, Failure> {
         let audit = config.audit.as_ref();
         let folder = folder.cloned().or_else(|| audit.map(|audit| audit.log.path.clone()));
-        let key = key
-            .map(|key| KeySource::parse(key, Path::new("")))
-            .transpose()
-            .map_err(|error| Failure::of(Exit::Usage, &error))?;
+        let key = key_of(key)?;
         Ok(Self {
             folder: folder.ok_or_else(|| {
                 Failure::new(Exit::NotRecorded, "no audit log: a decision that is not recorded lets nothing out")
@@ -79,6 +77,11 @@ impl LogPlace {
             filesystems: audit.map(|audit| audit.filesystems.clone()).unwrap_or_default(),
             patience: None,
         })
+    }
+
+    /// The same, with the key of a flag, if one is given.
+    pub(in crate::cli) fn with_key(self, key: Option<&String>) -> Result<Self, Failure> {
+        Ok(Self { key: key_of(key)?.or(self.key), ..self })
     }
 
     /// The same, with another time to wait for another writer.
@@ -100,11 +103,7 @@ impl LogPlace {
         session: &Session,
         now: Timestamp,
     ) -> Result<AuditLog, Failure> {
-        let source = self.key.as_ref().ok_or_else(|| {
-            Failure::new(Exit::NotRecorded, "no key for the audit log")
-                .hint("name it with `audit: {key: env:NAME}` in laforge.yaml, or --audit-key")
-        })?;
-        let key = session.secret_key(source)?;
+        let key = self.secret_key(session)?;
         let seen = seen_folder(session);
         if missing == Missing::IsMade && !session.exists(&self.folder) {
             if !trust.gates.is_empty() {
@@ -126,8 +125,41 @@ impl LogPlace {
             AuditLog::create(&new, &key, now).map_err(|error| failure_in(&self.folder, &error))?;
             session.say(&format!("created the audit log {} of {origin}\n", self.folder.display()));
         }
+        let log = self.open_with(key, all_pins(trust), seen, now)?;
+        refuse_other_gates(&log, trust, environment)?;
+        Ok(log)
+    }
+
+    /// Its key.
+    pub(in crate::cli) fn secret_key(&self, session: &Session) -> Result<SecretKey, Failure> {
+        let source = self.key.as_ref().ok_or_else(|| {
+            Failure::new(Exit::NotRecorded, "no key for the audit log")
+                .hint("name it with `audit: {key: env:NAME}` in laforge.yaml, or --audit-key")
+        })?;
+        session.secret_key(source)
+    }
+
+    /// Opens a log that is there for an entry that is no decision: of whatever environment, and without trust pinned
+    /// by nothing.
+    pub(in crate::cli) fn open_as_is(
+        self,
+        key: SecretKey,
+        trust: Option<&TrustRoot>,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<AuditLog, Failure> {
+        self.open_with(key, trust.map(all_pins).unwrap_or_default(), seen_folder(session), now)
+    }
+
+    fn open_with(
+        self,
+        key: SecretKey,
+        pins: Vec<Pin>,
+        seen: Option<PathBuf>,
+        now: Timestamp,
+    ) -> Result<AuditLog, Failure> {
         let mut config = LogConfig::new(&self.folder, Some(key));
-        (config.origin, config.pins, config.seen) = (self.origin, all_pins(trust), seen);
+        (config.origin, config.pins, config.seen) = (self.origin, pins, seen);
         config.allowed_filesystems = self.filesystems;
         if let Some(min_free) = self.min_free {
             config.min_free = min_free;
@@ -135,9 +167,7 @@ impl LogPlace {
         if let Some(patience) = self.patience {
             config.lock_deadline = patience;
         }
-        let log = AuditLog::open(config, now).map_err(|error| failure_in(&self.folder, &error))?;
-        refuse_other_gates(&log, trust, environment)?;
-        Ok(log)
+        AuditLog::open(config, now).map_err(|error| failure_in(&self.folder, &error))
     }
 
     /// What a reader holds the log to; without trust nothing is pinned.
@@ -145,6 +175,12 @@ impl LogPlace {
         let pins = trust.map(all_pins).unwrap_or_default();
         Expectations { origin: self.origin.clone(), pins, seen: seen_folder(session), anchors: Vec::new() }
     }
+}
+
+/// Where a flag says that the key is.
+fn key_of(flag: Option<&String>) -> Result<Option<KeySource>, Failure> {
+    let parsed = flag.map(|key| KeySource::parse(key, Path::new(""))).transpose();
+    parsed.map_err(|error| Failure::of(Exit::Usage, &error))
 }
 
 /// Where trust pins gates, a decision is recorded by one of them, and by one that may decide for

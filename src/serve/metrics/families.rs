@@ -178,6 +178,16 @@ family!(
     [("time() - laforge_audit_last_entry_timestamp_seconds", "age")]
 );
 family!(
+    AUDIT_ANCHOR,
+    "laforge_audit_last_anchor_timestamp_seconds",
+    Gauge,
+    "When it was last recorded that the log's head was kept elsewhere.",
+    "Audit",
+    "Age of the last anchor",
+    "s",
+    [("time() - laforge_audit_last_anchor_timestamp_seconds", "age")]
+);
+family!(
     AUDIT_HEALTHY,
     "laforge_audit_healthy",
     Gauge,
@@ -229,7 +239,7 @@ family!(
 );
 
 /// Every family.
-pub(in crate::serve) const FAMILIES: [Family; 17] = [
+pub(in crate::serve) const FAMILIES: [Family; 18] = [
     DECISIONS,
     VERIFICATION,
     POLICY,
@@ -242,6 +252,7 @@ pub(in crate::serve) const FAMILIES: [Family; 17] = [
     AUDIT_SIZE,
     AUDIT_ENTRIES,
     AUDIT_AGE,
+    AUDIT_ANCHOR,
     AUDIT_HEALTHY,
     AUDIT_APPEND,
     HTTP_REQUESTS,

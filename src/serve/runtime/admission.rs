@@ -25,7 +25,7 @@ use tokio::task::spawn_blocking;
 use super::super::body::{Most, decode, read};
 use super::super::metrics::{Meter, REVIEWS};
 use super::super::problem::{Problem, answer};
-use super::ledger::{Found, Ledger};
+use super::ledger::{Ledger, Said};
 use crate::config::service::Admission;
 use crate::release::reference::ImageReference;
 use crate::time::{self, Timestamp};
@@ -243,25 +243,25 @@ impl Webhook {
             refuse(format!("image `{shown}` is pinned by no digest: write `repository@sha256:…`"))
         })?;
         match self.ledger.find(environment, &digest, (self.clock)()) {
-            Found::Allowed(entry) => Ok(entry),
-            Found::Expired { entry, at } => Err(refuse(format!(
+            Said::Allowed(entry) => Ok(entry),
+            Said::Expired { entry, at } => Err(refuse(format!(
                 "image `{shown}` was allowed for `{environment}` by entry {entry}, until {}: have its release \
                  decided again (`laforge deploy`)",
                 time::to_seconds(at)
             ))),
-            Found::RolledBack { entry, by } => Err(refuse(format!(
+            Said::RolledBack { entry, by } => Err(refuse(format!(
                 "image `{shown}` was allowed for `{environment}` by entry {entry}, and rolled back by entry {by}: a \
                  new decision lets it in again"
             ))),
-            Found::Nothing => Err(refuse(format!(
+            Said::Nothing => Err(refuse(format!(
                 "the log holds no allow of image `{shown}` for `{environment}`: have its release decided (`laforge \
                  deploy`)"
             ))),
-            Found::NoGate => Err(refuse(format!(
+            Said::NoGate => Err(refuse(format!(
                 "trust lets no gate of this log decide for `{environment}`: `gates` in trust.yaml pins it, with its \
                  environments"
             ))),
-            Found::Unknown(why) => Err(Finding::Unknown(format!("laforge: the log can't be read: {why}"))),
+            Said::Unknown(why) => Err(Finding::Unknown(format!("laforge: the log can't be read: {why}"))),
         }
     }
 }

@@ -29,8 +29,6 @@ use crate::time;
 
 /// Entries of a page, unless fewer are asked for.
 const PAGE: usize = 100;
-/// Entries that are looked at for one page.
-const MOST_LOOKED_AT: usize = 5000;
 
 type Told = Result<(&'static str, Vec<u8>), Problem>;
 
@@ -48,7 +46,7 @@ pub(super) async fn list(State(ledger): State<Arc<Ledger>>, RawQuery(query): Raw
         Ok(asked) => asked,
         Err(problem) => return problem.response(),
     };
-    read(ledger, move |_, reader| page(reader, &asked)).await
+    read(ledger, move |ledger, reader| page(ledger, reader, &asked)).await
 }
 
 /// `GET /v1/decisions/{index}`
@@ -58,7 +56,7 @@ pub(super) async fn entry(State(ledger): State<Arc<Ledger>>, index: Named<String
         Err(problem) => return problem.response(),
     };
     read(ledger, move |ledger, reader| {
-        let line = line(reader, &index)?;
+        let line = line(ledger, reader, &index)?;
         let held = ledger.held(reader, line.index).map_err(|error| unreadable(&error))?;
         let mut document = document(&line)?;
         if let (Value::Object(members), Some(held)) = (&mut document, held) {
@@ -77,7 +75,7 @@ pub(super) async fn proof(State(ledger): State<Arc<Ledger>>, index: Named<String
         Err(problem) => return problem.response(),
     };
     read(ledger, move |ledger, reader| {
-        let line = line(reader, &index)?;
+        let line = line(ledger, reader, &index)?;
         Ok(("text/plain; charset=utf-8", held(ledger, reader, &line)?.proof.into_bytes()))
     })
     .await
@@ -90,7 +88,7 @@ pub(super) async fn plan(State(ledger): State<Arc<Ledger>>, index: Named<String>
         Err(problem) => return problem.response(),
     };
     read(ledger, move |ledger, reader| {
-        let line = line(reader, &index)?;
+        let line = line(ledger, reader, &index)?;
         let index = line.index;
         let none = || Problem::new(404, format!("entry {index} is no allow, so there is no plan of it"));
         let entry = line.parse().map_err(|error| Problem::new(503, error.to_string()))?;
@@ -133,6 +131,7 @@ pub(super) async fn log(State(ledger): State<Arc<Ledger>>) -> Response {
             "root": head.root.claim(),
             "checkpoint": reader.checkpoint(),
             "lastEntryAt": health.last.map(time::to_micros),
+            "anchoredAt": health.anchored.map(time::to_micros),
             "needsRepair": health.needs_repair,
         });
         Ok(("application/json", document.to_string().into_bytes()))
@@ -157,20 +156,12 @@ fn unreadable(error: &AuditError) -> Problem {
     Problem::new(503, told(error))
 }
 
-fn page(reader: &Reader, asked: &Asked) -> Told {
-    let from = asked.before.unwrap_or_else(|| reader.size()).min(reader.size());
-    let (mut found, mut next) = (Vec::new(), None);
-    for line in reader.before(from, MOST_LOOKED_AT).map_err(|error| unreadable(&error))? {
-        next = Some(line.index).filter(|index| *index > 0);
-        let entry = line.parse().map_err(|error| Problem::new(503, error.to_string()))?;
-        if asked.filter.takes(&entry) {
-            found.push(document(&line)?);
-        }
-        if found.len() == asked.limit {
-            break;
-        }
-    }
-    let page = json!({"size": reader.size(), "entries": found, "next": next});
+fn page(ledger: &Ledger, reader: &Reader, asked: &Asked) -> Told {
+    let before = asked.before.unwrap_or(u64::MAX);
+    let found =
+        ledger.page(reader, &asked.filter, before, asked.limit).map_err(|error| unreadable(&error))?;
+    let entries: Vec<Value> = found.lines.iter().map(document).collect::<Result<_, _>>()?;
+    let page = json!({"size": reader.size(), "entries": entries, "next": found.next});
     Ok(("application/json", page.to_string().into_bytes()))
 }
 
@@ -182,14 +173,14 @@ fn document(line: &Line) -> Result<Value, Problem> {
     Ok(json!({"index": line.index, "leaf": line.leaf().claim(), "entry": entry, "line": bytes}))
 }
 
-fn line(reader: &Reader, index: &str) -> Result<Line, Problem> {
+fn line(ledger: &Ledger, reader: &Reader, index: &str) -> Result<Line, Problem> {
     let none = || {
         let last = reader.size().saturating_sub(1);
         Problem::new(404, format!("the log has no entry `{}`: its last is {last}", excerpt(index)))
     };
     let plain = index.len() <= 18 && index.bytes().all(|byte| byte.is_ascii_digit());
     let number: u64 = index.parse().ok().filter(|_| plain).ok_or_else(none)?;
-    reader.line(number).map_err(|error| unreadable(&error))?.ok_or_else(none)
+    ledger.line(reader, number).map_err(|error| unreadable(&error))?.ok_or_else(none)
 }
 
 fn held(ledger: &Ledger, reader: &Reader, line: &Line) -> Result<Held, Problem> {

@@ -1,18 +1,23 @@
-//! The ledger: what the log says, in memory, by the questions that are asked of it.
+//! The ledger: what the log lets in, and how many entries of each kind there are.
 //!
 //! In: the log's lines, followed as it grows; nothing counts before the lines gave the signed head. Out: the allow of
-//! a digest for an environment, and how many decisions there were of each kind. A log that can't be read, or does not
-//! check out, allows nothing: then all of it is read anew. Of what expired long ago nothing is kept.
+//! a digest for an environment, and counts. What entries are about is asked of the follower's catalog, which the
+//! studio has, too; the ledger is besides since what an allow lets in stands in its plan, a blob, and counts only
+//! under trust. A log that can't be read, or does not check out, allows nothing: then all of it is read anew. Of what
+//! expired long ago nothing is kept.
 
 mod news;
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use chrono::TimeDelta;
 
+use crate::audit::catalog::Milestone;
+use crate::audit::filter::Filter;
 use crate::audit::follow::{Followed, Follower};
 use crate::audit::index::Held;
+use crate::audit::reader::Line;
 use crate::audit::tree::Head;
 use crate::audit::{AuditError, Reader};
 use crate::release::digest::ClaimedDigest;
@@ -26,6 +31,9 @@ pub(super) use news::Counts;
 const TOLD: TimeDelta = TimeDelta::days(7);
 /// How long after a look that failed the log is not read again: then all of it is.
 const RETRY: TimeDelta = TimeDelta::seconds(1);
+
+/// What is told while all of the log is read.
+const UNREAD: &str = "the log is not read yet";
 
 /// Where a log is, and what trust says of it.
 #[derive(Debug, Clone)]
@@ -41,7 +49,7 @@ pub(super) struct Ledger {
     /// How long an allow counts at least after it was recorded.
     valid_for: TimeDelta,
     clock: fn() -> Timestamp,
-    following: Mutex<Following>,
+    following: RwLock<Following>,
     known: RwLock<Known>,
 }
 
@@ -58,8 +66,6 @@ struct Known {
     decides: Vec<(ClaimedDigest, Vec<String>)>,
     allows: HashMap<String, HashMap<ClaimedDigest, Allow>>,
     counts: Counts,
-    /// Plans whose rollout has ended, either way.
-    ended: BTreeSet<ClaimedDigest>,
     state: State,
 }
 
@@ -82,11 +88,20 @@ pub(super) struct Health {
     pub(super) needs_repair: bool,
     /// The time of its last entry.
     pub(super) last: Option<Timestamp>,
+    /// When it was said last that its head was kept elsewhere.
+    pub(super) anchored: Option<Timestamp>,
+}
+
+/// Entries of a page, the newest first.
+pub(super) struct Found {
+    pub(super) lines: Vec<Line>,
+    /// Before which entry to go on, if there are more.
+    pub(super) next: Option<u64>,
 }
 
 /// What the log says of a digest in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Said {
     /// It is allowed, by this entry.
     Allowed(u64),
     /// It was, until then.
@@ -104,7 +119,7 @@ pub(super) enum Found {
 impl Ledger {
     pub(super) fn new(log: LogAt, valid_for: Option<std::time::Duration>, clock: fn() -> Timestamp) -> Self {
         let valid_for = valid_for.and_then(|length| TimeDelta::from_std(length).ok()).unwrap_or_default();
-        Self { valid_for, clock, following: Mutex::new(Following::of(log)), known: RwLock::default() }
+        Self { valid_for, clock, following: RwLock::new(Following::of(log)), known: RwLock::default() }
     }
 
     /// The log's origin, once it is read.
@@ -117,7 +132,7 @@ impl Ledger {
 
     /// What trust says now. Where that is something else, all of the log is read anew under it.
     pub(super) fn renew(&self, at: LogAt) {
-        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut following = self.following.write().unwrap_or_else(PoisonError::into_inner);
         if following.at.says_as(&at) {
             return;
         }
@@ -133,14 +148,15 @@ impl Ledger {
     pub(super) fn health(&self) -> Result<Health, String> {
         self.known(|known| match &known.state {
             State::Read(health) => Ok(health.clone()),
-            State::Unread => Err("the log is not read yet".to_owned()),
+            State::Unread => Err(UNREAD.to_owned()),
             State::Failed(why) => Err(why.clone()),
         })
     }
 
-    /// Whether a plan's rollout has ended.
+    /// Whether a plan's rollout has ended, either way.
     pub(super) fn has_ended(&self, plan: &ClaimedDigest) -> bool {
-        self.known(|known| known.ended.contains(plan))
+        let following = self.followed();
+        following.follower.catalog().rollout(&plan.to_string()).iter().any(Milestone::is_end)
     }
 
     /// The clock.
@@ -153,35 +169,36 @@ impl Ledger {
     }
 
     /// What the log says of a digest.
-    pub(super) fn find(&self, environment: &str, digest: &ClaimedDigest, now: Timestamp) -> Found {
+    pub(super) fn find(&self, environment: &str, digest: &ClaimedDigest, now: Timestamp) -> Said {
         self.known(|known| match &known.state {
-            State::Unread => Found::Unknown("it is not read yet".to_owned()),
-            State::Failed(why) => Found::Unknown(why.clone()),
-            State::Read(health) if !known.may_decide(&health.log_id, environment) => Found::NoGate,
+            State::Unread => Said::Unknown("it is not read yet".to_owned()),
+            State::Failed(why) => Said::Unknown(why.clone()),
+            State::Read(health) if !known.may_decide(&health.log_id, environment) => Said::NoGate,
             State::Read(_) => match known.allows.get(environment).and_then(|allows| allows.get(digest)) {
                 Some(Allow { entry, rolled_back: Some(by), .. }) => {
-                    Found::RolledBack { entry: *entry, by: *by }
+                    Said::RolledBack { entry: *entry, by: *by }
                 }
-                Some(allow) if now >= allow.until => Found::Expired { entry: allow.entry, at: allow.until },
-                Some(allow) => Found::Allowed(allow.entry),
-                None => Found::Nothing,
+                Some(allow) if now >= allow.until => Said::Expired { entry: allow.entry, at: allow.until },
+                Some(allow) => Said::Allowed(allow.entry),
+                None => Said::Nothing,
             },
         })
     }
 
-    /// Reads what is new, and gives the log as it is then. Whoever comes meanwhile waits for it.
+    /// Reads what is new, and gives the log as it is then. Whoever comes meanwhile waits for it, unless all of the log
+    /// is being read: then they come again.
     pub(super) fn look(&self) -> Result<Reader, String> {
-        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut following = self.to_follow()?;
         let (now, mut news) = ((self.clock)(), News::default());
         if let Some((at, why)) = &following.failed
             && (now - *at).abs() < RETRY
         {
             return Err(why.clone());
         }
-        let read = following
-            .follower
-            .catch_up(|reader, line| news.take(reader, line, now, self.valid_for))
-            .and_then(|reader| Ok((Health::of(&reader)?, reader)));
+        let Following { at, follower, .. } = &mut *following;
+        let read = follower
+            .catch_up(&at.log, |reader, read| news.take(reader, read, now, self.valid_for))
+            .and_then(|reader| Ok((Health::of(&reader, follower)?, reader)));
         let read = read.map_err(|error| told(&error)).and_then(|read| news.sound().map(|()| read));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match read {
@@ -200,16 +217,52 @@ impl Ledger {
         }
     }
 
+    fn to_follow(&self) -> Result<RwLockWriteGuard<'_, Following>, String> {
+        match self.following.try_write() {
+            Ok(following) => Ok(following),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if self.known(|known| matches!(known.state, State::Unread)) => {
+                Err(UNREAD.to_owned())
+            }
+            Err(TryLockError::WouldBlock) => {
+                Ok(self.following.write().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
+    }
+
+    fn followed(&self) -> RwLockReadGuard<'_, Following> {
+        self.following.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entries before this one that a filter takes, the newest first, at most so many; read now.
+    pub(super) fn page(
+        &self,
+        reader: &Reader,
+        filter: &Filter,
+        before: u64,
+        most: usize,
+    ) -> Result<Found, AuditError> {
+        let following = self.followed();
+        let mut matching = following.follower.catalog().matching(filter, before.min(reader.size()));
+        let indices: Vec<u64> = matching.by_ref().take(most).collect();
+        let next = matching.next().and(indices.last().copied());
+        Ok(Found { lines: following.follower.index().lines(reader, &indices)?, next })
+    }
+
+    /// An entry, read now.
+    pub(super) fn line(&self, reader: &Reader, index: u64) -> Result<Option<Line>, AuditError> {
+        self.followed().follower.index().line(reader, index)
+    }
+
     /// An entry as its own commit gave it, if it has a proof of its own.
     pub(super) fn held(&self, reader: &Reader, index: u64) -> Result<Option<Held>, AuditError> {
-        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
-        following.follower.index().held(reader, index)
+        self.followed().follower.index().held(reader, index)
     }
 }
 
 impl Following {
     fn of(at: LogAt) -> Self {
-        Self { follower: Follower::new(at.log.clone()), at, failed: None }
+        Self { follower: Follower::default(), at, failed: None }
     }
 }
 
@@ -223,14 +276,17 @@ impl LogAt {
 }
 
 impl Health {
-    fn of(reader: &Reader) -> Result<Self, AuditError> {
+    fn of(reader: &Reader, follower: &Follower) -> Result<Self, AuditError> {
+        let catalog = follower.catalog();
+        let last = catalog.len().checked_sub(1).and_then(|last| catalog.facets(last));
         Ok(Self {
             origin: reader.origin().to_owned(),
             log_id: reader.log_id(),
             head: reader.head(),
             checkpoint: reader.checkpoint().to_owned(),
             needs_repair: reader.needs_repair()?,
-            last: None,
+            last: last.map(|last| last.time),
+            anchored: catalog.last_anchor().map(|(_, time)| time),
         })
     }
 }
@@ -244,16 +300,12 @@ impl Known {
     }
 
     fn add(&mut self, news: News, health: Health, now: Timestamp) {
-        let before = match &self.state {
-            State::Read(health) => health.last,
-            _ => None,
-        };
         news.changes.into_iter().for_each(|change| self.change(change));
         for allows in self.allows.values_mut() {
             allows.retain(|_, allow| now < allow.until + TOLD);
         }
         self.counts.add(news.counts);
-        self.state = State::Read(Health { last: news.last.or(before), ..health });
+        self.state = State::Read(health);
     }
 
     fn change(&mut self, change: Change) {
@@ -268,9 +320,6 @@ impl Known {
             Change::RolledBack(plan, by) => {
                 let allows = self.allows.values_mut().flat_map(HashMap::values_mut);
                 allows.filter(|allow| allow.plan == plan).for_each(|allow| allow.rolled_back = Some(by));
-            }
-            Change::Ended(plan) => {
-                self.ended.insert(plan);
             }
         }
     }
@@ -296,6 +345,7 @@ impl Ledger {
             checkpoint: String::new(),
             needs_repair: false,
             last: None,
+            anchored: None,
         });
         *ledger.known.write().unwrap() = known;
         ledger

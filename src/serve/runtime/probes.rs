@@ -13,8 +13,8 @@ use axum::routing::get;
 use tokio::task::spawn_blocking;
 
 use super::super::metrics::{
-    AUDIT_AGE, AUDIT_APPEND, AUDIT_ENTRIES, AUDIT_HEALTHY, AUDIT_SIZE, BUILD, DECISIONS, HTTP_REQUESTS,
-    HTTP_SECONDS, Meter, POLICY, Page, REVIEWS, VERIFICATION,
+    AUDIT_AGE, AUDIT_ANCHOR, AUDIT_APPEND, AUDIT_ENTRIES, AUDIT_HEALTHY, AUDIT_SIZE, BUILD, DECISIONS,
+    HTTP_REQUESTS, HTTP_SECONDS, Meter, POLICY, Page, REVIEWS, VERIFICATION,
 };
 use super::super::problem::{Problem, answer};
 use super::super::server::Leaving;
@@ -115,10 +115,11 @@ fn log(ledger: &Ledger, page: &mut Page) {
     }
     page.family(AUDIT_SIZE);
     page.whole(AUDIT_SIZE.name, &[], health.head.size);
-    if let Some(last) = health.last {
-        page.family(AUDIT_AGE);
+    for (family, time) in [(AUDIT_AGE, health.last), (AUDIT_ANCHOR, health.anchored)] {
+        let Some(time) = time else { continue };
+        page.family(family);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970")]
-        let seconds = last.timestamp_millis() as f64 / 1000.0;
-        page.number(AUDIT_AGE.name, &[], seconds);
+        let seconds = time.timestamp_millis() as f64 / 1000.0;
+        page.number(family.name, &[], seconds);
     }
 }

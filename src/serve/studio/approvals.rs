@@ -5,7 +5,6 @@
 
 use maud::{Markup, html};
 
-use super::catalog::Group;
 use super::decisions::quoted;
 use super::page::{Section, command, empty, heading, none, prose, shown};
 use super::parts::{digest, release, tag, when};
@@ -13,6 +12,7 @@ use super::response::Answer;
 use super::shelf::Held;
 use super::told::{Blob, Told};
 use super::{Asked, Studio};
+use crate::audit::catalog::Group;
 use crate::audit::entry::Body;
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
@@ -48,8 +48,8 @@ pub(super) fn waits(studio: &Studio, held: &Held, most: usize) -> Vec<Wait> {
     let trust = studio.trust();
     let trust = trust.as_deref();
     let mut waits = Vec::new();
-    for (group, index) in held.catalog.waiting().into_iter().take(most) {
-        let line = held.index.line(reader, index).ok().flatten();
+    for (group, index) in held.catalog().waiting().take(most) {
+        let line = held.index().line(reader, index).ok().flatten();
         let Some(entry) = line.and_then(|line| line.parse().ok()) else { continue };
         let Body::Decision(decision) = &entry.body else { continue };
         let report = Blob::read(reader, &decision.report.digest);
@@ -65,7 +65,7 @@ pub(super) fn waits(studio: &Studio, held: &Held, most: usize) -> Vec<Wait> {
         besides.dedup();
         waits.push(Wait {
             who: trust.map(|trust| candidates(trust, &needs)).unwrap_or_default(),
-            group: group.clone(),
+            group,
             index,
             time: entry.time,
             needs,
@@ -115,7 +115,7 @@ fn candidates(trust: &TrustRoot, needs: &[Need]) -> Vec<String> {
 
 pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let held = studio.shelf.held();
-    let total = held.catalog.waiting().len();
+    let total = held.catalog().waiting().len();
     let waits = waits(studio, &held, MOST);
     drop(held);
     let lead = html! { "Releases that were denied last because approvals are missing. An approval is a signature, so it is given where the key is." };
@@ -129,7 +129,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
 }
 
 fn nothing(studio: &Studio) -> Markup {
-    let decided = studio.shelf.held().catalog.decisions() > 0;
+    let decided = studio.shelf.held().catalog().decisions() > 0;
     empty(
         "approvals",
         "Nothing waits for approval",

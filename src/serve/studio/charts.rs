@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use super::catalog::Outcome;
+use super::outcome::Outcome;
 use super::page::thousands;
 
 /// How high a chart's own space is.

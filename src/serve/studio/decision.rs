@@ -10,7 +10,7 @@ mod proof;
 
 use maud::{Markup, html};
 
-use super::catalog::Outcome;
+use super::outcome::Outcome;
 use super::page::{Section, command, heading, none, prose, shown, thousands};
 use super::parts::{ago, badge, digest, field, icon, moment, tag, when};
 use super::query::link;
@@ -45,7 +45,7 @@ pub(super) fn open(studio: &Studio, index: &str) -> Result<Opened, Closed> {
     let index: u64 = plain.then(|| index.parse().ok()).flatten().ok_or(Closed::Nothing)?;
     let held = studio.shelf.held();
     let reader = held.reader.clone().ok_or(Closed::Nothing)?;
-    let proven = held.index.prove(&reader, index, held.index.head());
+    let proven = held.index().prove(&reader, index, held.index().head());
     drop(held);
     let proven =
         proven.map_err(|error| Closed::Broken(super::shelf::chain(&error)))?.ok_or(Closed::Nothing)?;
@@ -57,7 +57,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>, index: &str) -> Answer {
     let opened = match open(studio, index) {
         Ok(opened) => opened,
         Err(Closed::Nothing) => {
-            let size = studio.shelf.held().index.size();
+            let size = studio.shelf.held().index().size();
             let text = format!("The log has no entry `{index}`: it has {size}, counted from 0.");
             return studio.missing(asked, "No such entry", &text);
         }

@@ -3,16 +3,18 @@
 //! In: a query. Out: a form, a table, a cursor to go on from, and the command that lists the same. Nothing is read
 //! from the disk: the catalog answers.
 
+use std::collections::VecDeque;
+
 use maud::{Markup, html};
 
-use super::catalog::{Catalog, Outcome};
+use super::outcome::Outcome;
 use super::page::{Section, command, empty, heading, none, shown, thousands};
 use super::parts::{badge, release, tag, when};
 use super::query::link;
 use super::response::Answer;
 use super::{Asked, Studio};
 use crate::audit::Filter;
-use crate::audit::filter::Facets;
+use crate::audit::catalog::Catalog;
 use crate::time::{self, Timestamp};
 
 /// Entries of a page.
@@ -40,15 +42,15 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let held = studio.shelf.held();
     let (body, lead) = match &filter {
         Ok(filter) => {
-            let found = find(&held.catalog, filter, asked);
-            let lead = html! { span.num { (thousands(found.matches)) } " of " span.num { (thousands(held.catalog.len())) } " entries" };
-            (results(&held.catalog, filter, &found, asked), lead)
+            let found = find(&held.catalog(), filter, asked);
+            let lead = html! { span.num { (thousands(found.matches)) } " of " span.num { (thousands(held.catalog().len())) } " entries" };
+            (results(&held.catalog(), filter, &found, asked), lead)
         }
         Err(error) => (wrong(&error.to_string()), none()),
     };
     let body = html! {
         (heading(&html! { "Decisions" }, &lead, &none()))
-        (form(&held.catalog, &given))
+        (form(&held.catalog(), &given))
         (body)
     };
     drop(held);
@@ -68,27 +70,24 @@ fn local_time(name: &str, value: &str) -> String {
 fn find(catalog: &Catalog, filter: &Filter, asked: &Asked<'_>) -> Found {
     let cursor = |name: &str| asked.pairs.get(name).and_then(|value| value.parse::<u64>().ok());
     let (before, after) = (cursor("before"), cursor("after"));
-    let decisions = filter.types.is_none();
-    let wanted =
-        |facets: &Facets<'_>| (!decisions || facets.decision.is_some()) && filter.takes_facets(facets);
-    let (mut newer, mut shown, mut older, mut matches) = (Vec::new(), Vec::new(), None, 0);
-    for (index, _) in catalog.newest_first().filter(|(_, facets)| wanted(facets)) {
+    let types = filter.types.clone().or_else(|| Some("decision".to_owned()));
+    let filter = Filter { types, ..filter.clone() };
+    let (mut shown, mut newer, mut older, mut matches) = (VecDeque::new(), false, false, 0);
+    for index in catalog.matching(&filter, u64::MAX) {
         matches += 1;
-        let is_newer = before.is_some_and(|before| index >= before);
-        if is_newer {
-            newer.push(index);
+        if before.is_some_and(|before| index >= before) {
+            newer = true;
         } else if after.is_some_and(|after| index <= after) || shown.len() == PAGE && after.is_none() {
-            older = older.or(Some(index));
+            older = true;
         } else {
-            shown.push(index);
+            // Whoever turns back sees those next to where they were.
+            newer |= shown.len() == PAGE && shown.pop_front().is_some();
+            shown.push_back(index);
         }
     }
-    if after.is_some() && shown.len() > PAGE {
-        newer = shown.drain(..shown.len() - PAGE).collect();
-    }
-    let older = older.and(shown.last().copied());
-    let newer = (!newer.is_empty()).then(|| shown.first().copied()).flatten();
-    Found { indices: shown, matches, newer, older }
+    let (first, last) = (shown.front().copied(), shown.back().copied());
+    let (newer, older) = (first.filter(|_| newer), last.filter(|_| older));
+    Found { indices: shown.into(), matches, newer, older }
 }
 
 fn results(catalog: &Catalog, filter: &Filter, found: &Found, asked: &Asked<'_>) -> Markup {
@@ -208,7 +207,7 @@ pub(super) fn table(catalog: &Catalog, indices: &[u64], now: Timestamp, caption:
     }
 }
 
-fn row(index: u64, facets: &Facets<'_>, now: Timestamp) -> Markup {
+fn row(index: u64, facets: &crate::audit::filter::Facets<'_>, now: Timestamp) -> Markup {
     let at = time::to_micros(facets.time);
     let Some(decision) = facets.decision else {
         return html! {

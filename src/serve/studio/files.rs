@@ -64,7 +64,7 @@ fn head_proof(opened: &Opened) -> Result<Vec<u8>, AuditError> {
 
 /// The entry as its own commit gave it.
 fn recorded(studio: &Studio, opened: &Opened) -> Result<Option<Held>, AuditError> {
-    studio.shelf.held().index.held(&opened.reader, opened.entry.seq)
+    studio.shelf.held().index().held(&opened.reader, opened.entry.seq)
 }
 
 /// The plan of an allow; nothing else has one that may leave the log.

@@ -13,7 +13,8 @@ use super::shelf::{Held, State};
 use super::verification::{Found, How, Told, Verification};
 use super::{Asked, Studio};
 use crate::audit::Pinned;
-use crate::audit::entry::Body;
+use crate::audit::entry::{Body, Entry};
+use crate::time::Timestamp;
 
 /// Begins a verification.
 pub(super) fn verify(studio: &Arc<Studio>, how: &str) -> Answer {
@@ -179,7 +180,7 @@ fn result(told: &Told, asked: &Asked<'_>) -> Markup {
     }
 }
 
-fn took(began: crate::time::Timestamp, ended: crate::time::Timestamp) -> String {
+fn took(began: Timestamp, ended: Timestamp) -> String {
     let ms = (ended - began).num_milliseconds();
     if ms < 1_000 { format!("{ms} ms") } else { format!("{}.{} s", ms / 1_000, ms % 1_000 / 100) }
 }
@@ -195,7 +196,7 @@ fn details(found: &Found) -> Markup {
 }
 
 fn recoveries(held: &Held, asked: &Asked<'_>) -> Markup {
-    let indices = held.catalog.recoveries();
+    let indices = held.catalog().recoveries();
     let Some(reader) = &held.reader else { return none() };
     html! {
         section.card {
@@ -204,7 +205,7 @@ fn recoveries(held: &Held, asked: &Asked<'_>) -> Markup {
                 @if indices.is_empty() { p.soft { "None: no write was ever torn off. Each one would be a line of the log." } }
                 ul.rows {
                     @for index in indices.iter().rev().take(20) {
-                        @if let Some(entry) = held.index.line(reader, *index).ok().flatten().and_then(|line| line.parse().ok()) {
+                        @if let Some(entry) = held.index().line(reader, *index).ok().flatten().and_then(|line| line.parse().ok()) {
                             @if let Body::Recovered(event) = &entry.body {
                                 li { span.grow { a href={ "/decisions/" (index) } { "Entry " (index) } ": " (event.members.length) " bytes of " code { (shown(&event.members.file)) } " set aside" } (when(entry.time, asked.now)) }
                             }
@@ -217,23 +218,42 @@ fn recoveries(held: &Held, asked: &Asked<'_>) -> Markup {
 }
 
 fn anchors(held: &Held, asked: &Asked<'_>) -> Markup {
-    let last = held
-        .catalog
-        .anchors()
-        .last()
-        .and_then(|index| held.catalog.facets(*index).map(|facets| (*index, facets.time)));
     html! {
         section.card {
             header { h2 { "Anchors" } }
             div.body {
-                @match last {
-                    Some((index, time)) => p { "The last one was recorded " (ago(time, asked.now)) ", " a href={ "/decisions/" (index) } { "entry " (index) } " (" (moment(time)) ")." },
+                @match held.catalog().last_anchor() {
+                    Some((index, time)) => (last_anchor(held, index, time, asked)),
                     None => {
                         p.soft { "None is recorded in the log. Without one, all files rolled back together look like an older log." }
+                        (command("laforge audit anchor --to git=refs/heads/laforge-anchor --record"))
                         p.small.soft { "Plans carry the log's size and root with them: each one that is kept elsewhere is an anchor, too." }
                     }
                 }
             }
+        }
+    }
+}
+
+/// The newest head that somebody kept elsewhere, as the log itself says: proof is what is kept there.
+fn last_anchor(held: &Held, index: u64, time: Timestamp, asked: &Asked<'_>) -> Markup {
+    let entry =
+        held.reader.as_ref().and_then(|reader| held.index().line(reader, index).ok().flatten()?.parse().ok());
+    let anchored = entry.and_then(|entry: Entry| match entry.body {
+        Body::Anchored(event) => Some(event.members),
+        _ => None,
+    });
+    let place = anchored.as_ref().zip(held.reader.as_ref());
+    let receipt = place.and_then(|(anchored, reader)| reader.receipt(anchored).ok().flatten());
+    html! {
+        p { "The last one was recorded " (ago(time, asked.now)) ", " a href={ "/decisions/" (index) } { "entry " (index) } " (" (moment(time)) ")." }
+        @if let Some(anchored) = &anchored {
+            dl.fields {
+                (field("Keeps the head of size", &html! { span.num { (thousands(anchored.size)) } }))
+                (field("In", &html! { (anchored.kind.name()) @if let Some(receipt) = &receipt { " " code { (shown(&receipt.place)) } } }))
+                (field("Entries since", &html! { span.num { (thousands(held.index().size().saturating_sub(anchored.size))) } div.small.soft { "not protected against a rollback of all files" } }))
+            }
+            @if receipt.is_none() { p.error { "Its receipt in " code { "anchors/" } " is not there, or is another." } }
         }
     }
 }

@@ -2,20 +2,21 @@
 //!
 //! In: the catalog. Out: the page. Entries are counted back to the range's beginning, none is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
 use maud::{Markup, html};
 
 use super::approvals::{self, Wait};
-use super::catalog::{Catalog, Outcome};
 use super::charts::{Bar, bars, meter};
+use super::outcome::Outcome;
 use super::page::{Section, command, empty, heading, none, shown, thousands};
 use super::parts::{ago, icon, release, tag};
 use super::query::link;
 use super::response::Answer;
 use super::shelf::{Held, State};
 use super::{Asked, Studio, rollouts};
+use crate::audit::catalog::Catalog;
 use crate::time::Timestamp;
 
 /// A range of time and in how many bars it is shown.
@@ -45,10 +46,10 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let range = RANGES.iter().find(|range| asked.pairs.get("range") == Some(range.word));
     let range = range.or(RANGES.get(2)).unwrap_or(&RANGES[0]);
     let held = studio.shelf.held();
-    let body = match held.catalog.decisions() {
+    let body = match held.catalog().decisions() {
         0 => first_steps(&held.state),
         _ => {
-            let counted = counted(&held.catalog, range, asked.now);
+            let counted = counted(&held.catalog(), range, asked.now);
             let waits = approvals::waits(studio, &held, 5);
             filled(studio, asked, &held, range, &counted, &waits)
         }
@@ -72,7 +73,8 @@ fn counted(catalog: &Catalog, range: &Range, now: Timestamp) -> Counted {
     let first = whole - range.seconds * i64::try_from(range.bars).unwrap_or_default();
     let mut bars: Vec<Bar> =
         (0..range.bars).map(|at| Bar { name: name(first, at, range), counts: [0; 5] }).collect();
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    // Few lists of rules occur, again and again.
+    let mut lists: HashMap<&[String], u64> = HashMap::new();
     let (mut totals, mut latest) = ([0; 5], Vec::new());
     // Clocks may go back a little: what is a day older than the range ends the search.
     let enough = Timestamp::from_timestamp(first, 0).unwrap_or_default() - TimeDelta::days(1);
@@ -93,17 +95,24 @@ fn counted(catalog: &Catalog, range: &Range, now: Timestamp) -> Counted {
             }
         }
         if matches!(outcome, Outcome::Denied | Outcome::Inconclusive) {
-            let mut rules: Vec<&str> = decision.rules.iter().map(String::as_str).collect();
-            rules.sort_unstable();
-            rules.dedup();
-            rules.into_iter().for_each(|rule| *reasons.entry(rule).or_default() += 1);
+            *lists.entry(decision.rules).or_default() += 1;
         }
+    }
+    Counted { bars, totals, reasons: top(&lists), latest }
+}
+
+/// The rules that stood in the way most often.
+fn top(lists: &HashMap<&[String], u64>) -> Vec<(String, u64)> {
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for (rules, count) in lists {
+        let rules: BTreeSet<&str> = rules.iter().map(String::as_str).collect();
+        rules.into_iter().for_each(|rule| *reasons.entry(rule).or_default() += count);
     }
     let mut reasons: Vec<(String, u64)> =
         reasons.into_iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     reasons.truncate(6);
-    Counted { bars, totals, reasons, latest }
+    reasons
 }
 
 fn name(first: i64, at: usize, range: &Range) -> String {
@@ -122,7 +131,7 @@ fn filled(
     waits: &[Wait],
 ) -> Markup {
     html! {
-        (tiles(counted, &held.catalog, range))
+        (tiles(counted, &held.catalog(), range))
         div.grid.two {
             div.stack {
                 section.card {
@@ -145,7 +154,7 @@ fn filled(
         }
         section.card {
             header { h2 { "Latest decisions" } a.right href="/decisions" { "All decisions" } }
-            (super::decisions::table(&held.catalog, &counted.latest, asked.now, "Latest decisions"))
+            (super::decisions::table(&held.catalog(), &counted.latest, asked.now, "Latest decisions"))
         }
     }
 }
@@ -233,7 +242,7 @@ fn log_line(held: &Held, asked: &Asked<'_>) -> Markup {
             div.body {
                 p { (tag(class, glyph, text)) }
                 p.small.soft {
-                    span.num { (thousands(held.index.size())) } " entries"
+                    span.num { (thousands(held.index().size())) } " entries"
                     @if let Some(reader) = &held.reader { " in " (shown(reader.origin())) }
                     @if let Some(looked) = held.looked { ", looked at " (ago(looked, asked.now)) }
                 }

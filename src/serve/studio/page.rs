@@ -113,7 +113,7 @@ fn brand() -> Markup {
 }
 
 fn side(studio: &Studio, asked: &Asked<'_>, section: Section) -> Markup {
-    let waiting = studio.shelf.held().catalog.waiting().len();
+    let waiting = studio.shelf.held().catalog().waiting().len();
     html! {
         header.side {
             div.top { (brand()) (theme_form(asked)) }

@@ -4,7 +4,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::catalog::Outcome;
+use super::outcome::Outcome;
 use super::page::shown;
 use crate::report::paint::short;
 use crate::time::{self, Timestamp};

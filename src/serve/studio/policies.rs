@@ -71,12 +71,12 @@ struct InForce {
 
 fn entry(held: &Held, index: u64) -> Option<Entry> {
     let reader = held.reader.as_ref()?;
-    held.index.line(reader, index).ok().flatten()?.parse().ok()
+    held.index().line(reader, index).ok().flatten()?.parse().ok()
 }
 
 fn in_force(held: &Held) -> BTreeMap<ClaimedDigest, InForce> {
     let mut sets: BTreeMap<ClaimedDigest, InForce> = BTreeMap::new();
-    for (environment, index) in held.catalog.environments() {
+    for (environment, index) in held.catalog().environments() {
         let Some(entry) = entry(held, *index) else { continue };
         let Body::Decision(decision) = &entry.body else { continue };
         for set in &decision.policy.sets {
@@ -92,7 +92,7 @@ fn in_force(held: &Held) -> BTreeMap<ClaimedDigest, InForce> {
 }
 
 fn changes(held: &Held) -> Vec<Change> {
-    let changed = held.catalog.changes().iter().rev().take(MOST);
+    let changed = held.catalog().changes().iter().rev().take(MOST);
     changed
         .filter_map(|index| {
             let entry = entry(held, *index)?;

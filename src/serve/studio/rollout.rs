@@ -8,13 +8,13 @@ mod course;
 
 use maud::{Markup, html};
 
-use super::catalog::Milestone;
 use super::charts::budget;
 use super::page::{Section, heading, none, prose, shown};
 use super::parts::{ago, digest, field, icon, moment, percent, when};
 use super::response::Answer;
 use super::rollouts::{milestone_tag, state_tag};
 use super::{Asked, Studio};
+use crate::audit::catalog::Milestone;
 use crate::plan::RecordedCore;
 use crate::release::digest::ClaimedDigest;
 use crate::report::paint::word;
@@ -57,7 +57,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>, plan: &str) -> Answer {
         );
     };
     let held = studio.shelf.held();
-    let milestones = held.catalog.rollouts().get(&plan.to_string()).cloned().unwrap_or_default();
+    let milestones = held.catalog().rollout(&plan.to_string()).to_vec();
     drop(held);
     let course = studio.setup.rollouts.as_ref().map(|place| read(place, &plan, asked));
     match course {

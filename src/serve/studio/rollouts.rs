@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::catalog::Milestone;
 use super::charts::meter;
 use super::page::{Section, command, empty, heading, none, prose, shown};
 use super::parts::{digest, release, tag, when};
 use super::response::Answer;
 use super::{Asked, Studio};
+use crate::audit::catalog::Milestone;
 use crate::release::digest::ClaimedDigest;
 use crate::rollout::guard::View;
 use crate::rollout::journal::{self, JournalError, Reading, unproven_core};
@@ -126,12 +126,12 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
         .map(|one| one.plan.to_string())
         .collect();
     let held = studio.shelf.held();
-    let elsewhere: Vec<(String, Vec<Milestone>)> = held
-        .catalog
+    let elsewhere: Vec<(String, Milestone)> = held
+        .catalog()
         .rollouts()
-        .iter()
         .filter(|(plan, _)| !known.contains(*plan))
-        .map(|(plan, milestones)| (plan.clone(), milestones.clone()))
+        .take(MOST)
+        .map(|(plan, last)| (plan.to_owned(), last.clone()))
         .collect();
     drop(held);
     let nothing = elsewhere.is_empty()
@@ -219,9 +219,7 @@ fn past_table(past: &[Listed], now: Timestamp) -> Markup {
     }
 }
 
-fn those_elsewhere(elsewhere: &[(String, Vec<Milestone>)], asked: &Asked<'_>) -> Markup {
-    let mut newest: Vec<_> = elsewhere.iter().filter_map(|(plan, all)| Some((plan, all.last()?))).collect();
-    newest.sort_by_key(|(_, last)| std::cmp::Reverse(last.index));
+fn those_elsewhere(elsewhere: &[(String, Milestone)], asked: &Asked<'_>) -> Markup {
     html! {
         section.card {
             header { h2 { "Elsewhere" } span.right { "by what their guards wrote to this log" } }
@@ -229,7 +227,7 @@ fn those_elsewhere(elsewhere: &[(String, Vec<Milestone>)], asked: &Asked<'_>) ->
                 table.flow {
                     caption.hidden { "Rollouts whose journals are not on this machine" }
                     thead { tr { th scope="col" { "Last said" } th scope="col" { "Release" } th scope="col" { "Target" } th scope="col" { "When" } th.n scope="col" { "Entry" } } }
-                    tbody { @for (plan, last) in newest.into_iter().take(MOST) {
+                    tbody { @for (plan, last) in elsewhere {
                         tr data-row {
                             td.tight { (milestone_tag(last)) }
                             td { a href={ "/rollouts/" (plan.strip_prefix("sha256:").unwrap_or(plan)) } { (release(&last.release.name, &last.release.version, &last.release.environment)) } }

@@ -9,17 +9,15 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
-use crate::audit::follow::Followed;
-use crate::audit::reader::Line;
-use crate::audit::{AuditError, Damage, ExitClass, Index, Problem, Reader};
+use crate::audit::catalog::Catalog;
+use crate::audit::follow::{Followed, Follower, Read};
+use crate::audit::{AuditError, ExitClass, Index, Reader};
 use crate::time::Timestamp;
-
-use super::catalog::Catalog;
 
 /// How often the log is looked at.
 const EVERY: Duration = Duration::from_millis(700);
-/// Lines that are taken between two looks of others.
-const BATCH: usize = 512;
+/// So many lines that are still to be read are worth telling.
+const MANY: u64 = 512;
 
 /// A log and what is known of it.
 pub(super) struct Shelf {
@@ -32,8 +30,7 @@ pub(super) struct Shelf {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub(super) state: State,
-    pub(super) catalog: Catalog,
-    pub(super) index: Index,
+    follower: Follower,
     pub(super) reader: Option<Arc<Reader>>,
     /// When it was last held against its signed head.
     pub(super) looked: Option<Timestamp>,
@@ -121,21 +118,17 @@ impl Shelf {
     }
 
     fn read_on(&self, reader: Arc<Reader>) -> Result<(), AuditError> {
-        if self.held().reader.as_ref().is_some_and(|known| known.log_id() != reader.log_id()) {
-            return Err(damage("log.json", Problem::Replaced));
-        }
         let total = reader.size();
         loop {
-            // The disk is read beside others who read: nobody waits for it.
-            let lines = self.held().index.ahead(&reader, BATCH)?;
-            let mut taken = Ok(());
-            self.change(|held| taken = held.take(&reader, &lines, total));
-            taken?;
-            if lines.len() < BATCH {
+            // The disk is read, and lines are hashed and understood, beside others who read: nobody waits for it.
+            let lines = self.held().follower.ahead(&reader)?;
+            if lines.is_empty() {
                 break;
             }
+            let read = Read::all(&lines)?;
+            self.change(|held| held.take(&reader, &read, total));
         }
-        self.held().index.check(&reader)?;
+        self.held().follower.check(&reader)?;
         let needs_repair = reader.needs_repair()?;
         let now = (self.clock)();
         self.change(|held| {
@@ -149,22 +142,23 @@ impl Shelf {
 }
 
 impl Held {
-    fn take(&mut self, reader: &Reader, lines: &[Line], total: u64) -> Result<(), AuditError> {
-        for line in lines {
-            let taken = self.catalog.take(line.index, &line.bytes);
-            taken.map_err(|error| damage(&format!("entry {}", line.index), Problem::Json(error.into())))?;
-            self.index.take(reader, line);
-        }
-        let done = self.catalog.len();
-        if total.saturating_sub(done) > BATCH as u64 {
+    /// What the entries are about.
+    pub(super) fn catalog(&self) -> &Catalog {
+        self.follower.catalog()
+    }
+
+    /// Where they are.
+    pub(super) fn index(&self) -> &Index {
+        self.follower.index()
+    }
+
+    fn take(&mut self, reader: &Reader, read: &[Read<'_>], total: u64) {
+        read.iter().for_each(|read| self.follower.take(reader, read));
+        let done = self.catalog().len();
+        if total.saturating_sub(done) > MANY {
             self.state = State::Reading { done, total };
         }
-        Ok(())
     }
-}
-
-fn damage(file: &str, problem: Problem) -> AuditError {
-    Box::new(Damage { file: file.to_owned(), line: None, problem }).into()
 }
 
 /// An error and what is behind it, in words.

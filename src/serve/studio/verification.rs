@@ -69,7 +69,7 @@ impl Verification {
     pub(super) fn begin(studio: &Arc<Studio>, how: How) -> bool {
         let Some(folder) = studio.setup.log.clone() else { return false };
         let began = (studio.setup.clock)();
-        let total = studio.shelf.held().index.size();
+        let total = studio.shelf.held().index().size();
         {
             let own = &studio.verification;
             let mut told = own.told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use serde::Deserialize;
 
 use super::TOLD;
 use crate::audit::Reader;
-use crate::audit::reader::Line;
+use crate::audit::follow::Read;
 use crate::plan::RecordedCore;
 use crate::plan::members::Role;
+use crate::policy::account::Action;
 use crate::release::digest::ClaimedDigest;
 use crate::serve::journal::told;
-use crate::time::{self, Timestamp};
+use crate::time::Timestamp;
 
 /// The longest that a plan may be started.
 const LONGEST: TimeDelta = TimeDelta::hours(24);
@@ -45,8 +45,6 @@ pub(super) enum Change {
     Allowed(String, ClaimedDigest, Allow),
     /// A plan was rolled back, by this entry.
     RolledBack(ClaimedDigest, u64),
-    /// A plan's rollout has ended.
-    Ended(ClaimedDigest),
 }
 
 /// What is new since the last look, in the log's order.
@@ -54,36 +52,7 @@ pub(super) enum Change {
 pub(super) struct News {
     pub(super) changes: Vec<Change>,
     pub(super) counts: Counts,
-    pub(super) last: Option<Timestamp>,
     pub(super) trouble: Option<String>,
-}
-
-/// What of a line is needed here.
-#[derive(Deserialize)]
-struct Brief {
-    time: String,
-    r#type: String,
-    verdict: Option<String>,
-    action: Option<String>,
-    release: Option<ReleaseBrief>,
-    plan: Option<Named>,
-    #[serde(default)]
-    findings: Vec<FindingBrief>,
-}
-
-#[derive(Deserialize)]
-struct ReleaseBrief {
-    environment: String,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    digest: ClaimedDigest,
-}
-
-#[derive(Deserialize)]
-struct FindingBrief {
-    rule: String,
 }
 
 impl Counts {
@@ -105,43 +74,36 @@ impl News {
         self.trouble.clone().map_or(Ok(()), Err)
     }
 
-    pub(super) fn take(&mut self, reader: &Reader, line: &Line, now: Timestamp, valid_for: TimeDelta) {
-        if let Err(why) = self.add(reader, line, now, valid_for) {
-            self.trouble.get_or_insert_with(|| format!("entry {}: {why}", line.index));
+    pub(super) fn take(&mut self, reader: &Reader, read: &Read<'_>, now: Timestamp, valid_for: TimeDelta) {
+        if let Err(why) = self.add(reader, read, now, valid_for) {
+            self.trouble.get_or_insert_with(|| format!("entry {}: {why}", read.line.index));
         }
     }
 
     fn add(
         &mut self,
         reader: &Reader,
-        line: &Line,
+        read: &Read<'_>,
         now: Timestamp,
         valid_for: TimeDelta,
     ) -> Result<(), String> {
-        let brief: Brief = serde_json::from_slice(&line.bytes).map_err(|error| error.to_string())?;
-        let recorded = time::parse(&brief.time).map_err(|error| error.to_string())?;
-        self.last = Some(recorded);
-        if brief.r#type == "rollout.rolled_back"
-            && let Some(plan) = &brief.plan
+        let (index, brief) = (read.line.index, &read.brief);
+        *self.counts.entries.entry(kind(brief.kind())).or_default() += 1;
+        let plan =
+            || brief.plan().map(str::parse::<ClaimedDigest>).transpose().map_err(|error| error.to_string());
+        if brief.kind() == "rollout.rolled_back"
+            && let Some(plan) = plan()?
         {
-            self.changes.push(Change::RolledBack(plan.digest.clone(), line.index));
+            self.changes.push(Change::RolledBack(plan, index));
         }
-        if let ("rollout.rolled_back" | "rollout.completed", Some(plan)) =
-            (brief.r#type.as_str(), &brief.plan)
-        {
-            self.changes.push(Change::Ended(plan.digest.clone()));
-        }
-        if let (Some(verdict), Some(action)) = (&brief.verdict, &brief.action) {
-            let reason = brief.findings.first().map_or("none", |finding| finding.rule.as_str());
-            let of = (verdict.clone(), action.clone(), reason.to_owned());
-            *self.counts.decisions.entry(of).or_default() += 1;
-        }
-        *self.counts.entries.entry(kind(&brief.r#type)).or_default() += 1;
-        let allowed = brief.action.as_deref() == Some("allow") && brief.r#type == "decision";
-        let recent = recorded + LONGEST.max(valid_for) + TOLD > now;
-        match (brief.plan, brief.release) {
-            (Some(plan), Some(release)) if allowed && recent => {
-                self.allow(reader, line.index, recorded + valid_for, &release, &plan.digest)
+        let Some(decision) = brief.decision() else { return Ok(()) };
+        let reason = decision.rules.first().map_or("none", String::as_str);
+        let of = (spelt(&decision.verdict), spelt(&decision.action), reason.to_owned());
+        *self.counts.decisions.entry(of).or_default() += 1;
+        let recent = brief.time() + LONGEST.max(valid_for) + TOLD > now;
+        match plan()? {
+            Some(plan) if decision.action == Action::Allow && recent => {
+                self.allow(reader, index, brief.time() + valid_for, decision.environment, &plan)
             }
             _ => Ok(()),
         }
@@ -153,7 +115,7 @@ impl News {
         reader: &Reader,
         entry: u64,
         at_least: Timestamp,
-        release: &ReleaseBrief,
+        environment: &str,
         plan: &ClaimedDigest,
     ) -> Result<(), String> {
         let core = reader.blob(plan).map_err(|error| told(&error))?;
@@ -164,15 +126,20 @@ impl News {
             let digest =
                 ClaimedDigest::from_hex(&subject.digest.sha256).map_err(|error| error.to_string())?;
             let allow = Allow { entry, until, plan: plan.clone(), rolled_back: None };
-            self.changes.push(Change::Allowed(release.environment.clone(), digest, allow));
+            self.changes.push(Change::Allowed(environment.to_owned(), digest, allow));
         }
         Ok(())
     }
 }
 
+/// A word as entries have it.
+fn spelt(word: &impl serde::Serialize) -> String {
+    serde_json::to_value(word).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// Types that are known; any other is one of many.
 fn kind(name: &str) -> String {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 15] = [
         "log.created",
         "decision",
         "policy.changed",
@@ -180,6 +147,7 @@ fn kind(name: &str) -> String {
         "log.recovered",
         "annotation",
         "heartbeat",
+        "anchor.recorded",
         "rollout.started",
         "rollout.paused",
         "rollout.resumed",

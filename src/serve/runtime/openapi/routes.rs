@@ -104,6 +104,7 @@ fn log() -> Value {
             "root": {"type": "string"},
             "checkpoint": {"type": "string"},
             "lastEntryAt": {"type": ["string", "null"]},
+            "anchoredAt": {"type": ["string", "null"], "description": "When it was recorded last that the log's head is kept elsewhere."},
             "needsRepair": {"type": "boolean"},
         },
     })

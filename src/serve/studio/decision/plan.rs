@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::super::charts::meter;
-use super::super::page::{none, shown};
+use super::super::page::shown;
 use super::super::parts::{ago, digest, field, moment, percent, span, tag};
 use super::super::told::Blob;
 use super::super::{Asked, Studio};
@@ -108,15 +108,14 @@ fn dates(core: &RecordedCore, asked: &Asked<'_>) -> Markup {
 /// What the log says of its rollout.
 fn fate(studio: &Studio, plan: &str) -> Markup {
     let held = studio.shelf.held();
-    let Some(milestones) = held.catalog.rollouts().get(plan) else {
+    let Some(last) = held.catalog().rollout(plan).last() else {
         return html! { p.soft { "No rollout of this plan is in the log: none was started by a guard that writes to it." } };
     };
-    let last = milestones.last();
     let hex = plan.strip_prefix("sha256:").unwrap_or(plan);
     html! {
         p {
             "Rollout: "
-            @if let Some(last) = last { (tag("info", "rollouts", &last.kind.replace('_', " "))) " at " (shown(&last.target)) " · " (moment(last.time)) " " } @else { (none()) }
+            (tag("info", "rollouts", &last.kind.replace('_', " "))) " at " (shown(&last.target)) " · " (moment(last.time)) " "
             a href={ "/rollouts/" (hex) } { "Its course" }
         }
     }

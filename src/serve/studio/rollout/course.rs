@@ -5,12 +5,12 @@
 use maud::{Markup, html};
 
 use super::super::Asked;
-use super::super::catalog::Milestone;
 use super::super::charts::fixed;
 use super::super::page::shown;
 use super::super::parts::icon;
 use super::super::rollouts::spaced;
 use super::Course;
+use crate::audit::catalog::Milestone;
 use crate::report::paint::word;
 use crate::rollout::journal::Record;
 use crate::rollout::machine::{Outcome, Rung};

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A text or a list, by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Word(u32);
 
 /// Texts.
@@ -23,6 +23,16 @@ pub(super) struct Sets {
     lists: Vec<Arc<[String]>>,
 }
 
+/// Some words out of all of one kind.
+#[derive(Debug)]
+pub(super) struct Among(Vec<bool>);
+
+impl Among {
+    pub(super) fn has(&self, word: Word) -> bool {
+        self.0.get(word.0 as usize).copied().unwrap_or_default()
+    }
+}
+
 impl Words {
     pub(super) fn of(&mut self, text: &str) -> Word {
         if let Some(number) = self.numbers.get(text) {
@@ -36,6 +46,16 @@ impl Words {
 
     pub(super) fn text(&self, word: Word) -> &str {
         self.texts.get(word.0 as usize).map_or("", |text| text)
+    }
+
+    /// The word of a text that occurred.
+    pub(super) fn known(&self, text: &str) -> Option<Word> {
+        self.numbers.get(text).copied().map(Word)
+    }
+
+    /// Those that something is true of.
+    pub(super) fn those(&self, is: impl Fn(&str) -> bool) -> Among {
+        Among(self.texts.iter().map(|text| is(text)).collect())
     }
 }
 
@@ -56,6 +76,11 @@ impl Sets {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &[String]> {
         self.lists.iter().map(AsRef::as_ref)
+    }
+
+    /// Those that hold a text.
+    pub(super) fn with(&self, text: &str) -> Among {
+        Among(self.lists.iter().map(|list| list.iter().any(|own| own == text)).collect())
     }
 }
 

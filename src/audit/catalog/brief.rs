@@ -1,4 +1,4 @@
-//! A line, read as far as the catalog needs.
+//! A line, read as far as a catalog needs.
 //!
 //! In: a line's bytes. Out: its members, borrowed where they can be. Schema: `audit-log.md` 1.5.
 
@@ -6,14 +6,16 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::audit::filter::{DecisionFacets, Facets};
 use crate::plan::draft::Verdict;
 use crate::policy::account::Action;
 use crate::time::{self, Timestamp};
 
 use super::{Group, Milestone};
 
+/// What a line says.
 #[derive(Deserialize)]
-pub(super) struct Brief<'a> {
+pub(crate) struct Brief<'a> {
     #[serde(borrow)]
     time: Cow<'a, str>,
     #[serde(borrow, rename = "type")]
@@ -77,20 +79,12 @@ struct Named<'a> {
     digest: Cow<'a, str>,
 }
 
-/// What a decision is filtered by.
-pub(super) struct Decision<'a> {
-    pub(super) name: &'a str,
-    pub(super) version: &'a str,
-    pub(super) environment: &'a str,
-    pub(super) actor: &'a str,
-    pub(super) action: Action,
-    pub(super) verdict: Verdict,
-    pub(super) approvers: &'a [String],
-    pub(super) rules: &'a [String],
-}
-
 impl<'a> Brief<'a> {
-    pub(super) fn read(line: &'a [u8]) -> Result<Self, serde_json::Error> {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// It is no JSON object with a time and a type, or what it says of a decision is of another form.
+    pub(crate) fn read(line: &'a [u8]) -> Result<Self, serde_json::Error> {
         let mut brief: Self = serde_json::from_slice(line)?;
         brief.read = time::parse(&brief.time).map_err(serde::de::Error::custom)?;
         let counted = brief.approvals.iter().filter(|approval| approval.counted);
@@ -99,17 +93,25 @@ impl<'a> Brief<'a> {
         Ok(brief)
     }
 
-    pub(super) fn kind(&self) -> &str {
+    /// Its type.
+    pub(crate) fn kind(&self) -> &str {
         &self.kind
     }
 
-    pub(super) fn micros(&self) -> i64 {
-        self.read.timestamp_micros()
+    /// Its time.
+    pub(crate) fn time(&self) -> Timestamp {
+        self.read
     }
 
-    pub(super) fn decision(&self) -> Option<Decision<'_>> {
+    /// The digest of the plan that it names, as it is written.
+    pub(crate) fn plan(&self) -> Option<&str> {
+        self.plan.as_ref().map(|plan| plan.digest.as_ref())
+    }
+
+    /// What a decision is asked for.
+    pub(crate) fn decision(&self) -> Option<DecisionFacets<'_>> {
         let release = self.release.as_ref().filter(|_| self.kind == "decision")?;
-        Some(Decision {
+        Some(DecisionFacets {
             name: &release.name,
             version: &release.version,
             environment: &release.environment,
@@ -121,8 +123,14 @@ impl<'a> Brief<'a> {
         })
     }
 
-    pub(super) fn milestone(&self, index: u64, kind: &str) -> Option<(String, Milestone)> {
-        let kind = kind.strip_prefix("rollout.")?;
+    /// What a filter asks for.
+    pub(crate) fn facets(&self) -> Facets<'_> {
+        Facets { time: self.read, kind: &self.kind, decision: self.decision() }
+    }
+
+    /// What it says of a rollout, and of which plan.
+    pub(super) fn milestone(&self, index: u64) -> Option<(String, Milestone)> {
+        let kind = self.kind.strip_prefix("rollout.")?;
         let (plan, release) = (self.plan.as_ref()?, self.release.as_ref()?);
         let milestone = Milestone {
             index,
