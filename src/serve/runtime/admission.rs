@@ -270,8 +270,10 @@ impl Webhook {
 fn brings_nothing(running: &Running, old: &Value) -> bool {
     let before = Running::of(old);
     let known: BTreeSet<&str> = before.images.iter().map(|image| image.text.as_str()).collect();
-    running.images.iter().all(|image| known.contains(image.text.as_str()))
-        && running.faults.iter().all(|fault| before.faults.contains(fault))
+    let faulty: BTreeSet<&str> = before.faults.iter().map(String::as_str).collect();
+    !running.more
+        && running.images.iter().all(|image| known.contains(image.text.as_str()))
+        && running.faults.iter().all(|fault| faulty.contains(fault.as_str()))
 }
 
 #[cfg(test)]
