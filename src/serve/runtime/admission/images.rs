@@ -18,7 +18,7 @@ const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContain
 /// Images and faults that are looked at: an object of 8 MiB could hold millions, and each is told with its place.
 const MOST: usize = 4096;
 /// Characters of a place that are kept: a long name would be copied for each member below it.
-const MOST_PATH: usize = 512;
+const MOST_PATH: usize = 256;
 /// Mappings from text to text.
 const LABELS: [&str; 5] = ["labels", "annotations", "matchLabels", "selector", "nodeSelector"];
 
