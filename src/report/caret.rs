@@ -139,7 +139,7 @@ mod tests {
         let held: Held = source.read().unwrap();
         let headline = Headline { word: "refused", id: None, message: "no", bad: true };
         let told = render(&headline, Some((&source.place(&held.key), "")), &[], Paint::Plain);
-        assert_eq!(told, "refused: no\n --> m:1:9");
+        assert_eq!(told, "refused: no\n--> m:1:9");
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn an_object_made_to_cost_time_holds_up_no_other_question() {
         .map(|at| json!({"name": at.to_string(), "image": format!("registry.example/a{at}")}))
         .collect();
     let below: serde_json::Map<String, Value> =
-        (0..200_000).map(|at| (format!("{at:x}"), json!(1))).collect();
+        (0..100_000).map(|at| (format!("{at:x}"), json!(1))).collect();
     let long = json!({"apiVersion": "example.org/v1", "kind": "Thing", "spec": {"k".repeat(2 << 20): below}});
     let (answer, took) = asked(&service, "CREATE", &long, &Value::Null);
     assert!(answer["allowed"] == true && took < PATIENCE, "{took:?}: {answer}");
@@ -76,7 +76,7 @@ fn a_rehearsal_lets_no_image_in_and_gives_no_plan() {
     let service = site.serve(&[]);
     let decided = service.post("/v1/evaluate", &json!({"dryRun": true})).json();
     assert_eq!(
-        (&decided["report"]["verdict"], &decided["plan"]),
+        (&decided["report"]["decision"]["verdict"], &decided["plan"]),
         (&json!("pass"), &Value::Null),
         "{decided}"
     );

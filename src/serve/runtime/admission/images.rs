@@ -57,7 +57,7 @@ impl Running {
         };
         for (name, value) in members {
             if !matches!(name.as_str(), "metadata" | "status") && !data.contains(&name.as_str()) {
-                running.member(name, value, name);
+                running.member(name, value, cut(name));
             }
         }
         if running.more {
@@ -162,10 +162,14 @@ impl Running {
     }
 }
 
-/// The place of a member; of a long one its beginning.
+/// The place of a member; of long names their beginnings.
 fn under(path: &str, name: &str) -> String {
-    let place = path.chars().chain(['.']).chain(name.chars());
-    place.take(MOST_PATH).collect()
+    format!("{}.{}", cut(path), cut(name))
+}
+
+/// At most the characters that are kept of a place.
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(MOST_PATH).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
 /// Kinds that run Pods.
