@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
 use crate::yaml::{DocumentError, Place};
 
-use super::paint::{Paint, RUNNER_COMMAND, printable, wrapped};
+use super::paint::{Paint, opens_command, printable, wrapped};
 
 /// What a message is called on its first line.
 #[derive(Debug, Clone)]
@@ -60,14 +62,43 @@ fn lines(text: &str) -> String {
     wrapped(&printable(text), WIDTH).join("\n")
 }
 
-fn marked<'a>(place: &'a Place, label: &'a str) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let mut annotation = AnnotationKind::Primary.span(place.span.clone());
+/// Bytes that are looked through for one caret. A longer document is shown as the line alone, and of a line that is
+/// longer only the place is told: manifests on one line of megabytes may be told a thousand times.
+const MOST_SHOWN: usize = 16 * 1024;
+
+fn marked<'a>(place: &'a Place, label: &'a str) -> Element<'a> {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let (line, shown) = match place.text.len() > MOST_SHOWN {
+        true => (number(place.line), the_line(place)),
+        false => (1, Some((&*place.text, place.span.clone()))),
+    };
+    let Some((text, span)) = shown.filter(|(text, _)| text.len() <= MOST_SHOWN) else {
+        let origin = Origin::path(printable(&place.file)).line(number(place.line));
+        return origin.char_column(number(place.column)).into();
+    };
+    let mut annotation = AnnotationKind::Primary.span(span);
     if !label.is_empty() {
         annotation = annotation.label(label);
     }
-    // Of the same length, so that the caret stays in place.
-    let text = place.text.replace(RUNNER_COMMAND, "##(");
-    Snippet::source(text).line_start(1).path(printable(&place.file)).annotation(annotation)
+    let snippet = Snippet::source(without_commands(text)).line_start(line).path(printable(&place.file));
+    snippet.annotation(annotation).into()
+}
+
+/// The line, or lines, that a place marks, and what it marks in them.
+fn the_line(place: &Place) -> Option<(&str, Range<usize>)> {
+    let Range { start, end } = place.span;
+    let begin = place.text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+    let until = place.text.get(end..)?.find('\n').map_or(place.text.len(), |at| end + at);
+    Some((place.text.get(begin..until)?, start - begin..end - begin))
+}
+
+/// A line in which nothing opens a runner's command; of the same length, so that the caret stays in place.
+fn without_commands(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        shown.push(if c == '[' && opens_command(&shown) { '(' } else { c });
+    }
+    shown
 }
 
 fn renderer(paint: Paint) -> Renderer {
@@ -81,6 +112,35 @@ fn renderer(paint: Paint) -> Renderer {
 mod tests {
     use super::*;
     use crate::yaml::Source;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Held {
+        key: crate::yaml::Spanned<String>,
+    }
+
+    /// What is told of the value of `key` behind this text.
+    fn told(before: &str) -> String {
+        let source = Source::new("m", &format!("{before}key: value\n"));
+        let held: Held = source.read().unwrap();
+        let headline = Headline { word: "refused", id: None, message: "no", bad: true };
+        render(&headline, Some((&source.place(&held.key), "")), &[], Paint::Plain)
+    }
+
+    #[test]
+    fn shows_the_same_of_a_long_document_and_only_the_place_in_a_long_line() {
+        let shown = |line: usize| {
+            let (at, width) = (line.to_string(), line.to_string().len());
+            let gap = " ".repeat(width);
+            format!("refused: no\n{gap}--> m:{at}:6\n{gap} |\n{at} | key: value\n{gap} |      ^^^^^")
+        };
+        assert_eq!(told("# a\n"), shown(2));
+        assert_eq!(told(&"# a\n".repeat(9_999)), shown(10_000));
+        let source = Source::new("m", &format!("{{\"key\": value, # {}\n}}", "a".repeat(20_000)));
+        let held: Held = source.read().unwrap();
+        let headline = Headline { word: "refused", id: None, message: "no", bad: true };
+        let told = render(&headline, Some((&source.place(&held.key), "")), &[], Paint::Plain);
+        assert_eq!(told, "refused: no\n--> m:1:9");
+    }
 
     #[test]
     fn fits_a_terminal() {

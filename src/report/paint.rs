@@ -49,9 +49,14 @@ impl Paint {
     }
 }
 
-/// What the runner of GitHub Actions takes for a command wherever it stands in a line. `::` is one at the
-/// beginning of a line, blanks before it or not, and a line may be broken at any blank.
-pub(super) const RUNNER_COMMAND: &str = "##[";
+/// Whether a `[` after this text opens what a CI's runner takes for a command wherever it stands in a line: GitHub
+/// Actions' `##[…]`, Azure Pipelines' `##vso[…]`, TeamCity's `##teamcity[…]`. `::` is one of GitHub's at the beginning
+/// of a line, blanks before it or not, and a line may be broken at any blank.
+/// <https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands>,
+/// <https://www.jetbrains.com/help/teamcity/service-messages.html>
+pub(super) fn opens_command(before: &str) -> bool {
+    before.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).ends_with("##")
+}
 
 /// The text with control characters written out, so that evidence can't drive a terminal or a runner.
 pub fn printable(text: &str) -> String {
@@ -61,7 +66,7 @@ pub fn printable(text: &str) -> String {
         let begins = shown.is_empty() || shown.ends_with(' ');
         let opens = begins && c == ':' && rest.as_str().starts_with(':');
         // Nor hide or reorder what a reviewer sees.
-        if unprintable(c) || opens || (c == '[' && shown.ends_with("##")) {
+        if unprintable(c) || opens || (c == '[' && opens_command(&shown)) {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
         } else {
             shown.push(c);
@@ -110,6 +115,8 @@ mod tests {
     fn writes_out_what_would_drive_a_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
         assert_eq!(printable("a ##[add-mask]b"), "a ##\\u{5b}add-mask]b");
+        assert_eq!(printable("##vso[a]b ##teamcity[c]"), "##vso\\u{5b}a]b ##teamcity\\u{5b}c]");
+        assert_eq!(printable("# a[0] ## b[1]"), "# a[0] ## b[1]");
         assert_eq!(printable("::error::a ::add-mask::b [::1]"), "\\u{3a}:error::a \\u{3a}:add-mask::b [::1]");
     }
 

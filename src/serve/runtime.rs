@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{MethodFilter, get, on, post};
+use tokio::sync::Semaphore;
 
 use super::RolloutsAt;
 use super::access::{Access, noted};
@@ -40,7 +41,7 @@ use super::server::{self, Certificate, Front, Leaving, ServeError};
 use crate::config::service::{Callers, Service};
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
-use admission::Webhook;
+use admission::{READERS, Webhook};
 use evaluate::Evaluator;
 use ledger::Ledger;
 use probes::Health;
@@ -271,6 +272,7 @@ fn admission(parts: &Parts, shared: &Shared) -> Router {
         admission: admission.clone(),
         ledger: Arc::clone(ledger),
         meter: Arc::clone(&shared.meter),
+        readers: Arc::new(Semaphore::new(READERS)),
         clock: parts.clock,
     };
     let routes = Router::new().route("/v1/admission", post(admission::review)).with_state(Arc::new(webhook));

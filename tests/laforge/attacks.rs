@@ -16,6 +16,7 @@ mod spoiled;
 mod standard;
 mod statements;
 mod table;
+mod third_round;
 mod twofold;
 mod witnesses;
 

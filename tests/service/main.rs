@@ -10,6 +10,7 @@
 #![expect(clippy::indexing_slicing, reason = "of JSON whose shape is under test")]
 
 mod admission;
+mod attacks;
 #[path = "../rollout_journal/desk.rs"]
 #[expect(dead_code, reason = "of another test binary, which needs more of it")]
 mod desk;

@@ -78,9 +78,9 @@ impl Objects {
             let last = self.last.unwrap_or_else(|| Source::new("-", ""));
             return Err(last.error_at_start("holds no object: nothing to deploy is never a pass"));
         }
-        for (workload, unpinned) in self.referring {
+        for (workload, unpinned) in std::mem::take(&mut self.referring) {
             if !self.running.contains(&workload) {
-                self.found.inventory.unpinned.push(unpinned);
+                self.unpinned(unpinned)?;
             }
         }
         Ok(self.found)
@@ -122,7 +122,7 @@ impl Objects {
         if runs_pods(kind, api) && !elsewhere && !pod.is_some_and(has_containers) {
             // Applied over one that is there, it runs whatever image that one has.
             let (container, place) = (title.clone(), node.place(source));
-            self.found.inventory.unpinned.push(Unpinned { container, place, reason: Reason::NoImage });
+            self.unpinned(Unpinned { container, place, reason: Reason::NoImage })?;
         }
         if (self.named, self.found.inventory.unpinned.len()) != before {
             self.running.insert((namespace.clone(), group_of(api).to_owned(), kind.to_owned(), name));
@@ -144,6 +144,13 @@ impl Objects {
         self.referring.push((named, unpinned));
     }
 
+    /// Each is told, so that none may be one too many, whatever it is that lacks its digest.
+    fn unpinned(&mut self, unpinned: Unpinned) -> Result<(), DocumentError> {
+        let place = unpinned.place.clone();
+        self.found.inventory.unpinned.push(unpinned);
+        within(self.found.inventory.unpinned.len(), place)
+    }
+
     fn image(&mut self, text: &str, container: String, place: Place) -> Result<(), DocumentError> {
         match pinned(text) {
             Ok(reference) => {
@@ -151,18 +158,10 @@ impl Objects {
                     self.found.images.push(reference);
                 }
             }
-            Err(reason) => {
-                self.found.inventory.unpinned.push(Unpinned { container, place: place.clone(), reason })
-            }
+            Err(reason) => self.unpinned(Unpinned { container, place: place.clone(), reason })?,
         }
         self.named += 1;
-        match self.distinct.len().max(self.found.inventory.unpinned.len()) > MAX_IMAGES {
-            true => {
-                let message = format!("more than {MAX_IMAGES} images");
-                Err(DocumentError { place, message, help: None })
-            }
-            false => Ok(()),
-        }
+        within(self.distinct.len(), place)
     }
 }
 
@@ -285,7 +284,7 @@ impl Walk<'_> {
                 let name = item.get("name").and_then(Node::text).unwrap_or_default();
                 let container = format!("{} {what} {}", self.title, shortened(name));
                 let (place, reason) = (item.place(self.source), Reason::NoImage);
-                self.objects.found.inventory.unpinned.push(Unpinned { container, place, reason });
+                self.objects.unpinned(Unpinned { container, place, reason })?;
             }
             match item.get("name").and_then(Node::text) {
                 Some(name) => self.container(item, what, &shortened(name), path)?,
@@ -348,6 +347,14 @@ impl Walk<'_> {
             _ => path.join(".").replace(".[", "["),
         };
         shortened(&format!("{} {path}", self.title))
+    }
+}
+
+/// That there are no more images, with a digest or without one, than are taken.
+fn within(images: usize, place: Place) -> Result<(), DocumentError> {
+    match images > MAX_IMAGES {
+        true => Err(DocumentError { place, message: format!("more than {MAX_IMAGES} images"), help: None }),
+        false => Ok(()),
     }
 }
 

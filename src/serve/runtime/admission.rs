@@ -20,6 +20,7 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::super::body::{Most, decode, read};
@@ -32,7 +33,7 @@ use crate::time::{self, Timestamp};
 use images::{Image, Running, short};
 
 /// An API server's own limit is 3 MiB an object, and a review may hold two.
-const MOST: Most = Most { bytes: 8 << 20, time: Duration::from_secs(5) };
+const MOST: Most = Most { bytes: 4 << 20, time: Duration::from_secs(5) };
 /// Reasons that are told at once.
 const MOST_REASONS: usize = 8;
 
@@ -41,8 +42,13 @@ pub(super) struct Webhook {
     pub(super) admission: Admission,
     pub(super) ledger: Arc<Ledger>,
     pub(super) meter: Arc<Meter>,
+    /// Reviews that are read at a time, since one may grow to many times its bytes.
+    pub(super) readers: Arc<Semaphore>,
     pub(super) clock: fn() -> Timestamp,
 }
+
+/// How many reviews are read at a time.
+pub(super) const READERS: usize = 4;
 
 /// `AdmissionReview` as it is asked.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -126,10 +132,17 @@ enum Finding {
 
 /// Answers a review.
 pub(super) async fn review(State(webhook): State<Arc<Webhook>>, request: Request) -> Response {
-    let review = match read(request, MOST).await.and_then(|body| parsed(&body)) {
+    let body = match read(request, MOST).await {
+        Ok(body) => body,
+        Err(problem) => return problem.response(),
+    };
+    // Never closed. It is held until there is an answer.
+    let _reader = Arc::clone(&webhook.readers).acquire_owned().await;
+    let review = match parsed(&body) {
         Ok(review) => review,
         Err(problem) => return problem.response(),
     };
+    drop(body);
     let (uid, asked) = (review.request.uid.clone(), review.request);
     let meter = Arc::clone(&webhook.meter);
     let finding = match webhook.find(&asked) {
@@ -270,8 +283,10 @@ impl Webhook {
 fn brings_nothing(running: &Running, old: &Value) -> bool {
     let before = Running::of(old);
     let known: BTreeSet<&str> = before.images.iter().map(|image| image.text.as_str()).collect();
-    running.images.iter().all(|image| known.contains(image.text.as_str()))
-        && running.faults.iter().all(|fault| before.faults.contains(fault))
+    let faulty: BTreeSet<&str> = before.faults.iter().map(String::as_str).collect();
+    !running.more
+        && running.images.iter().all(|image| known.contains(image.text.as_str()))
+        && running.faults.iter().all(|fault| faulty.contains(fault.as_str()))
 }
 
 #[cfg(test)]

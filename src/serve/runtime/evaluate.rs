@@ -27,6 +27,9 @@ use crate::config::service::Limits;
 /// How many are decided at a time: each may wait for registries, and all for the log.
 const AT_A_TIME: usize = 16;
 
+/// Images and pieces of evidence that come with a question: an image is a registry that is asked.
+const MOST_PIECES: usize = 256;
+
 /// What is to be decided.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -37,14 +40,14 @@ pub struct Evaluation {
     pub release: Option<Value>,
     /// Images beside the release's own, as `repository@sha256:…`.
     #[serde(default)]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = MOST_PIECES))]
     pub images: Vec<String>,
     /// The environment; it must be the release's.
     #[serde(default)]
     pub environment: Option<String>,
     /// Evidence beside the configured: bundles and envelopes.
     #[serde(default)]
-    #[schemars(with = "Vec<serde_json::Map<String, Value>>", length(max = 256))]
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>", length(max = MOST_PIECES))]
     pub evidence: Vec<Value>,
     /// Decide and record, and let no plan out.
     #[serde(default)]
@@ -139,6 +142,10 @@ pub(super) async fn evaluate(
         Ok(evaluation) => evaluation,
         Err(error) => return Problem::new(422, format!("the body is no evaluation: {error}")).response(),
     };
+    if evaluation.images.len().max(evaluation.evidence.len()) > MOST_PIECES {
+        let why = format!("`images` and `evidence` hold at most {MOST_PIECES} pieces each");
+        return Problem::new(422, why).response();
+    }
     let Ok(_place) = evaluator.places.try_acquire() else {
         let mut busy =
             Problem::new(503, "as many releases as are decided at a time are under way").response();

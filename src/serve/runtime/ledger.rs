@@ -10,6 +10,7 @@ mod news;
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 
@@ -34,6 +35,11 @@ const RETRY: TimeDelta = TimeDelta::seconds(1);
 
 /// What is told while all of the log is read.
 const UNREAD: &str = "the log is not read yet";
+/// What is said where nobody has read it for a while.
+const STALE: &str = "it has not been read for some seconds";
+
+/// How long what was read counts: whoever reads it again may have come to a halt.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// Where a log is, and what trust says of it.
 #[derive(Debug, Clone)]
@@ -64,9 +70,12 @@ struct Following {
 #[derive(Default)]
 struct Known {
     decides: Vec<(ClaimedDigest, Vec<String>)>,
-    allows: HashMap<String, HashMap<ClaimedDigest, Allow>>,
+    /// By environment and digest, one of each release.
+    allows: HashMap<String, HashMap<ClaimedDigest, Vec<Allow>>>,
     counts: Counts,
     state: State,
+    /// When that was.
+    looked: Option<Instant>,
 }
 
 /// How far the log is read.
@@ -147,6 +156,7 @@ impl Ledger {
     /// The log's health, or why there is none.
     pub(super) fn health(&self) -> Result<Health, String> {
         self.known(|known| match &known.state {
+            State::Read(_) if !known.is_fresh() => Err(STALE.to_owned()),
             State::Read(health) => Ok(health.clone()),
             State::Unread => Err(UNREAD.to_owned()),
             State::Failed(why) => Err(why.clone()),
@@ -171,17 +181,11 @@ impl Ledger {
     /// What the log says of a digest.
     pub(super) fn find(&self, environment: &str, digest: &ClaimedDigest, now: Timestamp) -> Said {
         self.known(|known| match &known.state {
-            State::Unread => Said::Unknown("it is not read yet".to_owned()),
+            State::Unread => Said::Unknown(UNREAD.to_owned()),
             State::Failed(why) => Said::Unknown(why.clone()),
+            State::Read(_) if !known.is_fresh() => Said::Unknown(STALE.to_owned()),
             State::Read(health) if !known.may_decide(&health.log_id, environment) => Said::NoGate,
-            State::Read(_) => match known.allows.get(environment).and_then(|allows| allows.get(digest)) {
-                Some(Allow { entry, rolled_back: Some(by), .. }) => {
-                    Said::RolledBack { entry: *entry, by: *by }
-                }
-                Some(allow) if now >= allow.until => Said::Expired { entry: allow.entry, at: allow.until },
-                Some(allow) => Said::Allowed(allow.entry),
-                None => Said::Nothing,
-            },
+            State::Read(_) => said(known.of(environment, digest), now),
         })
     }
 
@@ -299,29 +303,70 @@ impl Known {
         self.decides.iter().any(|(pinned, environments)| pinned == log_id && names(environments))
     }
 
+    fn is_fresh(&self) -> bool {
+        self.looked.is_some_and(|looked| looked.elapsed() < FRESH)
+    }
+
+    fn of(&self, environment: &str, digest: &ClaimedDigest) -> &[Allow] {
+        self.allows.get(environment).and_then(|allows| allows.get(digest)).map_or(&[], Vec::as_slice)
+    }
+
     fn add(&mut self, news: News, health: Health, now: Timestamp) {
         news.changes.into_iter().for_each(|change| self.change(change));
         for allows in self.allows.values_mut() {
-            allows.retain(|_, allow| now < allow.until + TOLD);
+            allows.values_mut().for_each(|of| of.retain(|allow| now < allow.until + TOLD));
+            allows.retain(|_, of| !of.is_empty());
         }
         self.counts.add(news.counts);
         self.state = State::Read(health);
+        self.looked = Some(Instant::now());
     }
 
     fn change(&mut self, change: Change) {
         match change {
             Change::Allowed(environment, digest, allow) => {
-                let allows = self.allows.entry(environment).or_default();
-                let longer = allows.get(&digest).filter(|known| known.rolled_back.is_none());
-                if longer.is_none_or(|known| known.until <= allow.until) {
-                    allows.insert(digest, allow);
+                let allows = self.allows.entry(environment).or_default().entry(digest).or_default();
+                match allows.iter_mut().find(|known| known.release == allow.release) {
+                    Some(known) => known.renew(allow),
+                    None => allows.push(allow),
                 }
             }
             Change::RolledBack(plan, by) => {
-                let allows = self.allows.values_mut().flat_map(HashMap::values_mut);
-                allows.filter(|allow| allow.plan == plan).for_each(|allow| allow.rolled_back = Some(by));
+                let allows = self.allows.values_mut().flat_map(HashMap::values_mut).flatten();
+                allows
+                    .filter(|allow| allow.plans.contains(&plan))
+                    .for_each(|allow| allow.rolled_back = Some(by));
             }
         }
+    }
+}
+
+impl Allow {
+    /// The same release was decided once more: the longer counts, or the only one that was not rolled back.
+    fn renew(&mut self, newer: Self) {
+        match self.rolled_back {
+            Some(_) => *self = newer,
+            None => {
+                self.plans.extend(newer.plans);
+                if self.until <= newer.until {
+                    (self.entry, self.until) = (newer.entry, newer.until);
+                }
+            }
+        }
+    }
+}
+
+/// What these allows of one digest come to: one that holds, else what is told of the last one.
+fn said(allows: &[Allow], now: Timestamp) -> Said {
+    let holds = |allow: &&Allow| allow.rolled_back.is_none() && now < allow.until;
+    let newest = |one: &&Allow| one.entry;
+    if let Some(allow) = allows.iter().filter(holds).max_by_key(newest) {
+        return Said::Allowed(allow.entry);
+    }
+    match allows.iter().max_by_key(newest) {
+        Some(Allow { entry, rolled_back: Some(by), .. }) => Said::RolledBack { entry: *entry, by: *by },
+        Some(allow) => Said::Expired { entry: allow.entry, at: allow.until },
+        None => Said::Nothing,
     }
 }
 
@@ -332,12 +377,14 @@ impl Ledger {
         let ledger = Self::unread();
         let mut known = Known::default();
         for (environment, digest, entry, until, rolled_back) in allows.iter().cloned() {
-            let allow = Allow { entry, until, plan: digest.clone(), rolled_back };
-            known.allows.entry(environment.to_owned()).or_default().insert(digest, allow);
+            let plans = vec![digest.clone()];
+            let allow = Allow { entry, until, release: digest.clone(), plans, rolled_back };
+            known.allows.entry(environment.to_owned()).or_default().insert(digest, vec![allow]);
         }
         let root = crate::audit::tree::empty_root();
         let environments = allows.iter().map(|(environment, ..)| (*environment).to_owned()).collect();
         known.decides = vec![(root.claim(), environments)];
+        known.looked = Some(Instant::now());
         known.state = State::Read(Health {
             origin: "log.example".to_owned(),
             log_id: root.claim(),
@@ -366,34 +413,66 @@ mod tests {
         format!("sha256:{}", of.repeat(64)).parse().unwrap()
     }
 
-    /// An allow of digest a by this entry's plan, for so many hours.
-    fn allowed(entry: u64, plan: &str, hours: i64) -> Change {
+    /// An allow of digest a by this entry, release and plan, for so many hours.
+    fn allowed(entry: u64, (release, plan): (&str, &str), hours: i64) -> Change {
         let until = Timestamp::UNIX_EPOCH + TimeDelta::hours(hours);
-        let allow = Allow { entry, until, plan: digest(plan), rolled_back: None };
+        let (release, plans) = (digest(release), vec![digest(plan)]);
+        let allow = Allow { entry, until, release, plans, rolled_back: None };
         Change::Allowed("production".to_owned(), digest("a"), allow)
     }
 
-    /// What stands of digest a after these changes: its entry, and the entry that took it back.
-    fn standing(changes: impl IntoIterator<Item = Change>) -> (u64, Option<u64>) {
+    fn back(plan: &str, by: u64) -> Change {
+        Change::RolledBack(digest(plan), by)
+    }
+
+    /// What these changes come to for digest a, two hours on.
+    fn standing(changes: impl IntoIterator<Item = Change>) -> Said {
         let mut known = Known::default();
         changes.into_iter().for_each(|change| known.change(change));
-        let allow = &known.allows["production"][&digest("a")];
-        (allow.entry, allow.rolled_back)
+        said(known.of("production", &digest("a")), Timestamp::UNIX_EPOCH + TimeDelta::hours(2))
     }
+
+    /// A release, and a plan of it.
+    const FIRST: (&str, &str) = ("1", "b");
+    /// The same release, decided again.
+    const AGAIN: (&str, &str) = ("1", "c");
+    /// Another release, with the same image.
+    const OTHER: (&str, &str) = ("2", "d");
 
     #[test]
     fn a_new_decision_lets_in_again_what_was_rolled_back_before_it() {
         // Also where it is all read at once, and the new one is the shorter.
-        let back = || Change::RolledBack(digest("b"), 6);
-        assert_eq!(standing([allowed(5, "b", 9), back()]), (5, Some(6)));
-        assert_eq!(standing([allowed(5, "b", 9), back(), allowed(7, "c", 3)]), (7, None));
-        assert_eq!(standing([allowed(5, "b", 9), allowed(7, "c", 3), back()]), (5, Some(6)));
+        assert_eq!(standing([allowed(5, FIRST, 9), back("b", 6)]), Said::RolledBack { entry: 5, by: 6 });
+        assert_eq!(standing([allowed(5, FIRST, 9), back("b", 6), allowed(7, AGAIN, 3)]), Said::Allowed(7));
+    }
+
+    #[test]
+    fn a_release_that_was_rolled_back_is_whichever_of_its_plans_was_rolled_out() {
+        for (first, second) in [(9, 3), (3, 9)] {
+            for plan in ["b", "c"] {
+                let both = [allowed(5, FIRST, first), allowed(7, AGAIN, second), back(plan, 8)];
+                assert!(matches!(standing(both), Said::RolledBack { by: 8, .. }), "{first} {second} {plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_another_release_has_too_is_not_rolled_back_with_it() {
+        // The version that serves goes on with an image that the candidate left as it was.
+        for (other, candidate) in [(9, 3), (3, 9)] {
+            let both = [allowed(5, OTHER, other), allowed(7, FIRST, candidate)];
+            assert_eq!(standing(both.into_iter().chain([back("b", 8)])), Said::Allowed(5), "{other}");
+        }
     }
 
     #[test]
     fn the_longer_of_two_allows_counts() {
-        assert_eq!(standing([allowed(5, "b", 9), allowed(7, "c", 3)]), (5, None));
-        assert_eq!(standing([allowed(5, "b", 3), allowed(7, "c", 3)]), (7, None));
+        assert_eq!(standing([allowed(5, FIRST, 9), allowed(7, AGAIN, 1)]), Said::Allowed(5));
+        assert_eq!(standing([allowed(5, FIRST, 3), allowed(7, AGAIN, 3)]), Said::Allowed(7));
+        assert_eq!(standing([allowed(5, OTHER, 9), allowed(7, AGAIN, 1)]), Said::Allowed(5));
+        let ended = Timestamp::UNIX_EPOCH + TimeDelta::hours(1);
+        assert_eq!(standing([allowed(5, FIRST, 1)]), Said::Expired { entry: 5, at: ended });
+        assert_eq!(standing([]), Said::Nothing);
     }
 
     #[test]
@@ -403,5 +482,18 @@ mod tests {
         assert!(!known.may_decide(&digest("c"), "production"));
         assert!(!known.may_decide(&digest("b"), "staging"));
         assert!(!Known::default().may_decide(&digest("b"), "production"));
+    }
+
+    #[test]
+    fn what_nobody_has_read_for_a_while_lets_nothing_in() {
+        let until = Timestamp::UNIX_EPOCH + TimeDelta::hours(9);
+        let ledger = Ledger::holding(&[("production", digest("a"), 5, until, None)]);
+        let found = || ledger.find("production", &digest("a"), Timestamp::UNIX_EPOCH);
+        assert_eq!(found(), Said::Allowed(5));
+        for looked in [None, Instant::now().checked_sub(FRESH)] {
+            ledger.known.write().unwrap().looked = looked;
+            assert_eq!(found(), Said::Unknown(STALE.to_owned()));
+            assert_eq!(ledger.health(), Err(STALE.to_owned()));
+        }
     }
 }

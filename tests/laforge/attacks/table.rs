@@ -38,7 +38,9 @@ fn names() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = BTreeSet::new();
     let mut folders: Vec<PathBuf> =
-        ["src", "tests/laforge", "tests/real_parts"].map(|folder| root.join(folder)).into();
+        ["src", "tests/laforge", "tests/real_parts", "tests/service", "tests/studio"]
+            .map(|folder| root.join(folder))
+            .into();
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             match path.extension() {

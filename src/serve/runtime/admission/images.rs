@@ -15,6 +15,10 @@ use crate::json;
 const TELLING: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "image"];
 /// Lists of containers.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+/// Images and faults that are looked at: an object of 8 MiB could hold millions, and each is told with its place.
+const MOST: usize = 4096;
+/// Characters of a place that are kept: a long name would be copied for each member below it.
+const MOST_PATH: usize = 256;
 /// Mappings from text to text.
 const LABELS: [&str; 5] = ["labels", "annotations", "matchLabels", "selector", "nodeSelector"];
 
@@ -25,6 +29,8 @@ pub(super) struct Running {
     pub(super) images: Vec<Image>,
     /// What can't be let through.
     pub(super) faults: Vec<String>,
+    /// Whether there is more than that, which can't be let through either.
+    pub(super) more: bool,
 }
 
 /// An image and its place.
@@ -51,14 +57,19 @@ impl Running {
         };
         for (name, value) in members {
             if !matches!(name.as_str(), "metadata" | "status") && !data.contains(&name.as_str()) {
-                running.member(name, value, name);
+                running.member(name, value, cut(name));
             }
+        }
+        if running.more {
+            running
+                .faults
+                .push(format!("a {} of more than {MOST} images is not looked through", short(kind)));
         }
         if runs_pods(group, kind) && running.images.is_empty() && running.faults.is_empty() {
             let borrows = object.pointer("/spec/workloadRef").is_some_and(|reference| !reference.is_null());
             // A Rollout may take its Pods from a Deployment, which is asked about itself.
             if !borrows {
-                running.faults.push(format!("a {kind} without an image runs what something else chooses"));
+                running.fault(format!("a {kind} without an image runs what something else chooses"));
             }
         }
         running
@@ -66,7 +77,7 @@ impl Running {
 
     fn member(&mut self, name: &str, value: &Value, path: &str) {
         if let Some(known) = TELLING.iter().find(|known| json::looks_like(name, known)) {
-            self.faults.push(format!("`{}` is `{known}` to some readers and nothing to others", short(path)));
+            self.fault(format!("`{}` is `{known}` to some readers and nothing to others", short(path)));
         }
         match value {
             Value::Array(items) if CONTAINERS.contains(&name) => self.containers(items, path),
@@ -80,7 +91,7 @@ impl Running {
 
     fn members<'a>(&mut self, members: impl Iterator<Item = (&'a String, &'a Value)>, path: &str) {
         for (name, value) in members {
-            self.member(name, value, &format!("{path}.{name}"));
+            self.member(name, value, &under(path, name));
         }
     }
 
@@ -111,7 +122,7 @@ impl Running {
         match members.get("image") {
             Some(Value::String(text)) if !text.trim().is_empty() => self.push(text, place),
             Some(Value::Object(_) | Value::Array(_)) => {}
-            _ => self.faults.push(format!("{} names no image", short(place))),
+            _ => self.fault(format!("{} names no image", short(place))),
         }
         let named = |(name, value): &(&String, &Value)| *name != "image" || !value.is_string();
         self.members(members.iter().filter(named), place);
@@ -133,8 +144,32 @@ impl Running {
     }
 
     fn push(&mut self, text: &str, place: &str) {
-        self.images.push(Image { text: text.to_owned(), place: short(place) });
+        match self.is_full() {
+            true => self.more = true,
+            false => self.images.push(Image { text: text.to_owned(), place: short(place) }),
+        }
     }
+
+    fn fault(&mut self, fault: String) {
+        match self.is_full() {
+            true => self.more = true,
+            false => self.faults.push(fault),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.images.len() + self.faults.len() >= MOST
+    }
+}
+
+/// The place of a member; of long names their beginnings.
+fn under(path: &str, name: &str) -> String {
+    format!("{}.{}", cut(path), cut(name))
+}
+
+/// At most the characters that are kept of a place.
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(MOST_PATH).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
 /// Kinds that run Pods.

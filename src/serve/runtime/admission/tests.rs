@@ -28,7 +28,13 @@ fn webhook() -> Webhook {
         valid_for: None,
         callers: crate::config::service::Callers::Anyone,
     };
-    Webhook { admission, ledger: Arc::new(ledger), meter: Arc::default(), clock }
+    Webhook {
+        admission,
+        ledger: Arc::new(ledger),
+        meter: Arc::default(),
+        readers: Arc::new(Semaphore::new(READERS)),
+        clock,
+    }
 }
 
 fn pod(images: &[&str]) -> Value {

@@ -35,7 +35,10 @@ pub(in crate::serve::runtime) struct Counts {
 pub(super) struct Allow {
     pub(super) entry: u64,
     pub(super) until: Timestamp,
-    pub(super) plan: ClaimedDigest,
+    /// The release that was decided: one that was rolled back is, by whichever of its plans.
+    pub(super) release: ClaimedDigest,
+    /// Every plan of that release that allows it.
+    pub(super) plans: Vec<ClaimedDigest>,
     pub(super) rolled_back: Option<u64>,
 }
 
@@ -122,10 +125,17 @@ impl News {
         let core = core.ok_or_else(|| format!("its plan {plan} is missing"))?;
         let core: RecordedCore = serde_json::from_slice(&core).map_err(|error| error.to_string())?;
         let until = core.validity.not_after.max(at_least);
+        let release = &core.release.digest;
         for subject in core.subject.iter().filter(|subject| subject.role == Role::Candidate) {
             let digest =
                 ClaimedDigest::from_hex(&subject.digest.sha256).map_err(|error| error.to_string())?;
-            let allow = Allow { entry, until, plan: plan.clone(), rolled_back: None };
+            let allow = Allow {
+                entry,
+                until,
+                release: release.clone(),
+                plans: vec![plan.clone()],
+                rolled_back: None,
+            };
             self.changes.push(Change::Allowed(environment.to_owned(), digest, allow));
         }
         Ok(())

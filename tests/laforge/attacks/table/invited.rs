@@ -196,4 +196,34 @@ pub(super) const INVITED: &[Attack] = &[
             "bytes_of_evidence_flipped",
         ]),
     },
+    Attack {
+        ids: "the service's port",
+        what: "objects made to cost time, more images than are asked for; other spellings of digests, methods, paths, headers, lengths; a rehearsal as an allow",
+        state: Tried(&[
+            "an_object_made_to_cost_time_holds_up_no_other_question",
+            "more_pieces_than_are_taken_are_asked_of_no_registry",
+            "spellings_of_a_digest_or_a_namespace_borrow_no_allow",
+            "other_methods_paths_and_headers_are_no_way_around_a_right",
+            "a_rehearsal_lets_no_image_in_and_gives_no_plan",
+        ]),
+    },
+    Attack {
+        ids: "an allow kept in reserve",
+        what: "a release decided twice, and rolled back by one of its plans; an image that the version before has, too",
+        state: Tried(&[
+            "a_release_that_was_rolled_back_is_whichever_of_its_plans_was_rolled_out",
+            "what_another_release_has_too_is_not_rolled_back_with_it",
+            "a_new_decision_lets_in_again_what_was_rolled_back_before_it",
+        ]),
+    },
+    Attack {
+        ids: "what costs time to tell, or commands a runner",
+        what: "thousands of containers without an image; manifests of one long line; commands of Azure Pipelines and TeamCity in names and texts",
+        state: Tried(&[
+            "containers_without_an_image_are_as_few_as_images_are",
+            "manifests_on_one_line_are_told_a_thousand_times_within_time",
+            "shows_the_same_of_a_long_document_and_only_the_place_in_a_long_line",
+            "commands_of_any_runner_are_written_out",
+        ]),
+    },
 ];
