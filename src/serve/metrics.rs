@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(super) use families::{
     AUDIT_AGE, AUDIT_APPEND, AUDIT_ENTRIES, AUDIT_HEALTHY, AUDIT_SIZE, BUILD, DECISIONS, FAMILIES, Family,
     HTTP_REQUESTS, HTTP_SECONDS, Kind, MIGRATION, POLICY, REVIEWS, ROLLOUT_PAUSES, ROLLOUT_STATE,
-    ROLLOUT_WEIGHT, ROLLOUT_WINDOW, VERIFICATION,
+    ROLLOUT_WEIGHT, ROLLOUT_WINDOW, SPANS_LOST, VERIFICATION,
 };
 
 /// Bounds of buckets, in seconds: from a look into memory to what nobody waits for.

@@ -218,6 +218,16 @@ family!(
     [("histogram_quantile(0.95, sum by (le, route) (laforge_http_request_seconds_bucket))", "{{route}} p95")]
 );
 family!(
+    SPANS_LOST,
+    "laforge_traces_lost_spans_total",
+    Counter,
+    "Spans that found no room to wait, or that the collector did not take.",
+    "Service",
+    "Lost spans",
+    "short",
+    [("rate(laforge_traces_lost_spans_total[5m])", "spans a second")]
+);
+family!(
     BUILD,
     "laforge_build_info",
     Gauge,
@@ -229,7 +239,7 @@ family!(
 );
 
 /// Every family.
-pub(in crate::serve) const FAMILIES: [Family; 17] = [
+pub(in crate::serve) const FAMILIES: [Family; 18] = [
     DECISIONS,
     VERIFICATION,
     POLICY,
@@ -246,5 +256,6 @@ pub(in crate::serve) const FAMILIES: [Family; 17] = [
     AUDIT_APPEND,
     HTTP_REQUESTS,
     HTTP_SECONDS,
+    SPANS_LOST,
     BUILD,
 ];
