@@ -156,11 +156,8 @@ fn a_real_collector_takes_the_trace_of_a_decision() {
         // Probes are no spans, and nothing tells what stands behind the path.
         assert_eq!(spans.len(), 5, "{spans:?}");
         assert!(!receiver.read("took").contains("secret"), "{spans:?}");
-        let entries = site.entries();
-        let decisions: Vec<&Value> =
-            entries.iter().filter_map(|entry| entry.pointer("/entry/traceId")).collect();
-        let listed = serde_json::to_string(&entries).unwrap();
-        assert!(!decisions.is_empty() || listed.contains(&format!("\"traceId\":\"{TRACE}\"")), "{listed}");
+        let decided = service.get("/v1/decisions?limit=1").json();
+        assert_eq!(decided["entries"][0]["entry"]["traceId"], TRACE, "{decided}");
         assert!(service.said().contains(&format!("00-{TRACE}-{}-01", server["spanId"].as_str().unwrap())));
         assert_eq!(lost(&service), 0);
     }
@@ -179,14 +176,14 @@ fn a_request_without_a_proper_parent_begins_a_trace_of_its_own() {
     assert_eq!(evaluate(&service, &format!("00-{}-{SPAN}-01", "0".repeat(32))), 200);
     // A caller whose trace is not kept has none kept here.
     assert_eq!(evaluate(&service, &format!("00-{TRACE}-{SPAN}-00")), 200);
-    assert_eq!(service.get("/nowhere").status, 404);
+    assert_eq!(service.get("/v1/decisions/999999").status, 404);
     fs::rename(site.path("trust.yaml"), site.path("away.yaml")).unwrap();
     assert_eq!(evaluate(&service, ""), 503);
     assert_eq!(receiver.spans(), []);
     let mut service = service;
     service.signal("-TERM");
     assert_eq!(service.ends(), Some(0));
-    let spans = receiver.of("laforge", "GET");
+    let spans = receiver.of("laforge", "GET /v1/decisions/{index}");
     let servers: Vec<&Value> = spans.iter().filter(|span| span["kind"] == 2).collect();
     assert!(servers.iter().all(|span| span.get("parentSpanId").is_none_or(|id| id == "")), "{servers:?}");
     assert!(spans.iter().all(|span| span["traceId"] != TRACE), "{spans:?}");
