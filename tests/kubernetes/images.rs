@@ -58,15 +58,12 @@ impl Shop {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Makes a base of these programs, what they load, and folders of data; gives its files.
-    fn base(&self, name: &str, programs: &[PathBuf], data: &[&Path]) -> BTreeSet<PathBuf> {
+    /// Makes a base of these programs and what they load, over what is there already; gives its files.
+    fn base(&self, name: &str, programs: &[PathBuf]) -> BTreeSet<PathBuf> {
         let root = self.path(name);
         let libraries = programs.iter().flat_map(|program| loaded(program));
         for file in programs.iter().cloned().chain(libraries) {
             lay(&file, &root);
-        }
-        for folder in data {
-            copy(folder, &root);
         }
         for folder in ["etc", "tmp", "proc", "sys", "dev", "run"] {
             fs::create_dir_all(root.join(folder)).unwrap();
@@ -152,16 +149,6 @@ fn lay(file: &Path, root: &Path) {
     }
 }
 
-fn copy(folder: &Path, root: &Path) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => copy(&path, root),
-            false => lay(&path, root),
-        }
-    }
-}
-
 /// Every file below a root, by its path there.
 fn files(root: &Path) -> BTreeSet<PathBuf> {
     let (mut found, mut folders) = (BTreeSet::new(), vec![root.to_owned()]);
@@ -195,7 +182,7 @@ fn the_runtimes_image_is_the_program_on_a_c_library_and_nothing_else() {
     let Some(shop) = Shop::open() else { return };
     let mut needed = loaded(Path::new(env!("CARGO_BIN_EXE_laforge")));
     needed.sort();
-    let base = shop.base("libraries", &needed, &[]);
+    let base = shop.base("libraries", &needed);
     shop.build("runtime", "libraries");
     let container = shop.container("runtime");
     // No key, no configuration, no source: what it holds beside its base is known by name.
@@ -212,7 +199,6 @@ fn the_runtimes_image_is_the_program_on_a_c_library_and_nothing_else() {
 #[test]
 fn the_backups_image_has_postgresqls_programs_and_a_user_with_a_name() {
     let Some(shop) = Shop::open() else { return };
-    // Debian's, as the base is: `initdb` reads its templates from there, too.
     let Some(version) = postgresql() else { return parts::skip("no PostgreSQL is installed") };
     let own = PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"));
     let own =
@@ -222,15 +208,17 @@ fn the_backups_image_has_postgresqls_programs_and_a_user_with_a_name() {
     let all = [&own[..], &shell, &libraries].concat();
     let root = shop.path("debian/etc");
     fs::create_dir_all(&root).unwrap();
-    fs::write(root.join("passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
-    fs::write(root.join("group"), "root:x:0:\n").unwrap();
+    // Of Debian's own users the one whose name is near.
+    let users = "root:x:0:0:root:/root:/bin/sh\nbackup:x:34:34:backup:/var/backups:/usr/sbin/nologin\n";
+    fs::write(root.join("passwd"), users).unwrap();
+    fs::write(root.join("group"), "root:x:0:\nbackup:x:34:\n").unwrap();
     fs::write(root.join("nsswitch.conf"), "passwd: files\ngroup: files\n").unwrap();
-    shop.base("debian", &all, &[]);
+    shop.base("debian", &all);
     shop.build("backup", "debian");
     let container = shop.container("backup");
     assert_eq!(container.configured("User"), "10001:10001");
     assert_eq!(container.says(&["/usr/local/bin/laforge", "--version"]), VERSION);
-    assert_eq!(container.says(&["id", "-un"]), "backup");
+    assert_eq!(container.says(&["id", "-un"]), "laforge");
     assert!(container.says(&["pg_dump", "--version"]).contains(&format!(") {version}.")));
     assert!(!container.run(&["touch", "/usr/local/bin/laforge"]).status.success());
     let keys = files(&container.root);
