@@ -75,7 +75,7 @@ impl Shop {
     }
 
     /// Builds an image of `deploy/images` with the program under test.
-    fn build(&self, image: &str, base: &str) {
+    fn build(&self, image: &str, base: &str, more: &[&str]) {
         let context = self.path("context");
         fs::create_dir_all(&context).unwrap();
         fs::copy(deploy(&format!("images/{image}/Containerfile")), context.join("Containerfile")).unwrap();
@@ -87,18 +87,8 @@ impl Shop {
             .unwrap();
         assert!(stripped.success());
         let base = format!("BASE=localhost/{base}");
-        let context = context.to_str().unwrap();
-        self.buildah(&[
-            "build",
-            "--network=host",
-            "--isolation=chroot",
-            "--pull-never",
-            "--build-arg",
-            &base,
-            "-t",
-            image,
-            context,
-        ]);
+        let build = ["build", "--network=host", "--isolation=chroot", "--pull-never", "--build-arg", &base];
+        self.buildah(&[&build[..], more, &["-t", image, context.to_str().unwrap()]].concat());
     }
 
     fn container(&self, image: &str) -> Container<'_> {
@@ -183,7 +173,7 @@ fn the_runtimes_image_is_the_program_on_a_c_library_and_nothing_else() {
     let mut needed = loaded(Path::new(env!("CARGO_BIN_EXE_laforge")));
     needed.sort();
     let base = shop.base("libraries", &needed);
-    shop.build("runtime", "libraries");
+    shop.build("runtime", "libraries", &[]);
     let container = shop.container("runtime");
     // No key, no configuration, no source: what it holds beside its base is known by name.
     assert_eq!(container.added(&base), ["usr/local/bin/laforge"]);
@@ -214,7 +204,7 @@ fn the_backups_image_has_postgresqls_programs_and_a_user_with_a_name() {
     fs::write(root.join("group"), "root:x:0:\nbackup:x:34:\n").unwrap();
     fs::write(root.join("nsswitch.conf"), "passwd: files\ngroup: files\n").unwrap();
     shop.base("debian", &all);
-    shop.build("backup", "debian");
+    shop.build("backup", "debian", &["--build-arg", &format!("POSTGRESQL={version}")]);
     let container = shop.container("backup");
     assert_eq!(container.configured("User"), "10001:10001");
     assert_eq!(container.says(&["/usr/local/bin/laforge", "--version"]), VERSION);
