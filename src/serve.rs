@@ -16,6 +16,7 @@ mod problem;
 pub mod runtime;
 mod server;
 pub mod studio;
+pub mod traces;
 
 pub use caller::Kind;
 pub use server::{Certificate, ServeError, TlsError};

@@ -141,7 +141,13 @@ pub(in crate::audit) fn caller() -> Caller {
             r#type: ActorType::Workload,
             verified: true,
         },
-        ci: Some(CiRun { provider: text.clone(), run_id: text.clone(), attempt: 1 << 53, url: Some(text) }),
+        ci: Some(CiRun {
+            provider: text.clone(),
+            run_id: text.clone(),
+            attempt: 1 << 53,
+            url: Some(text.clone()),
+        }),
+        trace: Some(text),
     }
 }
 

@@ -27,5 +27,6 @@ fn workload(provider: &str, run_id: String, attempt: Option<String>, url: Option
         Actor { id: "unknown".to_owned(), issuer: None, r#type: ActorType::Workload, verified: false };
     // No run has as many attempts as a number that not every JSON reader takes exactly.
     let attempt = attempt.and_then(|attempt| attempt.parse::<u32>().ok()).map_or(1, u64::from);
-    Caller { actor, ci: Some(CiRun { provider: provider.to_owned(), run_id, attempt, url }) }
+    let ci = CiRun { provider: provider.to_owned(), run_id, attempt, url };
+    Caller { actor, ci: Some(ci), trace: None }
 }

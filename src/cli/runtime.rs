@@ -28,6 +28,7 @@ use crate::serve::login::Login;
 use crate::serve::runtime::{
     self, Desk, Listeners, LogAt, Memory, MemoryError, Parts, Renew, Renewed, Source,
 };
+use crate::serve::traces::{Settings, Traces};
 use crate::time::{self, Timestamp};
 use crate::trust::TrustRoot;
 use crate::yaml;
@@ -120,6 +121,7 @@ impl Runtime {
         let log = log_at(config, &trust, session);
         let login = Login::of(service.clone(), Arc::new(trust), clock)
             .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+        let traces = traces(session)?;
         let listeners = Listeners {
             main: bound(self.place.listen)?,
             probes: self.place.probes.map(bound).transpose()?,
@@ -136,6 +138,7 @@ impl Runtime {
             rollouts: rollouts_at(config),
             trust: renewed(session),
             clock,
+            traces,
         };
         runtime::serve(listeners, parts).map_err(|error| Failure::of(Exit::NoDecision, &error))?;
         Ok(Exit::Holds)
@@ -230,6 +233,15 @@ impl Runtime {
         session.say("the engine is told to roll back the next time that it asks\n");
         Ok(Exit::Holds)
     }
+}
+
+/// Where traces go, by the environment's word.
+fn traces(session: &Session) -> Result<Traces, Failure> {
+    let hint = "where traces go is said by the variables of OpenTelemetry: docs/runtime.md#traces";
+    let settings = Settings::of(|name| session.variable(name))
+        .map_err(|error| Failure::of(Exit::Usage, &error).hint(hint))?;
+    let Some(settings) = settings else { return Ok(Traces::default()) };
+    Traces::on(&settings, clock).map_err(|error| Failure::of(Exit::Usage, &error).hint(hint))
 }
 
 /// Whose word counts; nobody's where no trust is configured.

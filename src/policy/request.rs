@@ -25,6 +25,8 @@ pub struct Caller {
     pub actor: Actor,
     /// The CI run, by the environment's word.
     pub ci: Option<CiRun>,
+    /// The trace that the call is part of: 32 hex digits of W3C Trace Context, by the caller's word.
+    pub trace: Option<String>,
 }
 
 /// Who acts (`audit-log.md` 1.5).
@@ -75,6 +77,6 @@ impl Caller {
     pub fn unknown() -> Self {
         let actor =
             Actor { id: "unknown".to_owned(), issuer: None, r#type: ActorType::Unknown, verified: false };
-        Self { actor, ci: None }
+        Self { actor, ci: None, trace: None }
     }
 }

@@ -1,22 +1,23 @@
 //! One line of JSON on stderr for each request, and its count.
 //!
-//! In: a request and its answer. Out: when, which route, who, how it ended, how long it took, and the trace that the
-//! caller goes on with, where it says one (<https://www.w3.org/TR/trace-context/>). A line holds no path, query or
-//! header of a client's but that.
+//! In: a request and its answer. Out: when, which route, who, how it ended, how long it took, and the span that it is,
+//! or that the caller goes on with (<https://www.w3.org/TR/trace-context/>). A line holds no path, query or header of a
+//! client's but that. Where traces are asked for, the request is a span of one ([`traces`](super::traces)).
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderMap;
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use opentelemetry::context::FutureExt as _;
 use serde_json::json;
 
 use super::caller::Caller;
 use super::journal::tell;
 use super::metrics::{HTTP_REQUESTS, HTTP_SECONDS, Meter};
+use super::traces::{Asked, Traces};
 use crate::time::Timestamp;
 
 /// What is written down of requests.
@@ -24,6 +25,9 @@ use crate::time::Timestamp;
 pub(super) struct Access {
     pub(super) meter: Arc<Meter>,
     pub(super) clock: fn() -> Timestamp,
+    pub(super) traces: Traces,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
 }
 
 /// Writes a line for each request of these routes.
@@ -34,10 +38,18 @@ pub(super) fn noted(routes: Router, access: Access) -> Router {
 async fn note(State(access): State<Access>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route = path.unwrap_or_else(|| "none".to_owned());
     let method = method(request.method());
-    let trace = trace(request.headers());
-    let response = next.run(request).await;
+    let asked = Asked {
+        method,
+        route: path.as_deref(),
+        path: request.uri().path(),
+        scheme: access.scheme,
+        headers: request.headers(),
+    };
+    let traced = access.traces.begin(&asked, (access.clock)());
+    let response = next.run(request).with_context(traced.context()).await;
+    traced.end(response.status().as_u16());
+    let route = path.unwrap_or_else(|| "none".to_owned());
     let (status, took) = (response.status().as_u16(), began.elapsed());
     let labels = vec![("route", route.clone()), ("status", status.to_string())];
     access.meter.count(HTTP_REQUESTS, labels);
@@ -45,7 +57,8 @@ async fn note(State(access): State<Access>, request: Request, next: Next) -> Res
     let caller = response.extensions().get::<Caller>().map(Caller::name);
     let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let members = json!({
-        "route": route, "method": method, "status": status, "tookMicros": took, "caller": caller, "trace": trace,
+        "route": route, "method": method, "status": status, "tookMicros": took, "caller": caller,
+        "trace": traced.traceparent(),
     });
     tell((access.clock)(), "request", members);
     response
@@ -55,45 +68,4 @@ async fn note(State(access): State<Access>, request: Request, next: Next) -> Res
 fn method(method: &axum::http::Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
-}
-
-/// `traceparent`, if it is one.
-fn trace(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let parts: Vec<&str> = text.split('-').collect();
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    match parts.as_slice() {
-        [version, trace, span, flags]
-            if hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2) =>
-        {
-            Some(text.to_owned())
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn takes_a_trace_and_nothing_else() {
-        let told = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("traceparent", text.parse().unwrap());
-            trace(&headers)
-        };
-        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        assert_eq!(told(good).as_deref(), Some(good));
-        for wrong in [
-            "",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
-            &good.to_uppercase(),
-            &format!("{good}-x"),
-        ] {
-            assert_eq!(told(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod admission;
 mod argo;
 mod body;
 mod counting;
+mod course;
 mod decisions;
 mod desk;
 mod evaluate;
@@ -38,6 +39,7 @@ use super::login::{Login, protect};
 use super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
 use super::problem::Problem;
 use super::server::{self, Certificate, Front, Leaving, ServeError};
+use super::traces::Traces;
 use crate::config::service::{Callers, Service};
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
@@ -47,8 +49,9 @@ use ledger::Ledger;
 use probes::Health;
 use rollouts::Rollouts;
 
+pub use course::{Course, Step};
 pub use desk::{Desk, Source};
-pub use evaluate::{Decide, Decided, Evaluation, Question, Took, Undecided};
+pub use evaluate::{Decide, Decided, Evaluation, Question, Undecided};
 pub use ledger::LogAt;
 pub use memory::{Memory, MemoryError};
 
@@ -75,6 +78,8 @@ pub struct Parts {
     pub trust: Renew,
     /// The clock.
     pub clock: fn() -> Timestamp,
+    /// Where traces go, if anywhere.
+    pub traces: Traces,
 }
 
 /// Whose word counts, read again.
@@ -113,7 +118,7 @@ struct Shared {
 /// [`ServeError`]: it could not begin.
 pub fn serve(listeners: Listeners, parts: Parts) -> Result<(), ServeError> {
     let leaving = Leaving::default();
-    let (limits, desk) = (parts.service.limits, parts.desk.clone());
+    let (limits, desk, traces) = (parts.service.limits, parts.desk.clone(), parts.traces.clone());
     let certificate = listeners.certificate.map(Arc::new);
     let shared = Shared::of(&parts, &leaving);
     let mut fronts = Vec::new();
@@ -134,11 +139,13 @@ pub fn serve(listeners: Listeners, parts: Parts) -> Result<(), ServeError> {
     // It ends with the process.
     thread::spawn(move || keep(keeper, shared.ledger.as_deref()));
     fronts.push(Front { listener: listeners.main, routes, certificate });
-    server::serve_all(fronts, limits, &leaving, || {
+    let served = server::serve_all(fronts, limits, &leaving, || {
         if let Some(desk) = desk {
             desk.end();
         }
-    })
+    });
+    traces.end();
+    served
 }
 
 impl Shared {
@@ -154,6 +161,7 @@ impl Shared {
             desk: parts.desk.clone(),
             rollouts: rollouts.clone(),
             meter: Arc::clone(&meter),
+            traces: parts.traces.clone(),
         });
         let evaluator = parts.decide.clone().map(|decide| {
             let limits = parts.service.limits;
@@ -193,7 +201,13 @@ fn routes(parts: &Parts, shared: &Shared) -> Router {
         .merge(protect(need(engine(parts), Right::Engine), engines))
         .merge(admission(parts, shared));
     let routes = probes::routes(&shared.health).merge(server::bounded(behind, service.limits.requests));
-    noted(routes, Access { meter: Arc::clone(&shared.meter), clock: parts.clock })
+    let access = Access {
+        meter: Arc::clone(&shared.meter),
+        clock: parts.clock,
+        traces: parts.traces.clone(),
+        scheme: if service.tls.is_some() { "https" } else { "http" },
+    };
+    noted(routes, access)
 }
 
 fn reading(shared: &Shared) -> Router {

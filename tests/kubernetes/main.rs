@@ -15,6 +15,7 @@ mod chart;
 mod control_plane;
 mod deployed;
 mod documented;
+mod images;
 mod manifests;
 #[expect(dead_code, reason = "the half of it that is for programs of the machine is of use elsewhere")]
 #[path = "../real_parts/namespace.rs"]

@@ -91,7 +91,7 @@ impl Bench {
             request: Request {
                 rollout: config.rollout(&RolloutFlags::default()).ok()?,
                 mode: Mode::Enforce,
-                caller: Caller { actor, ci: None },
+                caller: Caller { actor, ci: None, trace: None },
             },
             standard: Standard { trust, policies },
         })

@@ -28,6 +28,7 @@ mod schema;
 mod sign_in;
 mod site;
 mod tls;
+mod traces;
 
 /// Says that a test is skipped, unless the parts are required.
 fn skipped(why: &str) {

@@ -168,7 +168,14 @@ impl Site {
     /// What the program says that does not begin, for the way it is configured.
     #[track_caller]
     pub(crate) fn refused(&self, arguments: &[&str]) -> String {
-        let output = laforge(self.folder.path(), arguments);
+        self.refused_under(&[], arguments)
+    }
+
+    /// The same under more variables of the environment.
+    #[track_caller]
+    pub(crate) fn refused_under(&self, variables: &[(&str, &str)], arguments: &[&str]) -> String {
+        let output =
+            command(self.folder.path()).envs(variables.iter().copied()).args(arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         said
@@ -194,10 +201,27 @@ impl Site {
 
     /// The service, asked by a client of one's own.
     pub(crate) fn begin(&self, arguments: &[&str], client: reqwest::blocking::ClientBuilder) -> Service {
+        self.begin_under(&[], arguments, client)
+    }
+
+    /// The same under more variables of the environment, once it is ready.
+    pub(crate) fn serve_under(&self, variables: &[(&str, &str)]) -> Service {
+        let service = self.begin_under(variables, &[], Client::builder());
+        service.until_ready();
+        service
+    }
+
+    fn begin_under(
+        &self,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+        client: reqwest::blocking::ClientBuilder,
+    ) -> Service {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let said = self.path(&format!(".said-{number}"));
         let child = command(self.folder.path())
+            .envs(variables.iter().copied())
             .args(["runtime", "--listen", "127.0.0.1:0", "--probes", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::null())

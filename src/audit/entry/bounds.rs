@@ -12,6 +12,8 @@ pub(super) const ARTIFACT: usize = 256;
 pub(super) const MESSAGE: usize = 192;
 /// Any other text.
 pub(super) const TEXT: usize = 512;
+/// A trace, as 32 hex digits.
+pub(super) const TRACE: usize = 32;
 /// A list.
 pub(super) const LIST: usize = 32;
 /// Policy sets in force: four configured ones and the flags.

@@ -271,7 +271,7 @@ impl DecisionEntry {
             break_glass: None,
             ci: caller.ci.as_ref().map(ci),
             tool: Tool::this(),
-            trace_id: None,
+            trace_id: caller.trace.as_ref().map(|trace| cut(trace, bounds::TRACE)),
             idem: account.idem.claim(),
         }
     }

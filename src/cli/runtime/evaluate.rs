@@ -9,7 +9,6 @@
     reason = "evidence that came with a request lies in a folder of its own"
 )]
 
-use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -28,7 +27,7 @@ use crate::release::{Location, Release};
 use crate::report::json::{self, Timing};
 use crate::report::paint::Paint;
 use crate::serve::Kind;
-use crate::serve::runtime::{Decide, Decided, Question, Took, Undecided};
+use crate::serve::runtime::{Decide, Decided, Question, Step, Undecided};
 use crate::trust::TrustRoot;
 use crate::yaml;
 
@@ -73,6 +72,7 @@ struct Case {
 impl Gatekeeper {
     fn decide(&self, question: &Question) -> Result<Decided, Undecided> {
         let began = Instant::now();
+        question.course.begin(Step::Load);
         let case = self.case(question)?;
         let inline = Inline::of(question, &self.session)?;
         self.judged(question, case, &inline, began)
@@ -151,21 +151,16 @@ impl Gatekeeper {
         let (images, found) = (sources.images(), sources.evidence());
         let world = World { artifacts: &sources.artifacts, images: &images, evidence: &found };
         let (now, named) = (self.session.now(), release.clone());
-        let (verifying, asking) = (Instant::now(), Cell::new(Instant::now()));
-        let verified = || asking.set(Instant::now());
+        question.course.begin(Step::Verify);
+        let verified = || question.course.begin(Step::Decide);
         let decision = gate::judge(release, &request, world, &standard, now, verified)
             .map_err(|error| impossible(Failure::of(Exit::NoDecision, &error)))?;
-        let appending = Instant::now();
+        question.course.begin(Step::Append);
         let outcome = self.with_log(&config, &standard.trust, &named, |log| {
             gate::record(decision, &request.caller, log, self.session.now())
                 .map_err(|error| load::audit_failure(&error.cause))
         })?;
-        let took = Took {
-            verification: asking.get() - verifying,
-            policy: appending - asking.get(),
-            append: appending.elapsed(),
-        };
-        Ok(decided(&outcome, took, began))
+        Ok(decided(&outcome, began))
     }
 
     /// Does something with the log, which is opened where it isn't, or was under other trust. One that failed is
@@ -206,10 +201,10 @@ fn caller(question: &Question) -> Caller {
         Kind::Anyone => (ActorType::Unknown, false),
     };
     let actor = Actor { id: question.caller.clone(), issuer: None, r#type, verified };
-    Caller { actor, ci: None }
+    Caller { actor, ci: None, trace: question.trace.clone() }
 }
 
-fn decided(outcome: &Outcome, took: Took, began: Instant) -> Decided {
+fn decided(outcome: &Outcome, began: Instant) -> Decided {
     let (report, reference, plan): (&DecisionReport, _, _) = match outcome {
         Outcome::Approved(plan) => {
             (plan.approved().report(), plan.approved().reference(), Some(plan.envelope()))
@@ -219,7 +214,7 @@ fn decided(outcome: &Outcome, took: Took, began: Instant) -> Decided {
     };
     let total_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let text = json::render(report, Some(reference), Timing { total_ms });
-    Decided { report: serde_json::from_str(&text).unwrap_or_default(), plan, took }
+    Decided { report: serde_json::from_str(&text).unwrap_or_default(), plan }
 }
 
 fn text(failure: &Failure) -> String {

@@ -228,6 +228,16 @@ family!(
     [("histogram_quantile(0.95, sum by (le, route) (laforge_http_request_seconds_bucket))", "{{route}} p95")]
 );
 family!(
+    SPANS_LOST,
+    "laforge_traces_lost_spans_total",
+    Counter,
+    "Spans that found no room to wait, or that the collector did not take.",
+    "Service",
+    "Lost spans",
+    "short",
+    [("rate(laforge_traces_lost_spans_total[5m])", "spans a second")]
+);
+family!(
     BUILD,
     "laforge_build_info",
     Gauge,
@@ -239,7 +249,7 @@ family!(
 );
 
 /// Every family.
-pub(in crate::serve) const FAMILIES: [Family; 18] = [
+pub(in crate::serve) const FAMILIES: [Family; 19] = [
     DECISIONS,
     VERIFICATION,
     POLICY,
@@ -257,5 +267,6 @@ pub(in crate::serve) const FAMILIES: [Family; 18] = [
     AUDIT_APPEND,
     HTTP_REQUESTS,
     HTTP_SECONDS,
+    SPANS_LOST,
     BUILD,
 ];

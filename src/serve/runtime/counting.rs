@@ -5,13 +5,14 @@
 //! error, which is no verdict.
 
 use std::sync::Arc;
-use std::time::Duration as Patience;
+use std::time::{Duration as Patience, Instant};
 
 use chrono::Duration;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::super::traces::{Part, Traced};
 use crate::plan::members::Objective;
 use crate::rollout::metrics::{Counted, Metrics, MetricsError};
 use crate::rollout::objective::Instance;
@@ -49,6 +50,21 @@ impl Counting {
 
     /// What the series of each objective said, in their order.
     pub(super) async fn series(
+        &self,
+        objectives: &[Objective],
+        length: Duration,
+        patience: Patience,
+    ) -> (Span, Vec<Series>) {
+        let began = Instant::now();
+        let (span, series) = self.answer(objectives, length, patience).await;
+        let wrong = series.iter().any(Result::is_err).then_some("unanswered");
+        let members = vec![("url.full", self.place.clone())];
+        let part = Part { name: "measure", began, ended: Instant::now(), wrong, members };
+        Traced::current().tell(part);
+        (span, series)
+    }
+
+    async fn answer(
         &self,
         objectives: &[Objective],
         length: Duration,

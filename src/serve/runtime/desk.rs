@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration as Patience;
+use std::time::{Duration as Patience, Instant};
 
 use chrono::Duration;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::super::journal::tell;
+use super::super::traces::{Part, Traced};
 use super::counting::Counting;
 use super::memory::{Memory, MemoryError};
 use super::migration::{Job, Migrating};
@@ -193,7 +194,12 @@ impl Desk {
         if let Some(answer) = self.known().await?.migrate() {
             return Ok(answer);
         }
-        let migrated = self.migrating.run(turn).await?;
+        let began = Instant::now();
+        let migrated = self.migrating.run(turn).await;
+        let wrong = migrated.is_err().then_some("interrupted");
+        let part = Part { name: "migrate", began, ended: Instant::now(), wrong, members: Vec::new() };
+        Traced::current().tell(part);
+        let migrated = migrated?;
         let known = Known { migrated, ..self.known().await? };
         let nothing = || Answer::Hold("the migration has not run".to_owned());
         Ok(match known.migrated {

@@ -5,7 +5,7 @@
 //! could be made or recorded; then there is no plan. What decides is the program's own loading ([`Decide`]).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -22,6 +22,8 @@ use super::super::body::{Most, decode, read};
 use super::super::caller::{Caller, Kind};
 use super::super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
 use super::super::problem::{Problem, answer};
+use super::super::traces::{Part, Traced};
+use super::course::{Course, Step, Taken};
 use crate::config::service::Limits;
 
 /// How many are decided at a time: each may wait for registries, and all for the log.
@@ -63,6 +65,10 @@ pub struct Question {
     pub caller: String,
     /// What they are.
     pub kind: Kind,
+    /// The trace that the question is part of, for the log: 32 hex digits.
+    pub trace: Option<String>,
+    /// Where whoever decides says which step it has come to.
+    pub course: Course,
 }
 
 /// A decision that is on record.
@@ -72,19 +78,6 @@ pub struct Decided {
     pub report: Value,
     /// The plan's envelope, byte for byte.
     pub plan: Option<Vec<u8>>,
-    /// How long it took.
-    pub took: Took,
-}
-
-/// How long the parts of a decision took.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Took {
-    /// Reading and verifying.
-    pub verification: Duration,
-    /// Asking every rule.
-    pub policy: Duration,
-    /// Making it durable.
-    pub append: Duration,
 }
 
 /// Why nothing is decided, or nothing on record.
@@ -119,11 +112,16 @@ impl Evaluator {
         Self { decide, most, places: Semaphore::new(AT_A_TIME), meter }
     }
 
-    fn measure(&self, took: Took) {
-        for (family, took) in
-            [(VERIFICATION, took.verification), (POLICY, took.policy), (AUDIT_APPEND, took.append)]
-        {
-            self.meter.time(family, Vec::new(), took);
+    /// Only of what is on record: what broke off would tell how fast it broke.
+    fn measure(&self, taken: &[Taken]) {
+        for taken in taken {
+            let family = match taken.step {
+                Step::Load => continue,
+                Step::Verify => VERIFICATION,
+                Step::Decide => POLICY,
+                Step::Append => AUDIT_APPEND,
+            };
+            self.meter.time(family, Vec::new(), taken.ended - taken.began);
         }
     }
 }
@@ -152,19 +150,46 @@ pub(super) async fn evaluate(
         busy.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         return busy;
     };
-    let question = Question { evaluation, caller: caller.name().to_owned(), kind: caller.kind() };
-    let decide = Arc::clone(&evaluator.decide);
+    let (traced, course) = (Traced::current(), Course::default());
+    let question = Question {
+        evaluation,
+        caller: caller.name().to_owned(),
+        kind: caller.kind(),
+        trace: traced.id(),
+        course: course.clone(),
+    };
+    let deciding = Arc::clone(&evaluator);
     // It goes on, and is recorded, also when whoever asked goes away.
-    match spawn_blocking(move || decide(question)).await {
-        Ok(Ok(decided)) => {
-            evaluator.measure(decided.took);
-            told(&decided)
-        }
+    let decided = spawn_blocking(move || {
+        let decided = (deciding.decide)(question);
+        let taken = course.end(Instant::now());
+        trace(&traced, &taken, &decided);
+        decided.inspect(|_| deciding.measure(&taken))
+    });
+    match decided.await {
+        Ok(Ok(decided)) => told(&decided),
         Ok(Err(Undecided::Invalid(why))) => Problem::new(422, why).response(),
         Ok(Err(Undecided::Impossible(why) | Undecided::Unrecorded(why))) => Problem::new(503, why).response(),
         Err(_) => {
             Problem::new(503, "the decision broke off; the log says whether it was recorded").response()
         }
+    }
+}
+
+/// Each step as a part of the request. The one that a decision broke off in is the last.
+fn trace(traced: &Traced, taken: &[Taken], decided: &Result<Decided, Undecided>) {
+    let wrong = match decided {
+        Ok(_) => None,
+        Err(Undecided::Invalid(_)) => Some("invalid"),
+        Err(Undecided::Impossible(_)) => Some("impossible"),
+        Err(Undecided::Unrecorded(_)) => Some("unrecorded"),
+    };
+    let action = decided.as_ref().ok().and_then(|decided| decided.report.pointer("/decision/action"));
+    let action = action.and_then(Value::as_str).map(|action| ("laforge.decision.action", action.to_owned()));
+    for (number, Taken { step, began, ended }) in taken.iter().copied().enumerate() {
+        let last = number + 1 == taken.len();
+        let members = action.iter().filter(|_| step == Step::Decide).cloned().collect();
+        traced.tell(Part { name: step.name(), began, ended, wrong: wrong.filter(|_| last), members });
     }
 }
 

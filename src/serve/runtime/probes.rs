@@ -14,10 +14,11 @@ use tokio::task::spawn_blocking;
 
 use super::super::metrics::{
     AUDIT_AGE, AUDIT_ANCHOR, AUDIT_APPEND, AUDIT_ENTRIES, AUDIT_HEALTHY, AUDIT_SIZE, BUILD, DECISIONS,
-    HTTP_REQUESTS, HTTP_SECONDS, Meter, POLICY, Page, REVIEWS, VERIFICATION,
+    HTTP_REQUESTS, HTTP_SECONDS, Meter, POLICY, Page, REVIEWS, SPANS_LOST, VERIFICATION,
 };
 use super::super::problem::{Problem, answer};
 use super::super::server::Leaving;
+use super::super::traces::Traces;
 use super::desk::Desk;
 use super::ledger::Ledger;
 use super::rollouts::Rollouts;
@@ -29,6 +30,7 @@ pub(super) struct Health {
     pub(super) desk: Option<Arc<Desk>>,
     pub(super) rollouts: Option<Arc<Rollouts>>,
     pub(super) meter: Arc<Meter>,
+    pub(super) traces: Traces,
 }
 
 /// The probes: for whoever asks.
@@ -86,6 +88,8 @@ impl Health {
         for family in [VERIFICATION, POLICY, AUDIT_APPEND, REVIEWS, HTTP_REQUESTS, HTTP_SECONDS] {
             self.meter.write(family, &mut page);
         }
+        page.family(SPANS_LOST);
+        page.whole(SPANS_LOST.name, &[], self.traces.lost());
         if let Some(ledger) = &self.ledger {
             log(ledger, &mut page);
         }
