@@ -30,6 +30,9 @@ pub(super) struct Studio {
     /// Where to listen: an address and a port; other than on loopback people have to sign in
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8089")]
     listen: SocketAddr,
+    /// Where to answer probes besides, over HTTP, to whoever asks
+    #[arg(long, value_name = "ADDRESS")]
+    probes: Option<SocketAddr>,
     #[command(flatten)]
     connection: ConnectionFlags,
     #[command(flatten)]
@@ -73,6 +76,10 @@ impl Studio {
             Failure::usage("nobody is named: $USER is not set").hint("name who opens the link with --actor")
         })?;
         let control = if self.desk.control { Control::Granted } else { Control::Withheld };
+        if self.probes.is_some() {
+            return Err(Failure::usage("--probes is for a studio that people sign in to")
+                .because("one's own desk is asked by nobody else"));
+        }
         let setup = self.setup(config, session)?;
         let listener = bound(self.listen)?;
         let address = listener.local_addr().unwrap_or(self.listen);
@@ -109,7 +116,14 @@ impl Studio {
         let listener = bound(self.listen)?;
         let address = listener.local_addr().unwrap_or(self.listen);
         session.say(&format!("laforge studio: {address} answers; people reach it at {}\n", sign_in.url));
-        let served = Served { listener, certificate, limits: service.limits, login, trust: renewed(session) };
+        let served = Served {
+            listener,
+            probes: self.probes.map(bound).transpose()?,
+            certificate,
+            limits: service.limits,
+            login,
+            trust: renewed(session),
+        };
         studio::serve_all(served, &studio).map_err(|error| Failure::of(Exit::NoDecision, &error))?;
         Ok(Exit::Holds)
     }

@@ -42,7 +42,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use maud::html;
 
 use super::RolloutsAt;
@@ -86,6 +86,8 @@ pub struct Setup {
 pub struct Served {
     /// Where it listens.
     pub listener: TcpListener,
+    /// Where probes alone are answered, over HTTP.
+    pub probes: Option<TcpListener>,
     /// Without one HTTP is spoken: on loopback, or behind a proxy.
     pub certificate: Option<Certificate>,
     /// How much is taken at a time.
@@ -382,7 +384,7 @@ pub fn serve(listener: TcpListener, studio: &Arc<Studio>) -> Result<(), ServeErr
 /// # Errors
 /// [`ServeError`]: it could not begin.
 pub fn serve_all(served: Served, studio: &Arc<Studio>) -> Result<(), ServeError> {
-    let Served { listener, certificate, limits, login, trust } = served;
+    let Served { listener, probes, certificate, limits, login, trust } = served;
     let certificate = certificate.map(Arc::new);
     let own = Arc::clone(studio);
     let read = move || {
@@ -402,8 +404,15 @@ pub fn serve_all(served: Served, studio: &Arc<Studio>) -> Result<(), ServeError>
     if studio.door.sessions().is_some_and(Sessions::is_secure) {
         routes = routes.layer(middleware::map_response(by_tls_alone));
     }
+    let probes = probes.map(|listener| Front { listener, routes: alive(), certificate: None });
     let front = Front { listener, routes, certificate };
-    server::serve_all(vec![front], limits, &Leaving::default(), || {})
+    server::serve_all(probes.into_iter().chain([front]).collect(), limits, &Leaving::default(), || {})
+}
+
+/// It is alive, and ready: what is wrong with the log is what its pages are for.
+fn alive() -> Router {
+    let probes = ["/livez", "/readyz", "/health", "/ready"];
+    probes.into_iter().fold(Router::new(), |routes, path| routes.route(path, get(|| async { "ok\n" })))
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc6797>: a browser that was here once comes by TLS alone for a year.

@@ -24,7 +24,7 @@ fn decision(
         "time": format!("2026-11-24T12:{minute:02}:00.000001Z"), "type": "decision", "verdict": verdict,
         "action": action, "actor": {"id": format!("runner-{}", minute % 3)},
         "release": {"name": name, "version": version, "environment": environment},
-        "approvals": [{"person": "alice", "counted": true}, {"person": "bob", "counted": minute % 2 == 0}],
+        "approvals": [{"person": "alice", "counted": true}, {"person": "bob", "counted": minute.is_multiple_of(2)}],
         "findings": findings,
     })
 }

@@ -42,15 +42,15 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let held = studio.shelf.held();
     let (body, lead) = match &filter {
         Ok(filter) => {
-            let found = find(&held.catalog(), filter, asked);
+            let found = find(held.catalog(), filter, asked);
             let lead = html! { span.num { (thousands(found.matches)) } " of " span.num { (thousands(held.catalog().len())) } " entries" };
-            (results(&held.catalog(), filter, &found, asked), lead)
+            (results(held.catalog(), filter, &found, asked), lead)
         }
         Err(error) => (wrong(&error.to_string()), none()),
     };
     let body = html! {
         (heading(&html! { "Decisions" }, &lead, &none()))
-        (form(&held.catalog(), &given))
+        (form(held.catalog(), &given))
         (body)
     };
     drop(held);

@@ -49,7 +49,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let body = match held.catalog().decisions() {
         0 => first_steps(&held.state),
         _ => {
-            let counted = counted(&held.catalog(), range, asked.now);
+            let counted = counted(held.catalog(), range, asked.now);
             let waits = approvals::waits(studio, &held, 5);
             filled(studio, asked, &held, range, &counted, &waits)
         }
@@ -131,7 +131,7 @@ fn filled(
     waits: &[Wait],
 ) -> Markup {
     html! {
-        (tiles(counted, &held.catalog(), range))
+        (tiles(counted, held.catalog(), range))
         div.grid.two {
             div.stack {
                 section.card {
@@ -154,7 +154,7 @@ fn filled(
         }
         section.card {
             header { h2 { "Latest decisions" } a.right href="/decisions" { "All decisions" } }
-            (super::decisions::table(&held.catalog(), &counted.latest, asked.now, "Latest decisions"))
+            (super::decisions::table(held.catalog(), &counted.latest, asked.now, "Latest decisions"))
         }
     }
 }
