@@ -145,7 +145,7 @@ impl Rollout {
             let mut nobody = Nobody;
             let missing: Vec<_> = missing_entries(journal.implied(), &[]).into_iter().cloned().collect();
             let mut guard = Guard::new(assignment, journal, tools, Utc::now, &mut nobody);
-            missing.into_iter().for_each(|implied| guard.owe(implied));
+            missing.into_iter().try_for_each(|implied| guard.owe(implied)).unwrap();
             tell.send(guard.interrupt()).unwrap();
             guard.run()
         });

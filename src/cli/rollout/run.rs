@@ -1,12 +1,13 @@
 //! `laforge rollout run`: a plan taken, its start recorded, and the guard over it until the end.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::audit::entry::rollout::Milestone;
 use crate::audit::reader::RolloutRecord;
-use crate::audit::{AuditLog, Reader};
+use crate::audit::{AuditLog, LogReference, Reader};
 use crate::cli::load::{self, AnchorFlags, LogPlace, Missing};
 use crate::cli::{Exit, Failure, Session, caller};
 use crate::config::Config;
@@ -183,6 +184,14 @@ fn planned_value(bytes: &[u8]) -> serde_json::Value {
         .unwrap_or_default()
 }
 
+/// Where an envelope says that its decision stands.
+fn decision(bytes: &[u8]) -> Option<LogReference> {
+    let envelope: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let entry = envelope.get("auditEntry")?;
+    let place = ["origin", "logId", "index", "size", "root"].map(|name| (name, entry.get(name)));
+    serde_json::from_value(serde_json::json!(BTreeMap::from(place))).ok()
+}
+
 /// What the own log holds of rollouts.
 fn held(here: &Here<'_>) -> Result<Vec<RolloutRecord>, Failure> {
     let failure = |error| load::audit_failure(&error);
@@ -221,7 +230,9 @@ pub(super) fn retreat(ask: &Ask, audit_key: Option<String>, session: &Session) -
         core,
         plan: Digest::of_value(&planned_value(&journal.created().envelope)),
         slots: journal.created().slots.clone(),
-        elsewhere: None,
+        elsewhere: log.as_ref().and_then(|log| {
+            decision(&journal.created().envelope).filter(|place| place.log_id != log.log_id())
+        }),
     };
     run_guard(assignment, Begun { journal, missing }, log, Some(ask), (executor, session))
 }
@@ -320,7 +331,7 @@ fn run_guard(
         tools::of(executor, &assignment, Box::new(book)).map_err(|error| Failure::of(Exit::Usage, &error))?;
     let mut telling = Telling::new(session, &assignment, journal.state().stage.name());
     let mut guard = Guard::new(assignment, journal, tools, clock, &mut telling);
-    missing.into_iter().for_each(|implied| guard.owe(implied));
+    missing.into_iter().try_for_each(|implied| guard.owe(implied)).map_err(|error| failed(&error))?;
     let interrupt = guard.interrupt();
     signals::watch(move || interrupt.ask()).map_err(|error| {
         Failure::new(Exit::NoDecision, "signals can't be waited for").because(error.to_string())
