@@ -107,10 +107,26 @@ impl Run {
                 Ok(reading.map_err(|error| failed(&error))?.created().envelope.clone())
             }
             (None, None) => {
+                if let Some(envelope) = self.never_stopped(standing, here)? {
+                    return Ok(envelope);
+                }
                 let message =
                     format!("no rollout is under way at `{}`, and no plan is named", executor.target);
                 Err(Failure::usage(message).hint("name the plan that `laforge deploy -o FILE` wrote"))
             }
+        }
+    }
+
+    /// The plan that ended here last, where it was rolled back and nobody noted that its candidate is stopped.
+    fn never_stopped(&self, standing: &Standing, here: &Here<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(last) = standing.ended.last() else { return Ok(None) };
+        let reading = Reading::open(&here.executor.state, &here.executor.target, last)
+            .map_err(|error| failed(&error))?;
+        let runs_on = reading.state().stage == Stage::RolledBack && !is_stopped(reading.path());
+        let envelope = reading.created().envelope.clone();
+        match runs_on && self.unfinished(&envelope, standing, here)?.is_some() {
+            true => Ok(Some(envelope)),
+            false => Ok(None),
         }
     }
 
@@ -368,5 +384,28 @@ fn stopped(error: &GuardError) -> Failure {
         GuardError::Interrupted { .. } => Failure::of(Exit::NoDecision, error)
             .hint("the weights are left as they are, and nobody watches them now")
             .hint(AGAIN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_decisions_place_is_read_from_the_envelope_without_its_line_and_proof() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let entry = json!({
+            "origin": "gate.example/production", "logId": digest, "index": 7, "size": 9, "root": digest,
+            "line": "{}", "proof": "p",
+        });
+        let envelope = json!({"plan": {}, "auditEntry": entry}).to_string();
+        let place = serde_json::to_value(decision(envelope.as_bytes()).unwrap()).unwrap();
+        let expected = json!({
+            "origin": "gate.example/production", "logId": digest, "index": 7, "size": 9, "root": digest,
+        });
+        assert_eq!(place, expected);
+        assert_eq!(decision(b"{\"plan\": {}}"), None);
     }
 }
