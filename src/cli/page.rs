@@ -17,6 +17,9 @@ pub fn reference() -> String {
     for (exit, meaning) in Exit::ALL {
         let _ = writeln!(out, "| {} | {meaning} |", exit.code());
     }
+    out.push_str(
+        "\nA `rollout run` that a signal ends, ends with 1; a second signal ends it at once, with 130.\n",
+    );
     out.push_str("\n## Everywhere\n\n");
     flags(&mut out, &command);
     for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {

@@ -20,8 +20,7 @@ use crate::release::digest::Digest;
 use crate::report::paint::Paint;
 use crate::rollout::acceptance::JournalState;
 use crate::rollout::executor::runtime::{Runtime as Configured, RuntimeError};
-use crate::rollout::guard::{Ask, Verb};
-use crate::rollout::machine::Operator;
+use crate::rollout::guard::Ask;
 use crate::rollout::metrics::prometheus::Prometheus;
 use crate::serve::RolloutsAt;
 use crate::serve::login::Login;
@@ -218,17 +217,15 @@ impl Runtime {
         })?;
         let actor = self.request.actor.clone().or_else(|| session.variable("USER")).unwrap_or_default();
         let reason = self.request.reason.as_deref().unwrap_or_default();
-        let operator = Operator::new(&actor, reason).map_err(|error| {
+        let operator = Ask::operator(&actor, reason).map_err(|error| {
             Failure::of(Exit::Usage, &error).hint("give --reason and --actor; both are told")
         })?;
         let memory = Memory::of(&runtime.state, &runtime.target, &digest);
         memory.make().map_err(|error| unwritable(&error))?;
-        // One plan is rolled back once: a second request is the same.
-        let ask = Ask { verb: Verb::Rollback, operator, epoch: 0, nonce: "rollback".to_owned() };
         let folder = memory.folder();
         memory
             .asks()
-            .leave(&ask)
+            .leave(&Ask::of_engine(operator))
             .map_err(|error| Failure::io(Exit::NoDecision, "write to", folder, &error))?;
         session.say("the engine is told to roll back the next time that it asks\n");
         Ok(Exit::Holds)

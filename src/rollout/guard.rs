@@ -6,6 +6,7 @@
 //! thread decides; whatever takes time or may hang is a worker's ([`workers`]), and an answer that comes too
 //! late is of an old epoch. Killed at any moment it comes back by T26. Spec: `rollout.md` section 2.
 
+mod alarms;
 pub mod asks;
 pub mod assignment;
 mod book;
@@ -33,7 +34,7 @@ use crate::rollout::machine::{Event, Occurrence, Outcome, Refusal, Stage, Weight
 use crate::rollout::objective::Look;
 use crate::time::Timestamp;
 
-pub use asks::{Ask, Asks, MOST_REASON, Verb};
+pub use asks::{Ask, Asks, MOST_REASON, Unasked, Unread, Verb, Waiting};
 pub use assignment::Assignment;
 pub use book::{Due, LogBook, Records};
 pub use ending::{Interrupt, is_stopped};
@@ -139,6 +140,7 @@ impl<'a> Guard<'a> {
         let (nonces, found_epoch) = (nonces(&journal), journal.state().epoch);
         let asks = Asks::of(journal.path());
         let (programs, interval) = (tools.programs.clone(), tools.metrics.interval());
+        let book = Book::asked_again_after(tools.book.again());
         let (workers, seen) = Workers::of(tools);
         Self {
             assignment,
@@ -148,7 +150,7 @@ impl<'a> Guard<'a> {
             asks,
             nonces,
             found_epoch,
-            book: Book::default(),
+            book,
             pending: Pending::new(),
             soon: VecDeque::new(),
             log_error: None,
@@ -169,12 +171,14 @@ impl<'a> Guard<'a> {
 
     /// Owes the log an entry: one that follows now, or one that it lacks since a guard was killed between
     /// line and entry.
-    pub fn owe(&mut self, implied: Implied) {
-        match Due::of(implied, self.journal.created(), self.assignment.elsewhere.as_ref()) {
-            Ok(due) => self.book.owe(due),
-            // The envelope was checked when the journal was opened.
-            Err(error) => self.watcher.trouble(&error.to_string()),
-        }
+    ///
+    /// # Errors
+    /// [`JournalError::Envelope`] where the journal does not hold the plan: then nothing that waits for the log may
+    /// follow.
+    pub fn owe(&mut self, implied: Implied) -> Result<(), JournalError> {
+        let due = Due::of(implied, self.journal.created(), self.assignment.elsewhere.as_ref())?;
+        self.book.owe(due);
+        Ok(())
     }
 
     /// Goes back, and never on: nothing that could raise is told before, whatever the requests' folder says.
@@ -270,7 +274,12 @@ impl<'a> Guard<'a> {
         if before.stage.name() != told.step.next.stage.name() || before.epoch != told.step.next.epoch {
             self.pending.turned(&told.step.next);
         }
-        self.execute(&before, &told);
+        if told.step.next.stage.is_terminal() && !before.stage.is_terminal() {
+            self.book.try_anew();
+        }
+        if let Err(error) = self.execute(&before, &told) {
+            return Err(self.give_up(error));
+        }
         self.show(Instant::now());
         Ok(())
     }
@@ -300,18 +309,20 @@ impl<'a> Guard<'a> {
             }
         }
         self.watcher.trouble("the candidate's traffic may NOT be at 0: lower it by hand");
-        give(&self.workers.alarms, workers::word(Alarm::NotLowered));
+        self.workers.alarms.ring(workers::word(Alarm::NotLowered));
         // The call ends with the guard, too.
         std::thread::sleep(CALLED_WITHIN);
         GuardError::Journal(error)
     }
 
-    /// Workers the next entry to the log. After the end it is asked for a minute and no longer.
+    /// Hands the next entry to the log. After the end it is asked for a minute, and until the candidate is
+    /// stopped, and no longer.
     fn write_entries(&mut self) -> Result<(), GuardError> {
         if let Some(due) = self.book.next(Instant::now()) {
             give(&self.workers.entries, due);
         }
-        match (self.log_error.take(), self.stage().is_terminal() && self.book.is_hopeless()) {
+        let over = self.stage().is_terminal() && !self.pending.busy.contains(&Busy::Stopping);
+        match (self.log_error.take(), over && self.book.is_hopeless()) {
             (Some(error), true) => Err(GuardError::Log(error)),
             (error, _) => {
                 self.log_error = error;

@@ -163,13 +163,6 @@ fn argo_is_told_pass_breach_or_that_nobody_knows() {
         // Only what lies in the window counts.
         assert_eq!(verdict("window=1s").0, "inconclusive");
 
-        service.behave("errors=0.05");
-        Load::of(CANDIDATE, 400);
-        scraped(&service);
-        let (result, found) = verdict("window=60s");
-        let bad = found["objectives"][0]["bad"].as_u64().unwrap();
-        assert_eq!((result.as_str(), bad, &found["objectives"][0]["total"]), ("breach", 20, &json!(700)));
-
         // It is gone, and what it said is old.
         service.stop();
         sleep(Duration::from_secs(6));
@@ -185,6 +178,49 @@ fn argo_is_told_pass_breach_or_that_nobody_knows() {
             ready.head.contains("application/problem+json") && ready.body.contains("can't be reached"),
             "{ready:?}"
         );
+        guard.terminate();
+        guard.ends(0);
+    });
+}
+
+#[test]
+fn argo_is_never_told_pass_for_a_plan_that_was_stopped() {
+    site("argo_is_never_told_pass_for_a_plan_that_was_stopped", WIDE, |site| {
+        let mut guard = serve(&site, "plan.json");
+        let service = candidate(&site);
+        Load::of(CANDIDATE, 300);
+        scraped(&service);
+        assert_eq!(verdict("window=60s").0, "pass");
+        let ask = ["runtime", "plan.json", "--roll-back", "--reason", "the dashboard is red"];
+        site.laforge(&ask).ends(0);
+        let red = json!("alice asked for a rollback: the dashboard is red");
+        for query in ["window=60s", "window=1s", "step=0", "step=2"] {
+            let (result, found) = verdict(query);
+            assert_eq!((result.as_str(), &found["why"]), ("breach", &red), "{query}");
+        }
+        let long = "x".repeat(5000);
+        site.laforge(&["runtime", "plan.json", "--roll-back", "--reason", &long])
+            .ends(2)
+            .says("at most 4096 bytes");
+
+        // Another plan is not stopped; a breach stops it, whatever comes after.
+        site.laforge(&["deploy", "--ttl", "3h", "-o", "next.json"]).ends(0);
+        guard.terminate();
+        guard.ends(0);
+        let mut guard = serve(&site, "next.json");
+        assert_eq!(verdict("window=60s").0, "pass");
+        service.behave("errors=0.05");
+        Load::of(CANDIDATE, 400);
+        scraped(&service);
+        let (result, found) = verdict("window=60s");
+        let bad = found["objectives"][0]["bad"].as_u64().unwrap();
+        assert_eq!((result.as_str(), bad, &found["objectives"][0]["total"]), ("breach", 20, &json!(700)));
+        service.behave("errors=0");
+        guard.kill();
+        let mut guard = serve(&site, "next.json");
+        let (result, found) = verdict("window=1s");
+        assert_eq!(result, "breach");
+        assert!(found["why"].as_str().unwrap().starts_with("a breach was seen: "), "{found}");
         guard.terminate();
         guard.ends(0);
     });

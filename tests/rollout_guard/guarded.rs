@@ -145,7 +145,7 @@ impl Rollout {
             let mut nobody = Nobody;
             let missing: Vec<_> = missing_entries(journal.implied(), &[]).into_iter().cloned().collect();
             let mut guard = Guard::new(assignment, journal, tools, Utc::now, &mut nobody);
-            missing.into_iter().for_each(|implied| guard.owe(implied));
+            missing.into_iter().try_for_each(|implied| guard.owe(implied)).unwrap();
             tell.send(guard.interrupt()).unwrap();
             guard.run()
         });
@@ -156,8 +156,10 @@ impl Rollout {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
         let note = |name: &str| vec!["touch".to_owned(), self.folder.path().join(name).display().to_string()];
+        let seconds = self.world.state().stop_seconds;
+        let stop = format!("sleep {seconds}; touch {}", self.folder.path().join("stop-ran").display());
         let section: CommandsSection =
-            serde_json::from_value(json!({"start": note("started"), "stop": note("stop-ran")})).unwrap();
+            serde_json::from_value(json!({"start": note("started"), "stop": ["sh", "-c", stop]})).unwrap();
         let runs = [
             ("blue".to_owned(), words(&["echo", &digest("0")])),
             ("green".to_owned(), words(&["echo", &digest("1")])),

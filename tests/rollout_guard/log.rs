@@ -81,3 +81,22 @@ fn the_end_is_told_to_a_log_that_takes_it_later() {
     assert_eq!(rollout.guard().ends().unwrap(), End::Completed);
     assert_eq!(rollout.world.state().entries, [Milestone::Started, Milestone::Completed]);
 }
+
+#[test]
+fn a_log_that_never_takes_the_way_back_keeps_no_candidate_running() {
+    let rollout = refusing(Milestone::RollingBack, u32::MAX);
+    rollout.world.change(|world| {
+        (world.again, world.connections, world.stop_seconds) = (Some(Duration::from_millis(100)), 1, 3);
+    });
+    let guard = rollout.guard();
+    rollout.wait_for("Observing");
+    rollout.ask(Verb::Rollback, "a");
+    // It was asked more often than it is after an end, before there is one.
+    until("it is asked again and again", || rollout.world.state().refused > 20);
+    assert_eq!(rollout.stage(), "RollingBack");
+    rollout.world.change(|world| world.connections = 0);
+    assert!(matches!(guard.ends(), Err(GuardError::Log(_))));
+    assert!(rollout.was_stopped(), "the guard is gone, and the candidate runs");
+    assert!(rollout.path().join("stopped").is_file());
+    assert_eq!((rollout.stage(), rollout.world.weight()), ("RolledBack", 0));
+}

@@ -60,6 +60,14 @@ pub(crate) struct State {
     pub(crate) entries: Vec<Milestone>,
     /// Which entry it refuses, and how often it still does.
     pub(crate) refuses: Option<(Milestone, u32)>,
+    /// How often it was asked for an entry that it refuses.
+    pub(crate) refused: u32,
+    /// How long after a failure it is asked again, if not as long as a real one.
+    pub(crate) again: Option<Duration>,
+    /// How many connections are left at the candidate.
+    pub(crate) connections: u64,
+    /// How many seconds the candidate's stop takes.
+    pub(crate) stop_seconds: u64,
 }
 
 /// The world, shared between a test and a guard's workers.
@@ -136,7 +144,7 @@ impl Traffic for World {
 
     fn remaining(&mut self) -> Result<Remaining, DriverError> {
         let weight = self.read()?.weight();
-        Ok(Remaining { weight, connections: 0, in_flight: 0 })
+        Ok(Remaining { weight, connections: self.state().connections, in_flight: 0 })
     }
 
     fn close_connections(&mut self) -> Result<(), DriverError> {
@@ -179,6 +187,7 @@ impl Records for World {
         match &mut state.refuses {
             Some((refused, times)) if *refused == milestone && *times > 0 => {
                 *times -= 1;
+                state.refused += 1;
                 Err(AuditError::NoKey)
             }
             _ => {
@@ -186,5 +195,9 @@ impl Records for World {
                 Ok(())
             }
         }
+    }
+
+    fn again(&self) -> Duration {
+        self.state().again.unwrap_or(Duration::from_secs(5))
     }
 }

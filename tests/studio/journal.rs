@@ -132,7 +132,7 @@ impl Rollout {
 
     /// Takes what is asked, as a guard does; gives who asked, and why.
     pub(crate) fn take_asks(&mut self) -> Vec<(String, String)> {
-        let asks = Asks::of(self.journal.path()).waiting();
+        let asks = Asks::of(self.journal.path()).waiting().asks;
         let mut told = Vec::new();
         for ask in asks {
             let operator = ask.operator.clone();

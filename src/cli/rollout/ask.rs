@@ -15,7 +15,7 @@ use crate::random;
 use crate::report::paint::printable;
 use crate::report::rollout as report;
 use crate::rollout::executor::Executor;
-use crate::rollout::guard::{Ask, Asks, Verb, View};
+use crate::rollout::guard::{Ask, Asks, Unasked, Verb, View};
 use crate::rollout::journal::{self, Reading};
 use crate::rollout::machine::{Operator, Outcome};
 
@@ -24,8 +24,6 @@ use super::run;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How much one may say.
-const MOST_REASON: usize = 4096;
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_millis(100);
 
@@ -101,12 +99,12 @@ impl AskFlags {
         let actor = self.actor.clone().or_else(|| session.variable("USER")).ok_or_else(|| {
             Failure::usage("nobody is named: $USER is not set").hint("name who asks with --actor")
         })?;
-        if self.reason.len() > MOST_REASON || actor.len() > MOST_REASON {
-            return Err(Failure::usage(format!("a reason has at most {MOST_REASON} bytes"))
-                .hint("name a ticket that says the rest"));
-        }
-        Operator::new(&actor, &self.reason).map_err(|error| {
-            Failure::of(Exit::Usage, &error).hint("give --reason and --actor; both are journaled")
+        Ask::operator(&actor, &self.reason).map_err(|error| {
+            let hint = match error {
+                Unasked::Long => "name a ticket that says the rest",
+                _ => "give --reason and --actor; both are journaled",
+            };
+            Failure::of(Exit::Usage, &error).hint(hint)
         })
     }
 

@@ -1,12 +1,13 @@
 //! `laforge rollout run`: a plan taken, its start recorded, and the guard over it until the end.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::audit::entry::rollout::Milestone;
 use crate::audit::reader::RolloutRecord;
-use crate::audit::{AuditLog, Reader};
+use crate::audit::{AuditLog, LogReference, Reader};
 use crate::cli::load::{self, AnchorFlags, LogPlace, Missing};
 use crate::cli::{Exit, Failure, Session, caller};
 use crate::config::Config;
@@ -106,10 +107,26 @@ impl Run {
                 Ok(reading.map_err(|error| failed(&error))?.created().envelope.clone())
             }
             (None, None) => {
+                if let Some(envelope) = self.never_stopped(standing, here)? {
+                    return Ok(envelope);
+                }
                 let message =
                     format!("no rollout is under way at `{}`, and no plan is named", executor.target);
                 Err(Failure::usage(message).hint("name the plan that `laforge deploy -o FILE` wrote"))
             }
+        }
+    }
+
+    /// The plan that ended here last, where it was rolled back and nobody noted that its candidate is stopped.
+    fn never_stopped(&self, standing: &Standing, here: &Here<'_>) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(last) = standing.ended.last() else { return Ok(None) };
+        let reading = Reading::open(&here.executor.state, &here.executor.target, last)
+            .map_err(|error| failed(&error))?;
+        let runs_on = reading.state().stage == Stage::RolledBack && !is_stopped(reading.path());
+        let envelope = reading.created().envelope.clone();
+        match runs_on && self.unfinished(&envelope, standing, here)?.is_some() {
+            true => Ok(Some(envelope)),
+            false => Ok(None),
         }
     }
 
@@ -183,6 +200,14 @@ fn planned_value(bytes: &[u8]) -> serde_json::Value {
         .unwrap_or_default()
 }
 
+/// Where an envelope says that its decision stands.
+fn decision(bytes: &[u8]) -> Option<LogReference> {
+    let envelope: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let entry = envelope.get("auditEntry")?;
+    let place = ["origin", "logId", "index", "size", "root"].map(|name| (name, entry.get(name)));
+    serde_json::from_value(serde_json::json!(BTreeMap::from(place))).ok()
+}
+
 /// What the own log holds of rollouts.
 fn held(here: &Here<'_>) -> Result<Vec<RolloutRecord>, Failure> {
     let failure = |error| load::audit_failure(&error);
@@ -221,7 +246,9 @@ pub(super) fn retreat(ask: &Ask, audit_key: Option<String>, session: &Session) -
         core,
         plan: Digest::of_value(&planned_value(&journal.created().envelope)),
         slots: journal.created().slots.clone(),
-        elsewhere: None,
+        elsewhere: log.as_ref().and_then(|log| {
+            decision(&journal.created().envelope).filter(|place| place.log_id != log.log_id())
+        }),
     };
     run_guard(assignment, Begun { journal, missing }, log, Some(ask), (executor, session))
 }
@@ -320,7 +347,7 @@ fn run_guard(
         tools::of(executor, &assignment, Box::new(book)).map_err(|error| Failure::of(Exit::Usage, &error))?;
     let mut telling = Telling::new(session, &assignment, journal.state().stage.name());
     let mut guard = Guard::new(assignment, journal, tools, clock, &mut telling);
-    missing.into_iter().for_each(|implied| guard.owe(implied));
+    missing.into_iter().try_for_each(|implied| guard.owe(implied)).map_err(|error| failed(&error))?;
     let interrupt = guard.interrupt();
     signals::watch(move || interrupt.ask()).map_err(|error| {
         Failure::new(Exit::NoDecision, "signals can't be waited for").because(error.to_string())
@@ -357,5 +384,28 @@ fn stopped(error: &GuardError) -> Failure {
         GuardError::Interrupted { .. } => Failure::of(Exit::NoDecision, error)
             .hint("the weights are left as they are, and nobody watches them now")
             .hint(AGAIN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_decisions_place_is_read_from_the_envelope_without_its_line_and_proof() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let entry = json!({
+            "origin": "gate.example/production", "logId": digest, "index": 7, "size": 9, "root": digest,
+            "line": "{}", "proof": "p",
+        });
+        let envelope = json!({"plan": {}, "auditEntry": entry}).to_string();
+        let place = serde_json::to_value(decision(envelope.as_bytes()).unwrap()).unwrap();
+        let expected = json!({
+            "origin": "gate.example/production", "logId": digest, "index": 7, "size": 9, "root": digest,
+        });
+        assert_eq!(place, expected);
+        assert_eq!(decision(b"{\"plan\": {}}"), None);
     }
 }

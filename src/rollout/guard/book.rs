@@ -44,6 +44,11 @@ pub trait Records: Send {
     /// # Errors
     /// [`AuditError`]: exit 12 or 13 by its cause; then nothing is recorded.
     fn record(&mut self, due: &Due) -> Result<(), AuditError>;
+
+    /// How long after a failure it is asked again.
+    fn again(&self) -> Duration {
+        AGAIN
+    }
 }
 
 impl Due {
@@ -76,6 +81,7 @@ pub(super) struct Book {
     due: VecDeque<Due>,
     held: Vec<(u64, Command)>,
     asked: Option<Instant>,
+    again: Duration,
     again_at: Option<Instant>,
     tries: u32,
 }
@@ -93,6 +99,11 @@ pub(super) enum Written {
 }
 
 impl Book {
+    /// Nothing is owed yet.
+    pub(super) fn asked_again_after(again: Duration) -> Self {
+        Self { again, ..Self::default() }
+    }
+
     /// One entry more.
     pub(super) fn owe(&mut self, due: Due) {
         self.due.push_back(due);
@@ -114,7 +125,7 @@ impl Book {
             (self.again_at, self.tries) = (None, 0);
             return Written::Recorded;
         }
-        self.again_at = Some(now + AGAIN);
+        self.again_at = Some(now + self.again);
         self.tries += 1;
         Written::Failed { tries: self.tries }
     }
@@ -127,6 +138,11 @@ impl Book {
     /// Whether nothing is owed.
     pub(super) fn is_clear(&self) -> bool {
         self.due.is_empty()
+    }
+
+    /// The rollout has ended: however often the log was asked before, it is asked for a while now.
+    pub(super) fn try_anew(&mut self) {
+        self.tries = 0;
     }
 
     /// Whether the log was asked often enough.

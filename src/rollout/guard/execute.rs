@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::audit::entry::rollout::Milestone;
 use crate::rollout::driver::exec::Progress;
-use crate::rollout::journal::Told;
+use crate::rollout::journal::{JournalError, Told};
 use crate::rollout::machine::state::Leg;
 use crate::rollout::machine::{Cause, Command, Event, Stage, State, Weight};
 
@@ -28,7 +28,10 @@ const ASKED: Duration = Duration::from_millis(200);
 
 impl Guard<'_> {
     /// Carries out what follows from a line that is durable.
-    pub(super) fn execute(&mut self, before: &State, told: &Told) {
+    ///
+    /// # Errors
+    /// As [`Guard::owe`].
+    pub(super) fn execute(&mut self, before: &State, told: &Told) -> Result<(), JournalError> {
         let epoch = told.step.next.epoch;
         if epoch != before.epoch {
             // Before anything else: whatever is queued for an older epoch is dropped from now on.
@@ -40,9 +43,9 @@ impl Guard<'_> {
             if let (Milestone::Paused, Some(cause)) = (implied.milestone, implied.cause)
                 && cause != Cause::Operator
             {
-                give(&self.workers.alarms, format!("paused-{cause}"));
+                self.workers.alarms.ring(format!("paused-{cause}"));
             }
-            self.owe(implied);
+            self.owe(implied)?;
         }
         for command in &told.step.commands {
             let waits = waits_for_the_log(command, told.step.entry, told.step.next.actual);
@@ -51,6 +54,7 @@ impl Guard<'_> {
                 false => self.carry_out(*command),
             }
         }
+        Ok(())
     }
 
     /// Carries out one command.
@@ -83,7 +87,7 @@ impl Guard<'_> {
             }
             Command::Alarm { alarm } => {
                 self.watcher.trouble(&format!("alarm: {}", word(alarm)));
-                give(&self.workers.alarms, word(alarm));
+                self.workers.alarms.ring(word(alarm));
             }
         }
     }

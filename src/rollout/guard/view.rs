@@ -94,6 +94,6 @@ impl View {
 
     /// Reads it, where there is one that can be read.
     pub fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&small_file(&folder.join(FILE))?).ok()
+        serde_json::from_slice(&small_file(&folder.join(FILE)).ok()??).ok()
     }
 }

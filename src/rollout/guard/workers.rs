@@ -23,6 +23,7 @@ use crate::rollout::metrics::{Counted, Metrics, MetricsError};
 use crate::rollout::objective::Instance;
 use crate::time::Timestamp;
 
+use super::alarms::Alarms;
 use super::book::{Due, Records};
 
 /// What the traffic's worker is told.
@@ -196,7 +197,7 @@ pub(super) struct Workers {
     pub(super) probes: Sender<u64>,
     pub(super) counts: Sender<CountOrder>,
     pub(super) entries: Sender<Due>,
-    pub(super) alarms: Sender<String>,
+    pub(super) alarms: Alarms,
     fence: Arc<AtomicU64>,
 }
 
@@ -208,11 +209,8 @@ impl Workers {
         let fence = Arc::new(AtomicU64::new(0));
         let workers = Self {
             traffic: worker(Driving { traffic, fence: Arc::clone(&fence) }, &tell, Driving::take),
-            // Nobody waits for a start or a size to be woken. The view says it too; somebody who can't be
-            // called is no reason to stop.
-            alarms: worker(programs.clone(), &tell, |programs, alarm, _| {
-                drop(programs.commands.alarm(&alarm, &programs.variables));
-            }),
+            // Nobody waits for a start or a size to be woken.
+            alarms: Alarms::of(programs.commands.clone(), programs.variables.clone()),
             programs: worker(programs, &tell, run),
             probes: worker(probe, &tell, |probe, epoch, tell| {
                 told(tell, Observation::Probe { epoch, result: probe.ask() });

@@ -24,7 +24,7 @@ use crate::rollout::AcceptedPlan;
 use crate::rollout::driver::exec::Commands;
 use crate::rollout::executor::CommandsSection;
 use crate::rollout::executor::runtime::{CanaryName, Runtime};
-use crate::rollout::guard::{Ask, Assignment, Verb};
+use crate::rollout::guard::{Ask, Assignment};
 use crate::rollout::journal::Slots;
 use crate::rollout::machine::schedule::Rung;
 use crate::rollout::machine::{Operator, Schedule};
@@ -116,6 +116,11 @@ impl Desk {
         self.plan
     }
 
+    /// Where the plan may run.
+    pub(super) fn target(&self) -> &str {
+        &self.core.target
+    }
+
     pub(super) fn validity(&self) -> &RecordedValidity {
         &self.core.validity
     }
@@ -159,8 +164,7 @@ impl Desk {
         Watch { objectives: self.core.objectives.clone(), length: last.unwrap_or_default() }
     }
 
-    /// Looks at a window that ends now. A breach is remembered; where it can't be, the plan's webhooks are held
-    /// by whoever reads the memory next.
+    /// Looks at a window that ends now. A breach is remembered, also where it can't be written down.
     pub(super) async fn look(&self, watch: &Watch, patience: Patience) -> Looked {
         let (span, series) = self.counting.series(&watch.objectives, watch.length, patience).await;
         let judged: Vec<Judged> = watch
@@ -181,9 +185,14 @@ impl Desk {
 
     /// What is known besides.
     pub(super) async fn known(&self) -> Result<Known<'_>, MemoryError> {
-        let stopped = self.with_memory(Memory::stopped).await?;
+        let stopped = self.stopped().await?;
         let migrated = self.migrating.migrated()?;
         Ok(Known { now: self.now(), validity: self.validity(), migrated, stopped })
+    }
+
+    /// Why the plan was stopped, if it was.
+    pub(super) async fn stopped(&self) -> Result<Option<String>, MemoryError> {
+        self.with_memory(Memory::stopped).await
     }
 
     /// Runs the migration once, and waits for its end.
@@ -227,8 +236,7 @@ impl Desk {
 
     /// Leaves a request to have the engine roll back; one plan is rolled back once.
     pub(super) fn roll_back(&self, operator: Operator) -> std::io::Result<()> {
-        let ask = Ask { verb: Verb::Rollback, operator, epoch: 0, nonce: "rollback".to_owned() };
-        self.memory.asks().leave(&ask)
+        self.memory.asks().leave(&Ask::of_engine(operator))
     }
 
     /// The service ends.

@@ -2,7 +2,7 @@
 //!
 //! In: `STATE/.verdicts/<target>/<plan hex>/`, its owner's alone. Out: each as a small JSON file, durable before
 //! anybody is answered. A file that can't be read, or is none of ours, is an error: what is not known allows
-//! nothing. Operators ask for a rollback as they ask a guard, by a file under `requests/`
+//! nothing. A breach that can't be written down is remembered for as long as the service runs. Operators ask for a rollback as they ask a guard, by a file under `requests/`
 //! ([`Asks`]).
 #![expect(clippy::disallowed_methods, reason = "the folder of what the service remembers")]
 
@@ -10,13 +10,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::json;
 use crate::release::digest::Digest;
-use crate::rollout::guard::{Asks, Verb};
+use crate::rollout::guard::{Asks, Unread, Verb, Waiting};
 use crate::rollout::verdict::gates::Migrated;
 use crate::time::Timestamp;
 
@@ -30,6 +31,8 @@ const BREACH: &str = "breach.json";
 #[derive(Debug, Clone)]
 pub struct Memory {
     folder: PathBuf,
+    /// The first breach that could not be written down.
+    unwritten: Arc<Mutex<Option<Happened>>>,
 }
 
 /// What can't be remembered, or read back.
@@ -97,7 +100,8 @@ struct Happened {
 impl Memory {
     /// The folder of a plan; it is made when something is written.
     pub fn of(state: &Path, target: &str, plan: &Digest) -> Self {
-        Self { folder: state.join(FOLDER).join(target).join(plan.claim().hex()) }
+        let folder = state.join(FOLDER).join(target).join(plan.claim().hex());
+        Self { folder, unwritten: Arc::default() }
     }
 
     /// Makes the folder, so that what can't be written is known before anybody asks.
@@ -105,7 +109,13 @@ impl Memory {
     /// # Errors
     /// [`MemoryError::System`].
     pub fn make(&self) -> Result<(), MemoryError> {
+        if self.folder.is_dir() {
+            return Ok(());
+        }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        // What is durable in a folder is lost with it: `STATE/.verdicts/<target>/<plan>` is made here.
+        let above = self.folder.ancestors().skip(1).take(3);
+        let made = made.and_then(|()| above.map(|folder| File::open(folder)?.sync_all()).collect());
         made.map_err(|source| system("make", &self.folder, source))
     }
 
@@ -154,14 +164,27 @@ impl Memory {
         self.claim(TRAFFIC, &Happened { at, why }).map(drop)
     }
 
-    /// Writes down the first breach.
+    /// Writes down the first breach. One that can't be written is remembered all the same, until this ends.
     pub(super) fn breach(&self, at: Timestamp, why: &str) -> Result<(), MemoryError> {
-        self.claim(BREACH, &Happened { at, why: why.to_owned() }).map(drop)
+        let breach = Happened { at, why: why.to_owned() };
+        let written = self.claim(BREACH, &breach).map(drop);
+        if written.is_err() {
+            self.unwritten().get_or_insert(breach);
+        }
+        written
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, Option<Happened>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why the plan was stopped: somebody's request, else a breach.
+    ///
+    /// # Errors
+    /// [`MemoryError`] where it may have been, and nobody can read that.
     pub(super) fn stopped(&self) -> Result<Option<String>, MemoryError> {
-        let asked = self.asks().waiting().into_iter().find(|ask| ask.verb == Verb::Rollback);
+        let Waiting { asks, unread } = self.asks().waiting();
+        let asked = asks.into_iter().find(|ask| ask.verb == Verb::Rollback);
         if let Some(ask) = asked {
             return Ok(Some(format!(
                 "{} asked for a rollback: {}",
@@ -169,8 +192,22 @@ impl Memory {
                 ask.operator.reason()
             )));
         }
-        let breach = self.read::<Happened>(BREACH)?;
-        Ok(breach.map(|breach| format!("a breach was seen: {}", breach.why)))
+        let unwritten = self.unwritten().clone();
+        if let Some(breach) = &unwritten {
+            // Once it can be written, it outlives a restart, too. Until then it is known here.
+            if self.claim(BREACH, breach).is_ok() {
+                *self.unwritten() = None;
+            }
+        }
+        let breach = match unwritten {
+            Some(breach) => Some(breach),
+            None => self.read::<Happened>(BREACH)?,
+        };
+        match (breach, unread) {
+            (Some(breach), _) => Ok(Some(format!("a breach was seen: {}", breach.why))),
+            (None, Some(Unread { path, source })) => Err(system("read", &path, source)),
+            (None, None) => Ok(None),
+        }
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, MemoryError> {
@@ -283,6 +320,32 @@ mod tests {
         memory.asks().leave(&ask(Verb::Rollback, "b")).unwrap();
         let asked = "alice asked for a rollback: the dashboard is red";
         assert_eq!(memory.stopped().unwrap(), Some(asked.to_owned()));
+    }
+
+    #[test]
+    fn a_breach_that_can_not_be_written_stops_the_plan_and_is_written_later() {
+        let (state, memory) = memory();
+        let (other, folders) = (memory.clone(), state.path().join(FOLDER));
+        fs::write(&folders, "in the way").unwrap();
+        assert!(matches!(memory.breach(noon(), "errors: 5 of 10"), Err(MemoryError::System { .. })));
+        assert!(memory.breach(noon(), "later").is_err());
+        let seen = Some("a breach was seen: errors: 5 of 10".to_owned());
+        // Whether or not anything else can be read.
+        assert_eq!(other.stopped().unwrap(), seen);
+        fs::remove_file(&folders).unwrap();
+        assert_eq!(memory.stopped().unwrap(), seen);
+        let again = Memory::of(state.path(), "production", &Digest::of_value(&serde_json::json!({})));
+        assert_eq!(again.stopped().unwrap(), seen, "it outlives a restart");
+    }
+
+    #[test]
+    fn requests_that_can_not_be_read_are_not_none() {
+        let (_state, memory) = memory();
+        memory.make().unwrap();
+        fs::write(memory.folder().join("requests"), "in the way").unwrap();
+        assert!(matches!(memory.stopped(), Err(MemoryError::System { doing: "read", .. })));
+        memory.breach(noon(), "errors: 5 of 10").unwrap();
+        assert_eq!(memory.stopped().unwrap(), Some("a breach was seen: errors: 5 of 10".to_owned()));
     }
 
     #[test]

@@ -119,10 +119,7 @@ pub(super) async fn ask(
 fn operator(body: &[u8], caller: &Caller) -> Result<Operator, Problem> {
     let asked: Asked = decode(body)
         .map_err(|error| Problem::new(400, format!("the body has to be `{{\"reason\": \"…\"}}`: {error}")))?;
-    if asked.reason.len() > MOST_REASON {
-        return Err(Problem::new(422, format!("a reason has at most {MOST_REASON} bytes")));
-    }
-    Operator::new(caller.name(), &asked.reason).map_err(|error| Problem::new(422, error.to_string()))
+    Ask::operator(caller.name(), &asked.reason).map_err(|error| Problem::new(422, error.to_string()))
 }
 
 async fn told(
@@ -226,7 +223,8 @@ impl Rollouts {
     /// Without a guard of ours an engine may be at it: it goes back when it is told to.
     fn leave_to_engine(&self, verb: Verb, operator: Operator, desk: Option<&Desk>) -> Result<Value, Problem> {
         let none = || Problem::new(409, format!("no rollout is under way at target `{}`", self.at.target));
-        let desk = desk.ok_or_else(none)?;
+        // A service's rollouts are its executor's, and its plan for engines may be another target's.
+        let desk = desk.filter(|desk| desk.target() == self.at.target).ok_or_else(none)?;
         if verb != Verb::Rollback {
             return Err(Problem::new(409, "an engine shifts the traffic here: pause and resume it there"));
         }
