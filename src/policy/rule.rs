@@ -18,6 +18,7 @@ pub mod proposal;
 pub mod provenance;
 pub mod rollout;
 pub mod signatures;
+mod voice;
 mod window;
 
 use std::sync::Arc;

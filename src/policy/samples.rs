@@ -168,7 +168,8 @@ pub(super) fn config(name: &str) -> ConfigFacts {
 }
 
 pub(super) fn signature(signer: &str, evidence: &str) -> SignatureFact {
-    SignatureFact { signer: signer.to_owned(), evidence: digest(evidence), time: None, leaves: Vec::new() }
+    let (signer, evidence) = (signer.to_owned(), digest(evidence));
+    SignatureFact { signer, evidence, identity: None, time: None, leaves: Vec::new() }
 }
 
 /// Provenance that meets every expectation.
@@ -226,6 +227,7 @@ pub(super) fn attestation(predicate_type: &str, evidence: &str) -> AttestationFa
         signer: "scanner".to_owned(),
         predicate_type: predicate_type.to_owned(),
         evidence: digest(evidence),
+        identity: None,
         says: None,
         time: Some(now() - hours(1)),
         created: None,

@@ -17,7 +17,7 @@ use super::coverage::Cover;
 use super::facts::{AttestationFact, Says};
 use super::set_aside::{Quoted, SetAside, Why};
 use super::spoken::{Said, is_own, role_of};
-use super::standing::signers_for;
+use super::standing::{identity, signers_for};
 use super::subjects::{Named, Wanted};
 use crate::evidence::attestation::SignedBy;
 pub(crate) use crate::evidence::predicate::approval::TYPE as APPROVAL;
@@ -132,6 +132,7 @@ fn facts_of(said: Said<'_>, wanted: &Wanted<'_>, signers: &[Signer], now: Timest
         run_id: claim(&said.signed.by, "runInvocationUri"),
         commit: claim(&said.signed.by, "sourceRepositoryDigest"),
         evidence: said.signed.evidence,
+        identity: identity(&said.signed.by),
         leaves: Vec::new(),
     };
     let facts = signers.iter().flat_map(|signer| placed(&fact, &signer.name, &named, wanted)).collect();

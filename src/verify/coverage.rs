@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::LeafEvidence;
 use super::set_aside::{SetAside, Why};
+use super::standing::identity;
 use super::subjects::{Wanted, WantedArtifact};
 use crate::evidence::attestation::Signed;
 use crate::release::digest::Digest;
@@ -41,6 +42,8 @@ pub(super) struct Covered<K> {
     pub(super) says: K,
     /// The piece; of several about leaves the first by digest.
     pub(super) evidence: Digest,
+    /// The identity that signed that piece, if a certificate has one.
+    pub(super) identity: Option<Digest>,
     /// Its trusted time; of several the earliest, and none if one has none.
     pub(super) time: Option<Timestamp>,
     /// Which leaf by which piece; empty when the artifact itself is the subject.
@@ -64,6 +67,7 @@ pub(super) fn complete<K: Ord + Clone>(
                 artifact,
                 says,
                 evidence: signed.evidence,
+                identity: identity(&signed.by),
                 time: signed.trusted_time,
                 leaves: Vec::new(),
             }),
@@ -113,14 +117,19 @@ fn add_up<'a>(about: &WantedArtifact, group: &[Part<'a>]) -> Result<Vec<(String,
 
 /// One fact of all leaves; none of an artifact without leaves.
 fn whole<K>(artifact: usize, says: K, leaves: Vec<(String, &Signed)>) -> Option<Covered<K>> {
-    let evidence = leaves.iter().map(|(_, signed)| signed.evidence).min()?;
+    let first = leaves.iter().map(|(_, signed)| *signed).min_by_key(|signed| signed.evidence)?;
+    let (evidence, identity) = (first.evidence, identity(&first.by));
     // `None` is the least: one leaf without a time leaves the whole without one.
     let time = leaves.iter().map(|(_, signed)| signed.trusted_time).min()?;
     let leaves = leaves
         .into_iter()
-        .map(|(platform, signed)| LeafEvidence { platform, evidence: signed.evidence })
+        .map(|(platform, signed)| leaf_evidence(platform, signed))
         .collect();
-    Some(Covered { artifact, says, evidence, time, leaves })
+    Some(Covered { artifact, says, evidence, identity, time, leaves })
+}
+
+fn leaf_evidence(platform: String, signed: &Signed) -> LeafEvidence {
+    LeafEvidence { platform, evidence: signed.evidence, identity: identity(&signed.by) }
 }
 
 #[cfg(test)]
@@ -138,16 +147,14 @@ mod tests {
             |signed, leaf, says| Piece { artifact: 0, cover: Cover::Leaves([leaf].into()), says, signed };
         let halves = || vec![piece(&one, 0, "ci"), piece(&two, 1, "ci")];
         let (covered, set_aside) = complete(halves(), &wanted);
-        let leaf = |platform: &str, signed: &Signed| LeafEvidence {
-            platform: platform.to_owned(),
-            evidence: signed.evidence,
-        };
+        let leaf = |platform: &str, signed: &Signed| leaf_evidence(platform.to_owned(), signed);
         assert_eq!(
             covered,
             [Covered {
                 artifact: 0,
                 says: "ci",
                 evidence: one.evidence.min(two.evidence),
+                identity: None,
                 time: None,
                 leaves: vec![leaf("linux/amd64", &one), leaf("linux/arm64", &two)],
             }]

@@ -1,7 +1,7 @@
 //! Proved: the facts in their wire form, to read. `formats.md` section 9, "Facts" (with `config`, which
 //! `artifacts: {byDigest}` judges too, with `leaves`, which says by which piece each platform of an
-//! image index is vouched for when the index itself is not, and with `attestations`, `contradicted`,
-//! `platforms` and `sources`).
+//! image index is vouched for when the index itself is not, with `identity`, by which one workload in two
+//! names is one, and with `attestations`, `contradicted`, `platforms` and `sources`).
 //!
 //! Anybody may build one of these, and none of them proves anything: rules are asked over
 //! [`VerifiedFacts`](super::facts::VerifiedFacts), which [`verify`](super::facts::verify) alone makes.
@@ -97,6 +97,10 @@ pub struct SignatureFact {
     pub signer: String,
     /// The evidence.
     pub evidence: Digest,
+    /// Of a certificate, the identity that signed: the digest of its issuer and subject, as `["ISSUER",
+    /// "SUBJECT"]`. None of a key, which is that of one signer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Digest>,
     /// Its trusted time, if any.
     #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
@@ -113,6 +117,9 @@ pub struct LeafEvidence {
     pub platform: String,
     /// The evidence.
     pub evidence: Digest,
+    /// Of a certificate, the identity that signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Digest>,
 }
 
 /// One provenance of an artifact.
@@ -176,6 +183,9 @@ pub struct AttestationFact {
     pub predicate_type: String,
     /// The evidence.
     pub evidence: Digest,
+    /// Of a certificate, the identity that signed, as of [`SignatureFact::identity`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Digest>,
     /// What it says, of the predicates that a policy has conditions for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<Says>,

@@ -41,6 +41,7 @@ pub(super) fn bind(
         let fact = SignatureFact {
             signer: it.says.to_owned(),
             evidence: it.evidence,
+            identity: it.identity,
             time: it.time,
             leaves: it.leaves,
         };
@@ -130,6 +131,7 @@ mod tests {
         let fact = |signed: &Signed| SignatureFact {
             signer: "release".to_owned(),
             evidence: signed.evidence,
+            identity: None,
             time: None,
             leaves: Vec::new(),
         };

@@ -4,7 +4,8 @@
 //! the statement, or why there is none.
 
 use super::set_aside::{Quoted, Why};
-use crate::evidence::attestation::{Signed, Standing};
+use crate::evidence::attestation::{Signed, SignedBy, Standing};
+use crate::release::digest::Digest;
 use crate::trust::{Signer, Use};
 
 /// The signers in whose name a statement of this type counts.
@@ -38,6 +39,15 @@ pub(super) fn signers_for<'a>(
     }
 }
 
+/// The identity of a certificate, whatever its root: one workload is one party wherever it gets
+/// certificates. None of a key, which trust gives to one signer alone.
+pub(super) fn identity(by: &SignedBy) -> Option<Digest> {
+    match by {
+        SignedBy::Key(_) => None,
+        SignedBy::Certificate { issuer, subject, .. } => Some(Digest::of_value(&[issuer, subject])),
+    }
+}
+
 /// Signers by name, for people.
 pub(super) fn listed(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("signer `{name}`")).collect();
@@ -56,9 +66,7 @@ fn described(wanted: Use) -> &'static str {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::evidence::attestation::SignedBy;
     use crate::key::PublicKey;
-    use crate::release::digest::Digest;
     use crate::trust::Identity;
 
     /// A signature by a managed key in the name of a signer, without a trusted time.
@@ -106,6 +114,28 @@ pub(super) mod tests {
         assert!(matches!(names(&["ci"], Use::Artifact, None), Err(Why::WrongUse { .. })));
         assert!(matches!(names(&["release"], Use::Attestation, Some("x")), Err(Why::WrongUse { .. })));
         assert!(matches!(names(&["unknown"], Use::Artifact, None), Err(Why::WrongUse { .. })));
+    }
+
+    /// What a certificate of an identity signed, which fits these signers.
+    pub(in crate::verify) fn certified(names: &[&str], root: &str, subject: &str, evidence: u8) -> Signed {
+        Signed {
+            standing: Standing::Signers(names.iter().map(|name| (*name).to_owned()).collect()),
+            by: SignedBy::Certificate {
+                root: root.to_owned(),
+                issuer: "https://issuer.example".to_owned(),
+                subject: subject.to_owned(),
+                claims: std::collections::BTreeMap::new(),
+            },
+            ..signed("", evidence)
+        }
+    }
+
+    #[test]
+    fn an_identity_is_the_same_under_any_root_and_a_key_has_none() {
+        let of = |root, subject| identity(&certified(&["ci"], root, subject, 1).by);
+        assert_eq!(of("public-good", "build"), of("own", "build"));
+        assert_ne!(of("public-good", "build"), of("public-good", "other"));
+        assert_eq!(identity(&signed("ci", 1).by), None);
     }
 
     #[test]

@@ -79,6 +79,10 @@ struct ConfigMember {
 struct SignatureMember {
     signer: String,
     evidence: ClaimedDigest,
+    /// Of a certificate, the digest of its issuer and subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ClaimedDigest")]
+    identity: Option<ClaimedDigest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     time: Option<Time>,
@@ -93,6 +97,10 @@ struct SignatureMember {
 struct LeafMember {
     platform: String,
     evidence: ClaimedDigest,
+    /// Of a certificate, the digest of its issuer and subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ClaimedDigest")]
+    identity: Option<ClaimedDigest>,
 }
 
 #[derive(JsonSchema)]
@@ -146,6 +154,10 @@ struct AttestationMember {
     signer: String,
     predicate_type: String,
     evidence: ClaimedDigest,
+    /// Of a certificate, the digest of its issuer and subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ClaimedDigest")]
+    identity: Option<ClaimedDigest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SaysMember")]
     says: Option<SaysMember>,

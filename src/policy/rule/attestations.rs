@@ -4,7 +4,7 @@
 //! `resourceUri`), every one has to hold, unless the section says `latest`; then the latest of each
 //! signer has to (`formats.md` section 10). One whose predicate can't be read doesn't hold. One that is
 //! older than `maxAge` counts neither for nor against. An image index needs them for itself or, by the
-//! same signer, for every platform. Distinct signers count, each with evidence of its own.
+//! same signer, for every platform. Distinct signers count, each by an identity of its own.
 //!
 //! Whoever withholds a failing attestation turns it off: it is a brake, not a control to rely on.
 
@@ -38,7 +38,7 @@ pub struct AttestationsSection {
     /// What needs them.
     #[serde(default)]
     pub each: Each,
-    /// How many signers, each with an attestation of its own; 1 unless said.
+    /// How many signers, each by a key or an identity of its own; 1 unless said.
     #[serde(default)]
     #[schemars(with = "u64", range(min = 1, max = 16))]
     pub at_least: Option<Spanned<u64>>,

@@ -1,7 +1,7 @@
 //! `require.signatures`, and `--require-signed`: signatures over each artifact's bytes.
 //!
 //! Facts hold signatures of signers with `use: artifact` alone (`formats.md` section 4). Distinct
-//! signers count, each with a piece of evidence of its own.
+//! signers count, each by an identity of its own: a key, or a certificate's issuer and subject.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::trust::Use;
-use crate::verify::facts::ArtifactFacts;
+use crate::verify::facts::{ArtifactFacts, SignatureFact};
 use crate::yaml::{DocumentError, Spanned};
 
-use super::{Cure, Each, Outcome, Reading, Scope, denial, matching};
+use super::voice::{self, Party, Voice};
+use super::{Cure, Each, Outcome, Reading, Scope, denial};
 use crate::policy::finding::{Finding, Origin, RuleId};
 
 /// Signatures over artifacts.
@@ -22,7 +23,7 @@ pub struct SignaturesSection {
     /// What has to be signed.
     #[serde(default)]
     pub each: Each,
-    /// How many signers, each with a signature of its own; 1 unless said.
+    /// How many signers, each by a key or an identity of its own; 1 unless said.
     #[serde(default)]
     #[schemars(with = "u64", range(min = 1, max = 16))]
     pub at_least: Option<Spanned<u64>>,
@@ -86,28 +87,12 @@ impl Signatures {
         }
     }
 
-    /// The signers that count, each with a piece of evidence that no other one needs.
+    /// The signers that count, each by an identity that no other one needs.
     fn signed_by(&self, artifact: &ArtifactFacts) -> Vec<String> {
         let listed = |signer: &str| self.from.as_ref().is_none_or(|from| from.contains(signer));
-        let counting = || artifact.signatures.iter().filter(|fact| listed(&fact.signer));
-        let signers: Vec<_> =
-            counting().map(|fact| &fact.signer).collect::<BTreeSet<_>>().into_iter().collect();
-        let evidence: Vec<_> =
-            counting().map(|fact| fact.evidence).collect::<BTreeSet<_>>().into_iter().collect();
-        let fits: Vec<Vec<usize>> = signers
-            .iter()
-            .map(|signer| {
-                let theirs = counting().filter(|fact| fact.signer == **signer);
-                theirs.filter_map(|fact| evidence.binary_search(&fact.evidence).ok()).collect()
-            })
-            .collect();
-        let assigned = matching::assign(&fits, evidence.len());
-        signers
-            .into_iter()
-            .zip(assigned)
-            .filter(|(_, one)| one.is_some())
-            .map(|(name, _)| name.clone())
-            .collect()
+        let counting = artifact.signatures.iter().filter(|fact| listed(&fact.signer));
+        let voices: Vec<_> = counting.map(voice).collect();
+        voice::distinct(&voices).into_iter().map(str::to_owned).collect()
     }
 
     fn missing(&self, artifact: &ArtifactFacts, counted: Vec<String>) -> Finding {
@@ -121,6 +106,15 @@ impl Signatures {
         let finding = denial(RuleId::SignatureMissing, &artifact.name, message, help);
         Finding { origin: self.origin.clone(), counted, ..finding }
     }
+}
+
+/// By whom an artifact is signed in a signer's name: of an index, platform by platform.
+fn voice(fact: &SignatureFact) -> Voice<'_> {
+    let by = match fact.leaves.as_slice() {
+        [] => [Party::of(&fact.signer, fact.identity)].into(),
+        leaves => leaves.iter().map(|leaf| Party::of(&fact.signer, leaf.identity)).collect(),
+    };
+    Voice { signer: &fact.signer, by }
 }
 
 fn signers(
@@ -148,7 +142,8 @@ fn signer(name: &Spanned<String>, reading: &Reading<'_>) -> Result<String, Docum
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::samples::{artifact, facts, loaded, outcome, refused, said, signature};
+    use crate::policy::samples::{artifact, digest, facts, loaded, outcome, refused, said, signature};
+    use crate::verify::facts::LeafEvidence;
 
     use super::*;
 
@@ -174,11 +169,51 @@ mod tests {
             [("signature-missing", "1 of 2 required signatures over `payments`".to_owned())]
         );
         assert_eq!(twice.findings[0].finding.counted, ["release"]);
-        // One signature that fits two signers of the trust file is still one.
-        facts.artifacts[0].signatures = vec![signature("release", "1"), signature("second", "1")];
-        assert_eq!(said(&outcome(&set, &facts)).len(), 1);
-        facts.artifacts[0].signatures.push(signature("second", "2"));
+        facts.artifacts[0].signatures = vec![signature("release", "1"), signature("second", "2")];
         assert_eq!(said(&outcome(&set, &facts)), []);
+    }
+
+    #[test]
+    fn counts_one_identity_that_fits_two_signers_once_however_often_it_signs() {
+        let set = loaded("{require: {signatures: {atLeast: 2}}}");
+        let by = |identity: &str, signer: &str, evidence: &str| SignatureFact {
+            identity: Some(digest(identity)),
+            ..signature(signer, evidence)
+        };
+        let judged = |signatures: Vec<SignatureFact>| {
+            let mut facts = facts();
+            facts.artifacts[0].signatures = signatures;
+            said(&outcome(&set, &facts)).len()
+        };
+        let both = |evidence: &str| [by("ci", "release", evidence), by("ci", "second", evidence)];
+        assert_eq!(judged(both("1").to_vec()), 1);
+        // A copy of it, and a second signature of it.
+        assert_eq!(judged([both("1"), both("2")].concat()), 1);
+        let other = by("other", "second", "3");
+        assert_eq!(judged([both("1").to_vec(), vec![other]].concat()), 0);
+    }
+
+    #[test]
+    fn counts_an_identity_that_signed_one_platform_for_one_signer() {
+        let set = loaded("{require: {signatures: {atLeast: 2}}}");
+        let signed = |signer: &str, identities: [&str; 2]| {
+            let leaf = |platform: &str, identity: &str| LeafEvidence {
+                platform: platform.to_owned(),
+                evidence: digest(&format!("{platform} {identity}")),
+                identity: Some(digest(identity)),
+            };
+            let [amd, arm] = identities;
+            let leaves = vec![leaf("linux/amd64", amd), leaf("linux/arm64", arm)];
+            SignatureFact { leaves, ..signature(signer, &format!("{signer} leaves")) }
+        };
+        let judged = |one, two| {
+            let mut facts = facts();
+            facts.artifacts[0].signatures = vec![signed("release", one), signed("second", two)];
+            said(&outcome(&set, &facts)).len()
+        };
+        assert_eq!(judged(["ci", "more"], ["more", "ci"]), 1);
+        assert_eq!(judged(["ci", "ci"], ["ci", "more"]), 1);
+        assert_eq!(judged(["ci", "more"], ["other", "else"]), 0);
     }
 
     #[test]

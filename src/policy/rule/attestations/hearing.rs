@@ -5,13 +5,12 @@
 //! younger. A passing one that doesn't say when counts only where no age is asked for, and is
 //! superseded by any other; a failing one that doesn't say when is the latest of all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
 
 use super::{ArtifactFacts, AttestationFact, Attestations, Failure, Part};
-use crate::policy::rule::matching;
-use crate::release::digest::Digest;
+use crate::policy::rule::voice::{self, Party, Voice};
 use crate::time::duration;
 use crate::time::{Timestamp, whole_seconds};
 
@@ -68,42 +67,40 @@ impl<'a> Hearing<'a> {
         hearing
     }
 
-    /// The signers that attest the whole artifact or each of its platforms, every one with evidence
-    /// that no other one needs.
+    /// The signers that attest the whole artifact or each of its platforms, every one by an identity that
+    /// no other one needs.
     pub(super) fn signers(&self, artifact: &ArtifactFacts) -> Vec<&'a str> {
-        let mut signers = self.signers_of_the_whole();
-        let mut used = BTreeSet::new();
-        let names: BTreeSet<&str> = self.counting.iter().map(|fact| fact.signer.as_str()).collect();
-        for name in names {
-            if signers.contains(&name) {
-                continue;
-            }
-            let theirs = self.counting.iter().filter(|fact| fact.signer == name && !fact.leaves.is_empty());
-            let theirs: Vec<&AttestationFact> = theirs.copied().collect();
-            let evidence: BTreeSet<Digest> = theirs.iter().map(|fact| fact.evidence).collect();
-            if is_every_platform(artifact, &theirs) && used.is_disjoint(&evidence) {
-                used.extend(evidence);
-                signers.push(name);
-            }
-        }
-        signers.sort_unstable();
-        signers
+        voice::distinct(&self.voices(artifact))
     }
 
-    fn signers_of_the_whole(&self) -> Vec<&'a str> {
-        let whole: Vec<&'a AttestationFact> =
-            self.counting.iter().copied().filter(|fact| fact.leaves.is_empty()).collect();
-        let names: BTreeSet<&'a str> = whole.iter().map(|fact| fact.signer.as_str()).collect();
-        let evidence: BTreeSet<Digest> = whole.iter().map(|fact| fact.evidence).collect();
-        let evidence: Vec<Digest> = evidence.into_iter().collect();
-        let fits = |name: &&str| {
-            let theirs = whole.iter().filter(|fact| fact.signer == **name);
-            theirs.filter_map(|fact| evidence.binary_search(&fact.evidence).ok()).collect::<Vec<_>>()
-        };
-        let fits: Vec<Vec<usize>> = names.iter().map(fits).collect();
-        let assigned = matching::assign(&fits, evidence.len());
-        names.into_iter().zip(assigned).filter(|(_, one)| one.is_some()).map(|(name, _)| name).collect()
+    /// By whom each signer attests all of it: who attests the whole or every platform alone, else all that
+    /// do so together.
+    fn voices(&self, artifact: &ArtifactFacts) -> Vec<Voice<'a>> {
+        let mut parts: BTreeMap<&'a str, Vec<&'a AttestationFact>> = BTreeMap::new();
+        let mut voices = Vec::new();
+        for fact in &self.counting {
+            match fact.leaves.is_empty() {
+                true => voices.push(Voice { signer: &fact.signer, by: [party(fact)].into() }),
+                false => parts.entry(&fact.signer).or_default().push(fact),
+            }
+        }
+        for (signer, facts) in parts {
+            let parties: BTreeSet<Party<'a>> = facts.iter().map(|fact| party(fact)).collect();
+            let alone = parties.iter().filter(|one| {
+                let theirs: Vec<_> = facts.iter().copied().filter(|fact| party(fact) == **one).collect();
+                is_every_platform(artifact, &theirs)
+            });
+            voices.extend(alone.map(|one| Voice { signer, by: [*one].into() }));
+            if is_every_platform(artifact, &facts) {
+                voices.push(Voice { signer, by: parties });
+            }
+        }
+        voices
     }
+}
+
+fn party(fact: &AttestationFact) -> Party<'_> {
+    Party::of(&fact.signer, fact.identity)
 }
 
 fn is_every_platform(artifact: &ArtifactFacts, theirs: &[&AttestationFact]) -> bool {

@@ -74,13 +74,43 @@ fn asks_each_artifact_for_an_attestation_of_the_type_by_a_named_signer() {
 }
 
 #[test]
-fn counts_signers_each_with_evidence_of_its_own() {
+fn counts_signers_each_by_an_identity_of_its_own() {
     let section = format!("{{predicateType: '{SCAN}', from: [scanner, ci], atLeast: 2}}");
     let ci = |evidence| AttestationFact { signer: "ci".to_owned(), ..scan(evidence) };
     assert_eq!(rules(&judged(&section, vec![scan("a"), ci("b")])), [] as [&str; 0]);
     assert_eq!(rules(&judged(&section, vec![scan("a"), scan("b")])), ["attestation-missing"]);
-    // One piece of evidence in two names of trust is one.
-    assert_eq!(rules(&judged(&section, vec![scan("a"), ci("a")])), ["attestation-missing"]);
+    // One identity in two names of trust is one, and so are its copies and its second attestation.
+    let by = |name: &str, fact| AttestationFact { identity: Some(digest(name)), ..fact };
+    let both = |evidence| [by("build", scan(evidence)), by("build", ci(evidence))];
+    assert_eq!(rules(&judged(&section, both("a").to_vec())), ["attestation-missing"]);
+    assert_eq!(rules(&judged(&section, [both("a"), both("b")].concat())), ["attestation-missing"]);
+    let other = by("other", scan("c"));
+    assert_eq!(rules(&judged(&section, [both("a").to_vec(), vec![other]].concat())), [] as [&str; 0]);
+}
+
+#[test]
+fn an_identity_counts_for_one_signer_whether_it_attests_the_whole_or_its_platforms() {
+    let section = format!("{{predicateType: '{SCAN}', from: [scanner, ci], atLeast: 2}}");
+    let set = loaded(&format!("{{require: {{attestations: [{section}]}}}}"));
+    let said_by = |signer: &str, identity: &str, evidence: &str, leaves: &[&str]| AttestationFact {
+        signer: signer.to_owned(),
+        identity: Some(digest(identity)),
+        leaves: leaves.iter().map(|name| claim(name)).collect(),
+        ..scan(evidence)
+    };
+    let judged = |attestations: Vec<AttestationFact>| {
+        let mut facts = given(attestations);
+        let platform = |name: &str| PlatformFact { platform: name.to_owned(), digest: claim(name) };
+        facts.artifacts[0].platforms = vec![platform("amd64"), platform("arm64")];
+        rules(&outcome(&set, &facts)).is_empty()
+    };
+    let whole = || said_by("scanner", "build", "a", &[]);
+    assert!(!judged(vec![whole(), said_by("ci", "build", "b", &["amd64", "arm64"])]));
+    assert!(judged(vec![whole(), said_by("ci", "other", "b", &["amd64", "arm64"])]));
+    // Two identities that attest a platform each for one signer are that signer's.
+    let half = |identity, evidence, leaf| said_by("ci", identity, evidence, &[leaf]);
+    assert!(judged(vec![whole(), half("x", "b", "amd64"), half("y", "c", "arm64")]));
+    assert!(!judged(vec![whole(), half("build", "b", "amd64"), half("y", "c", "arm64")]));
 }
 
 #[test]
