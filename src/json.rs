@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Number, Value};
 
 /// Nesting that no evidence format needs; deeper input is refused before it costs stack.
@@ -55,6 +57,57 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     match serde_json::from_slice(bytes) {
         Ok(typed) => Ok(typed),
         Err(_) => Ok(T::deserialize(value)?),
+    }
+}
+
+/// The items of a list, each as its bytes stand in the document: `document` is an object that [`parse`] has
+/// taken, and `member` its member. None when it has no such list. Whoever hashes or keeps what somebody sent
+/// needs these bytes: a value that is written again has others.
+pub(crate) fn items<'a>(document: &'a [u8], member: &str) -> Option<Vec<&'a [u8]>> {
+    let mut at = Cursor { rest: document };
+    at.skip(b'{')?;
+    loop {
+        let name: String = serde_json::from_slice(at.value()?).ok()?;
+        at.skip(b':')?;
+        if name == member {
+            break;
+        }
+        at.value()?;
+        at.skip(b',')?;
+    }
+    at.skip(b'[')?;
+    let mut items = Vec::new();
+    if at.skip(b']').is_some() {
+        return Some(items);
+    }
+    loop {
+        items.push(at.value()?);
+        if at.skip(b',').is_none() {
+            return at.skip(b']').map(|()| items);
+        }
+    }
+}
+
+/// A place in a document.
+struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    /// Goes past one sign, if it is the next.
+    fn skip(&mut self, sign: u8) -> Option<()> {
+        self.rest = self.rest.trim_ascii_start().strip_prefix(&[sign])?;
+        Some(())
+    }
+
+    /// Goes past one value, and gives its bytes.
+    fn value(&mut self) -> Option<&'a [u8]> {
+        self.rest = self.rest.trim_ascii_start();
+        let mut values = serde_json::Deserializer::from_slice(self.rest).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        let (value, rest) = self.rest.split_at_checked(values.byte_offset())?;
+        self.rest = rest;
+        Some(value)
     }
 }
 
@@ -167,6 +220,21 @@ mod tests {
         let deep = [b"[".repeat(70), b"]".repeat(70)].concat();
         assert!(parse(&deep).is_err());
         assert!(parse(b"NaN").is_err());
+    }
+
+    #[test]
+    fn gives_the_items_of_a_list_as_they_are_written() {
+        let given = |document: &str| {
+            let items = items(document.as_bytes(), "list")?;
+            Some(items.into_iter().map(|item| String::from_utf8(item.to_vec()).unwrap()).collect::<Vec<_>>())
+        };
+        let spaced = r#" { "a" : [1, {"list": [0]}], "l\u0069st" :[ {"b" : 1.0 ,"a":"]\u002c"} , -7,"x" ,[ ] ] , "c":{}} "#;
+        let items = ["{\"b\" : 1.0 ,\"a\":\"]\\u002c\"}", "-7", "\"x\"", "[ ]"].map(str::to_owned);
+        assert_eq!(given(spaced), Some(items.to_vec()));
+        assert_eq!(given(r#"{"list":[]}"#), Some(vec![]));
+        for without in ["{}", "[]", r#"{"a":1}"#, r#"{"list":{}}"#, r#"{"list":7}"#, ""] {
+            assert_eq!(given(without), None, "{without}");
+        }
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl Writer<'_> {
     /// plan that has neither expired nor ended.
     fn again(&self, entry: &DecisionEntry) -> Result<Option<Held>, AuditError> {
         let found = self.tip.history.allow(&entry.idem, self.now());
-        let same = |allow: &&Allow| allow.mode == mode_word(entry) && allow.verdict == entry.verdict;
+        let same = |allow: &&Allow| allow.mode == entry.mode && allow.verdict == entry.verdict;
         let (Action::Allow, Some(allow)) = (entry.action, found.filter(same)) else { return Ok(None) };
         let files = &self.log().files;
         let index = allow.at.index;
@@ -214,13 +214,8 @@ impl Writer<'_> {
 
     fn held(&self, committed: Committed, core: Option<Vec<u8>>, novelty: Novelty) -> Held {
         let head = committed.record.head();
-        let reference = LogReference {
-            origin: self.log().identity.origin().to_owned(),
-            log_id: self.log().identity.log_id(),
-            index: committed.index,
-            size: head.size,
-            root: head.root.claim(),
-        };
+        let identity = &self.log().identity;
+        let reference = LogReference::of(identity.origin(), identity.log_id(), committed.index, head);
         let proof = TlogProof {
             index: committed.index,
             extra: None,
@@ -295,12 +290,8 @@ fn plan(core: &[u8]) -> PlanView {
     PlanView { digest: Digest::of_bytes(core).claim(), size: core.len() as u64 }
 }
 
-fn mode_word(entry: &DecisionEntry) -> &'static str {
-    match entry.mode {
-        Mode::Enforce => "enforce",
-        Mode::DryRun => "dry-run",
-        Mode::BreakGlass => "break-glass",
-    }
+fn event<T>(caller: &Caller, members: T) -> Event<T> {
+    Event { actor: Actor::from(&caller.actor), tool: Tool::this(), members }
 }
 
 fn reports(due: &[Recovered], caller: &Caller) -> Vec<Body> {

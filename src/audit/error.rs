@@ -255,6 +255,14 @@ pub enum Problem {
     /// Fewer lines or bytes than a signed record says.
     #[error("it is shorter than the signed head says")]
     Short,
+    /// More bytes behind the signed end than a crash leaves.
+    #[error("{length} bytes follow what is signed, and no crash leaves more than {most}")]
+    LongTail {
+        /// How many bytes there are.
+        length: u64,
+        /// How many are set aside at most.
+        most: u64,
+    },
     /// More lines than a segment has, or fewer before the next one.
     #[error("it has another number of lines than a segment has")]
     SegmentSize,

@@ -15,7 +15,7 @@ use crate::release::digest::ClaimedDigest;
 use crate::time::{self, SKEW, Timestamp};
 
 use super::entry::event::{Changed, Recovered};
-use super::entry::{Body, Entry};
+use super::entry::{Body, Entry, is_unsupported};
 use super::error::{AuditError, Problem};
 use super::lines::{Position, RawLine};
 use super::tree::{Frontier, Hash};
@@ -141,9 +141,7 @@ impl History {
             "rollout.completed" | "rollout.rolled_back" => {
                 self.ended.insert(read::<RolloutBrief>(line)?.plan.digest);
             }
-            kind @ ("key.added" | "key.retired" | "key.compromised" | "log.pruned" | "log.moved") => {
-                self.unsupported = Some(kind.to_owned());
-            }
+            kind if is_unsupported(kind) => self.unsupported = Some(kind.to_owned()),
             _ => {}
         }
         Ok(())

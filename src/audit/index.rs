@@ -170,13 +170,7 @@ impl Index {
         if !holds {
             return Err(Damage::file(format!("entry {index}"), Problem::Root));
         }
-        let reference = LogReference {
-            origin: reader.origin().to_owned(),
-            log_id: reader.log_id(),
-            index,
-            size: head.size,
-            root: head.root.claim(),
-        };
+        let reference = LogReference::of(reader.origin(), reader.log_id(), index, head);
         let proof = TlogProof { index, extra: None, hashes: path, checkpoint };
         Ok(Some(Held { reference, line: line.bytes, proof: proof.to_string() }))
     }

@@ -4,7 +4,8 @@
 //! `flock`, not `fcntl`: the lock belongs to the open file, so two logs in one process exclude
 //! each other too. The file is never renamed or removed.
 
-use std::fs::TryLockError;
+use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,22 +25,26 @@ impl Lock {
     /// Waits for the lock until the deadline.
     pub(super) fn take(log: &Folder, deadline: Duration) -> Result<Self, AuditError> {
         let file = log.append(FILE)?;
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(1);
-        loop {
-            match file.file().try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(error)) => return Err(failed("lock", file.path())(error)),
-                Err(TryLockError::WouldBlock) if started.elapsed() >= deadline => {
-                    let path = file.path().to_owned();
-                    return Err(AuditError::Locked { path, seconds: deadline.as_secs() });
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(pause),
-            }
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
+        wait(file.file(), file.path(), deadline)?;
         // Whoever unlinked and made it anew would be locked out of nothing.
         log.check(&file, FILE)?;
         Ok(Self { _file: file })
+    }
+}
+
+/// Locks an open file, which is known by this path, or gives up after the deadline.
+pub(super) fn wait(file: &File, path: &Path, deadline: Duration) -> Result<(), AuditError> {
+    let started = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(failed("lock", path)(error)),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= deadline => {
+                return Err(AuditError::Locked { path: path.to_owned(), seconds: deadline.as_secs() });
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(pause),
+        }
+        pause = (pause * 2).min(Duration::from_millis(50));
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +18,15 @@ use crate::json;
 use crate::release::digest::Digest;
 
 use super::error::{AuditError, Damage, Problem, io as failed};
+use super::lock;
 use super::store::Folder;
 use super::tree::{Frontier, Hash, Head};
 
 const FORMAT: &str = "laforge-seen/1";
+
+/// How long another process may hold what is remembered. This one may hold the log's own lock meanwhile, so
+/// that no stopped process may stop the writers with it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A head that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +135,7 @@ impl Memory {
         let lock_path = path.join("lock");
         let lock = File::options().create(true).append(true).open(&lock_path);
         let lock = lock.map_err(failed("open", &lock_path))?;
-        lock.lock().map_err(failed("lock", lock_path))?;
+        lock::wait(&lock, &lock_path, PATIENCE)?;
         let mut heads = self.read()?;
         let before = heads.clone();
         change(&mut heads);
@@ -194,5 +200,25 @@ impl Marks {
     /// Forks that were noticed.
     pub(super) fn forks(self) -> Vec<Fork> {
         self.forks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_the_memory_stops_no_writer_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::new(Some(folder.path()), "origin", folder.path());
+        let head = Head { size: 1, root: Hash::from_bytes([1; 32]) };
+        let held = File::create(folder.path().join("lock")).unwrap();
+        held.lock().unwrap();
+        let error = memory.remember(Hash::from_bytes([0; 32]), head).unwrap_err();
+        assert!(matches!(error, AuditError::Locked { seconds: 2, .. }), "{error:?}");
+        assert!(!memory.knows().unwrap());
+        held.unlock().unwrap();
+        memory.remember(Hash::from_bytes([0; 32]), head).unwrap();
+        assert!(memory.knows().unwrap());
     }
 }

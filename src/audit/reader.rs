@@ -18,7 +18,6 @@ use super::journal::{self, Tail};
 use super::lines::{Lines, Position, segment_name};
 use super::log::{Files, NEEDS_REPAIR};
 use super::note::VerifierKey;
-use super::recorded::LogReference;
 use super::tree::{Frontier, Hash, Head, leaf_hash};
 
 /// A log as of one signed head.
@@ -211,31 +210,5 @@ impl Reader {
     /// [`AuditError`] when it can't be read or its bytes are not those of its digest.
     pub fn blob(&self, digest: &ClaimedDigest) -> Result<Option<Vec<u8>>, AuditError> {
         self.files.blobs.read(digest)
-    }
-
-    /// Whether this log holds that entry and that checkpoint: the same leaf at the index, and the
-    /// checkpoint's tree a prefix of this log's, whose own lines give its signed root.
-    /// (`formats.md` section 8, step 6.)
-    ///
-    /// # Errors
-    /// [`AuditError`] for damage to this log.
-    pub fn holds(&self, reference: &LogReference, line: &[u8]) -> Result<bool, AuditError> {
-        let same = reference.origin == self.origin() && reference.log_id == self.log_id();
-        if !same || reference.size > self.size() || reference.index >= reference.size {
-            return Ok(false);
-        }
-        let mut frontier = Frontier::default();
-        let (mut leaf_holds, mut root_holds) = (false, false);
-        for own in self.raw(Position::default()) {
-            let own = own?;
-            leaf_holds |= own.at.index == reference.index && own.bytes == line;
-            frontier.push(leaf_hash(&own.bytes));
-            let root = frontier.root();
-            root_holds |= frontier.size() == reference.size && root == Hash::from(&reference.root);
-        }
-        if frontier.root() != self.head().root {
-            return Err(Damage::file("entries/", Problem::Root));
-        }
-        Ok(leaf_holds && root_holds)
     }
 }

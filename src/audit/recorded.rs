@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::policy::DecisionReport;
 use crate::release::digest::{ClaimedDigest, Digest};
 
+use super::tree::Head;
+
 /// Where an entry stands: `auditEntry` of the envelope without its line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -22,6 +24,13 @@ pub struct LogReference {
     pub size: u64,
     /// That checkpoint's root.
     pub root: ClaimedDigest,
+}
+
+impl LogReference {
+    /// An entry of a log, and the head that its commit signed.
+    pub(super) fn of(origin: &str, log_id: ClaimedDigest, index: u64, head: Head) -> Self {
+        Self { origin: origin.to_owned(), log_id, index, size: head.size, root: head.root.claim() }
+    }
 }
 
 /// A recorded decision, by what may follow from it.

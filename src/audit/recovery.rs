@@ -79,14 +79,20 @@ pub(super) enum Report {
     Told,
 }
 
-/// Copies a file's end to `quarantine/` below `root`, then cuts it off.
+/// Copies a file's end to `quarantine/` below `root`, then cuts it off; one that is longer than a crash
+/// leaves stays as it is, and is damage.
 pub(super) fn set_aside(
     root: &Folder,
     file: &LogFile,
     offset: u64,
     report: Report,
 ) -> Result<ClaimedDigest, AuditError> {
-    let bytes = file.range(offset, offset + MAX_TAIL)?;
+    let length = file.length()?.saturating_sub(offset);
+    if length > MAX_TAIL {
+        // More than is copied would be lost with the cut.
+        return Err(Damage::file(file.shown(), Problem::LongTail { length, most: MAX_TAIL }));
+    }
+    let bytes = file.range(offset, offset + length)?;
     let digest = Digest::of_bytes(&bytes);
     let name = match report {
         Report::Due => {

@@ -20,7 +20,7 @@ use crate::time::{SKEW, Timestamp};
 
 use super::anchor::Anchors;
 use super::entry::decision::DecisionEntry;
-use super::entry::{Body, Entry};
+use super::entry::{Body, Entry, is_unsupported};
 use super::error::{AuditError, Damage, Problem};
 use super::identity::Pinned;
 use super::journal::{self, MAX_RECORD, Record};
@@ -380,11 +380,6 @@ fn ends_commits(body: &Body) -> bool {
         body,
         Body::Created(_) | Body::Decision(_) | Body::Annotation(_) | Body::Heartbeat(_) | Body::Rollout(..)
     )
-}
-
-/// Types that change how a log is to be judged, and that this version does not know how to.
-fn is_unsupported(kind: &str) -> bool {
-    matches!(kind, "key.added" | "key.retired" | "key.compromised" | "log.pruned" | "log.moved")
 }
 
 #[cfg(test)]

@@ -93,15 +93,15 @@ pub struct Spec {
     /// Not built yet.
     #[serde(default)]
     #[schemars(skip)]
-    rules: Option<Spanned<IgnoredAny>>,
+    pub(in crate::policy) rules: Option<Spanned<IgnoredAny>>,
     /// Not built yet.
     #[serde(default)]
     #[schemars(skip)]
-    waivers: Option<Spanned<IgnoredAny>>,
+    pub(in crate::policy) waivers: Option<Spanned<IgnoredAny>>,
     /// Not built yet.
     #[serde(default)]
     #[schemars(skip)]
-    break_glass: Option<Spanned<IgnoredAny>>,
+    pub(in crate::policy) break_glass: Option<Spanned<IgnoredAny>>,
 }
 
 /// Which releases a policy applies to.

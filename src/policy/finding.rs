@@ -9,167 +9,106 @@ use serde::Serialize;
 use crate::release::digest::ClaimedDigest;
 use crate::yaml::Place;
 
-/// Ids of the built-in rules: finding code = config key = docs heading = fixture folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum RuleId {
-    /// An artifact's bytes are not what the release claims.
-    ArtifactDigest,
-    /// An image that its registry does not have.
-    ArtifactMissing,
-    /// An artifact was named by digest and never read.
-    ArtifactNotRead,
-    /// An artifact's bytes are a PAE or a simple-signing payload.
-    ArtifactShape,
-    /// An image whose registry could not be asked, or gave no answer that can be used.
-    ArtifactUnreachable,
-    /// A container of the manifests names its image by something else than a digest.
-    ImageNotPinned,
-    /// No rule was selected for this release.
-    NoRule,
-    /// Too few signatures over an artifact.
-    SignatureMissing,
-    /// Too few people approved, or no one in a required role.
-    ApprovalThreshold,
-    /// Somebody entitled to approve rejected.
-    ApprovalRejected,
-    /// An approver is also a party that must be another person.
-    SeparationOfDuties,
-    /// A party of separation of duties could not be established.
-    SeparationUnknown,
-    /// No provenance of an artifact counts.
-    ProvenanceMissing,
-    /// Provenance of another builder than asked for, or of one that trust doesn't name.
-    ProvenanceBuilder,
-    /// The builder is trusted up to a lower level.
-    ProvenanceLevel,
-    /// Provenance of another repository.
-    ProvenanceSource,
-    /// Provenance of another ref.
-    ProvenanceRef,
-    /// Provenance of another commit.
-    ProvenanceCommit,
-    /// Not built on a hosted runner.
-    ProvenanceRunner,
-    /// Provenance of another workflow.
-    ProvenanceWorkflow,
-    /// Provenance of a build that something else started.
-    ProvenanceTrigger,
-    /// Provenance of a build with another external parameter.
-    ProvenanceParameter,
-    /// The build ended too long ago, or nobody says when.
-    ProvenanceAge,
-    /// The build did not take in what it should have.
-    ProvenanceDependency,
-    /// A certificate says otherwise than the provenance that it signed.
-    ClaimsMismatch,
-    /// Too few attestations of a type that is asked for.
-    AttestationMissing,
-    /// An attestation that doesn't say what it has to.
-    AttestationFailed,
-    /// What counted is not of one run or commit.
-    CorrelationMismatch,
-    /// A frozen window.
-    Freeze,
-    /// A strategy that the policy does not allow.
-    RolloutStrategy,
-    /// A first step above the policy's bound.
-    RolloutFirstStep,
-    /// An error or latency budget above the policy's bound.
-    RolloutBudget,
-    /// A migration class that the policy does not allow, or one without what it demands.
-    RolloutMigration,
-    /// A migration's backup without a restore test that passed in time.
-    RolloutBackup,
-    /// More evidence than is taken.
-    EvidenceLimit,
-    /// A source of evidence that could not be reached.
-    EvidenceUnreachable,
+/// The ids from one list: the type, its words and all of them can't differ.
+macro_rules! rule_ids {
+    ($(#[$about:meta])* pub enum RuleId { $($(#[$doc:meta])* $name:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+        #[non_exhaustive]
+        pub enum RuleId {
+            $($(#[$doc])* #[serde(rename = $word)] $name,)+
+        }
+
+        impl RuleId {
+            /// The id as written everywhere.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+
+            /// All of them, in the order of `docs/rules.md`.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+        }
+    };
 }
 
-impl RuleId {
-    /// The id as written everywhere.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ArtifactDigest => "artifact-digest",
-            Self::ArtifactMissing => "artifact-missing",
-            Self::ArtifactNotRead => "artifact-not-read",
-            Self::ArtifactShape => "artifact-shape",
-            Self::ArtifactUnreachable => "artifact-unreachable",
-            Self::ImageNotPinned => "image-not-pinned",
-            Self::NoRule => "no-rule",
-            Self::SignatureMissing => "signature-missing",
-            Self::ApprovalThreshold => "approval-threshold",
-            Self::ApprovalRejected => "approval-rejected",
-            Self::SeparationOfDuties => "separation-of-duties",
-            Self::SeparationUnknown => "separation-unknown",
-            Self::ProvenanceMissing => "provenance-missing",
-            Self::ProvenanceBuilder => "provenance-builder",
-            Self::ProvenanceLevel => "provenance-level",
-            Self::ProvenanceSource => "provenance-source",
-            Self::ProvenanceRef => "provenance-ref",
-            Self::ProvenanceCommit => "provenance-commit",
-            Self::ProvenanceRunner => "provenance-runner",
-            Self::ProvenanceWorkflow => "provenance-workflow",
-            Self::ProvenanceTrigger => "provenance-trigger",
-            Self::ProvenanceParameter => "provenance-parameter",
-            Self::ProvenanceAge => "provenance-age",
-            Self::ProvenanceDependency => "provenance-dependency",
-            Self::ClaimsMismatch => "claims-mismatch",
-            Self::AttestationMissing => "attestation-missing",
-            Self::AttestationFailed => "attestation-failed",
-            Self::CorrelationMismatch => "correlation-mismatch",
-            Self::Freeze => "freeze",
-            Self::RolloutStrategy => "rollout-strategy",
-            Self::RolloutFirstStep => "rollout-first-step",
-            Self::RolloutBudget => "rollout-budget",
-            Self::RolloutMigration => "rollout-migration",
-            Self::RolloutBackup => "rollout-backup",
-            Self::EvidenceLimit => "evidence-limit",
-            Self::EvidenceUnreachable => "evidence-unreachable",
-        }
+rule_ids! {
+    /// Ids of the built-in rules: finding code = config key = docs heading = fixture folder.
+    pub enum RuleId {
+        /// An artifact's bytes are not what the release claims.
+        ArtifactDigest = "artifact-digest",
+        /// An image that its registry does not have.
+        ArtifactMissing = "artifact-missing",
+        /// An artifact was named by digest and never read.
+        ArtifactNotRead = "artifact-not-read",
+        /// An artifact's bytes are a PAE or a simple-signing payload.
+        ArtifactShape = "artifact-shape",
+        /// An image whose registry could not be asked, or gave no answer that can be used.
+        ArtifactUnreachable = "artifact-unreachable",
+        /// A container of the manifests names its image by something else than a digest.
+        ImageNotPinned = "image-not-pinned",
+        /// No rule was selected for this release.
+        NoRule = "no-rule",
+        /// Too few signatures over an artifact.
+        SignatureMissing = "signature-missing",
+        /// Too few people approved, or no one in a required role.
+        ApprovalThreshold = "approval-threshold",
+        /// Somebody entitled to approve rejected.
+        ApprovalRejected = "approval-rejected",
+        /// An approver is also a party that must be another person.
+        SeparationOfDuties = "separation-of-duties",
+        /// A party of separation of duties could not be established.
+        SeparationUnknown = "separation-unknown",
+        /// No provenance of an artifact counts.
+        ProvenanceMissing = "provenance-missing",
+        /// Provenance of another builder than asked for, or of one that trust doesn't name.
+        ProvenanceBuilder = "provenance-builder",
+        /// The builder is trusted up to a lower level.
+        ProvenanceLevel = "provenance-level",
+        /// Provenance of another repository.
+        ProvenanceSource = "provenance-source",
+        /// Provenance of another ref.
+        ProvenanceRef = "provenance-ref",
+        /// Provenance of another commit.
+        ProvenanceCommit = "provenance-commit",
+        /// Not built on a hosted runner.
+        ProvenanceRunner = "provenance-runner",
+        /// Provenance of another workflow.
+        ProvenanceWorkflow = "provenance-workflow",
+        /// Provenance of a build that something else started.
+        ProvenanceTrigger = "provenance-trigger",
+        /// Provenance of a build with another external parameter.
+        ProvenanceParameter = "provenance-parameter",
+        /// The build ended too long ago, or nobody says when.
+        ProvenanceAge = "provenance-age",
+        /// The build did not take in what it should have.
+        ProvenanceDependency = "provenance-dependency",
+        /// A certificate says otherwise than the provenance that it signed.
+        ClaimsMismatch = "claims-mismatch",
+        /// Too few attestations of a type that is asked for.
+        AttestationMissing = "attestation-missing",
+        /// An attestation that doesn't say what it has to.
+        AttestationFailed = "attestation-failed",
+        /// What counted is not of one run or commit.
+        CorrelationMismatch = "correlation-mismatch",
+        /// A frozen window.
+        Freeze = "freeze",
+        /// A strategy that the policy does not allow.
+        RolloutStrategy = "rollout-strategy",
+        /// A first step above the policy's bound.
+        RolloutFirstStep = "rollout-first-step",
+        /// An error or latency budget above the policy's bound.
+        RolloutBudget = "rollout-budget",
+        /// A migration class that the policy does not allow, or one without what it demands.
+        RolloutMigration = "rollout-migration",
+        /// A migration's backup without a restore test that passed in time.
+        RolloutBackup = "rollout-backup",
+        /// More evidence than is taken.
+        EvidenceLimit = "evidence-limit",
+        /// A source of evidence that could not be reached.
+        EvidenceUnreachable = "evidence-unreachable",
     }
-
-    /// All of them, for documentation and its test.
-    pub const ALL: &[Self] = &[
-        Self::ArtifactDigest,
-        Self::ArtifactMissing,
-        Self::ArtifactNotRead,
-        Self::ArtifactShape,
-        Self::ArtifactUnreachable,
-        Self::ImageNotPinned,
-        Self::NoRule,
-        Self::SignatureMissing,
-        Self::ApprovalThreshold,
-        Self::ApprovalRejected,
-        Self::SeparationOfDuties,
-        Self::SeparationUnknown,
-        Self::ProvenanceMissing,
-        Self::ProvenanceBuilder,
-        Self::ProvenanceLevel,
-        Self::ProvenanceSource,
-        Self::ProvenanceRef,
-        Self::ProvenanceCommit,
-        Self::ProvenanceRunner,
-        Self::ProvenanceWorkflow,
-        Self::ProvenanceTrigger,
-        Self::ProvenanceParameter,
-        Self::ProvenanceAge,
-        Self::ProvenanceDependency,
-        Self::ClaimsMismatch,
-        Self::AttestationMissing,
-        Self::AttestationFailed,
-        Self::CorrelationMismatch,
-        Self::Freeze,
-        Self::RolloutStrategy,
-        Self::RolloutFirstStep,
-        Self::RolloutBudget,
-        Self::RolloutMigration,
-        Self::RolloutBackup,
-        Self::EvidenceLimit,
-        Self::EvidenceUnreachable,
-    ];
 }
 
 /// How much a finding weighs.
@@ -244,7 +183,8 @@ mod tests {
             assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());
         }
         let schema = serde_json::to_value(schemars::schema_for!(RuleId)).unwrap();
-        let count = schema["oneOf"].as_array().unwrap().len();
-        assert_eq!(count, RuleId::ALL.len(), "a rule is missing from the list of all");
+        let words: Vec<_> =
+            schema["oneOf"].as_array().unwrap().iter().map(|one| one["const"].clone()).collect();
+        assert_eq!(words, RuleId::ALL.iter().map(|rule| rule.as_str()).collect::<Vec<_>>());
     }
 }

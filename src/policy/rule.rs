@@ -4,8 +4,9 @@
 //! evaluation over a read-only [`Scope`] of proved facts: findings, counted approvals, and limits
 //! of the plan. A rule can't fail, reach outside its scope, or see evidence that was set aside.
 //!
-//! To add a kind: copy one of the files, add its variant to [`Rule`] and its section to
-//! [`Require`](super::document::Require) or [`Spec`](super::document::Spec); the compiler names the rest.
+//! To add a kind: copy one of the files, add its section to [`Require`](super::document::Require) or
+//! [`Spec`](super::document::Spec) and its ids to [`RuleId`]. From there the compiler and the tests name what
+//! is left; `docs/architecture.md` lists it.
 
 pub mod approvals;
 pub mod attestations;
@@ -31,7 +32,7 @@ use crate::plan::LimitedBy;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::document::RESERVED_NAME;
 use crate::time::{Timestamp, duration};
-use crate::trust::TrustRoot;
+use crate::trust::{Signer, TrustRoot};
 use crate::verify::facts::{ArtifactFacts, Facts};
 use crate::yaml::{DocumentError, Source, Spanned};
 
@@ -197,7 +198,7 @@ pub struct Reading<'a> {
     pub trust: &'a TrustRoot,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
     /// Where a requirement stands.
     pub(super) fn origin<T>(&self, at: &Spanned<T>) -> Origin {
         Origin { place: self.source.place(at), path: self.path.into(), set: self.set.clone() }
@@ -208,6 +209,14 @@ impl Reading<'_> {
         let mut error = self.source.error_at(at, message);
         error.help = Some(help.to_owned());
         error
+    }
+
+    /// The signer of trust with this name.
+    pub(super) fn signer(&self, name: &Spanned<String>) -> Result<&'a Signer, DocumentError> {
+        self.trust.signer(&name.value).ok_or_else(|| {
+            let message = format!("trust names no signer `{}`", name.value);
+            self.refuse(name, message, "add it under `signers` in the trust file, or correct the name")
+        })
     }
 
     /// A value as it is written.

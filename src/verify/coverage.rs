@@ -121,10 +121,7 @@ fn whole<K>(artifact: usize, says: K, leaves: Vec<(String, &Signed)>) -> Option<
     let (evidence, identity) = (first.evidence, identity(&first.by));
     // `None` is the least: one leaf without a time leaves the whole without one.
     let time = leaves.iter().map(|(_, signed)| signed.trusted_time).min()?;
-    let leaves = leaves
-        .into_iter()
-        .map(|(platform, signed)| leaf_evidence(platform, signed))
-        .collect();
+    let leaves = leaves.into_iter().map(|(platform, signed)| leaf_evidence(platform, signed)).collect();
     Some(Covered { artifact, says, evidence, identity, time, leaves })
 }
 

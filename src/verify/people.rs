@@ -1,9 +1,10 @@
 //! People: who counts, for which role, and once.
 //!
 //! In: names in other places (`github:alice`) and trust's people. Out: people by their name in
-//! trust, and how many names map to nobody. Aliases are compared exactly, case included: a name
-//! that trust writes differently maps to nobody, which denies. They serve separation of duties
-//! alone; nobody is let in by an alias.
+//! trust, and how many names map to nobody. Aliases are compared exactly, case included, but for those of
+//! forges that tell no accounts apart by it: a name that trust writes otherwise maps to nobody, which
+//! denies. They serve separation of duties, and say whom a signer means who passes on an approval that was
+//! given elsewhere (`approvals.rs`).
 
 use std::collections::BTreeSet;
 

@@ -23,10 +23,8 @@ use super::standing::{listed, signers_for};
 use super::subjects::Wanted;
 use crate::evidence::attestation::{Signed, SignedBy, Standing};
 use crate::evidence::predicate::source::{Alias, Source, TYPE};
+use crate::release::document::RESERVED_NAME;
 use crate::trust::{Person, Signer, Use};
-
-/// The artifact whose bytes are the manifests: people write it, no builder builds it.
-const MANIFESTS: &str = "manifests";
 
 /// What separation of duties gives.
 pub(super) struct Separated {
@@ -160,7 +158,7 @@ fn actors(builds: &[Build], wanted: &Wanted<'_>, people: &[Person]) -> Option<Se
         .artifacts
         .iter()
         .enumerate()
-        .filter(|(at, artifact)| artifact.name != MANIFESTS && !named(*at))
+        .filter(|(at, artifact)| artifact.name != RESERVED_NAME && !named(*at))
         .count();
     Some(fact(Party::WorkflowActor, identify(names, people), nameless))
 }

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::evidence::attestation::Standing;
     use crate::evidence::statement::Statement;
-    use crate::verify::standing::tests::{signed, signer};
+    use crate::verify::standing::tests::{certified, signed, signer};
     use crate::verify::subjects::tests::{naming, source, wanted};
 
     fn signers() -> [Signer; 2] {
@@ -138,6 +138,27 @@ mod tests {
         let (facts, set_aside) = bind(&spoken, &wanted, &signers);
         assert_eq!(facts, [(0, fact(&over_a)), (1, fact(&over_b))]);
         assert!(set_aside.is_empty());
+    }
+
+    #[test]
+    fn one_certificate_in_two_names_is_two_facts_of_one_identity() {
+        let (source, signers) =
+            (source(), [signer("release", &[Use::Artifact], &[]), signer("second", &[Use::Artifact], &[])]);
+        let wanted = wanted(&source, &[("a", &[])]);
+        let a = ["a".to_owned()];
+        let both = ["release", "second"];
+        // One workload by the certificates of two roots, and another one.
+        let certified = [
+            certified(&both, "own", "build", 1),
+            certified(&both, "public-good", "build", 2),
+            certified(&both, "own", "other", 3),
+        ];
+        let messages =
+            certified.iter().map(|signed| Message { signed, artifacts: &a, leaves: &[] }).collect();
+        let (facts, _) = bind(&Spoken { messages, ..Spoken::default() }, &wanted, &signers);
+        assert_eq!(facts.len(), 6);
+        let identities: BTreeSet<_> = facts.iter().map(|(_, fact)| fact.identity.unwrap()).collect();
+        assert_eq!(identities.len(), 2);
     }
 
     #[test]

@@ -30,6 +30,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plan",
             "evidence::Unreachable",
             "evidence::OverLimit",
+            "evidence::use_for",
+            "evidence::predicate",
         ],
     ),
     ("audit", &["random", "json", "time", "key", "release", "plan", "verify", "policy"]),
@@ -62,6 +64,14 @@ fn a_planted_stray_is_named() {
 }
 
 #[test]
+fn a_stray_behind_a_test_item_is_named_and_one_inside_is_not() {
+    let text = "#[cfg(test)]\nmod tests;\n\n#[cfg(test)]\npub(crate) mod more {\n    fn f() {\n        crate::cli::main()\n    }\n}\n\
+                #[cfg(test)]\n#[path = \"x.rs\"]\nmod x;\nuse crate::serve;\n    #[cfg(test)]\n    fn g() {\n        crate::bin::x();\n    }\n\
+                fn h() { crate::report::html() }\n";
+    assert_eq!(uses("release", &program(text)), ["release → report::html", "release → serve"]);
+}
+
+#[test]
 fn every_room_has_its_row() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let unknown: Vec<String> = fs::read_dir(src)
@@ -87,10 +97,43 @@ fn strays_below(src: &Path) -> Vec<String> {
         }
         let text = fs::read_to_string(&file).unwrap();
         // Unit tests may look around; the program may not.
-        let program = text.split("#[cfg(test)]").next().unwrap();
-        strays.extend(uses(&room, program).into_iter().map(|stray| format!("{}: {stray}", path.display())));
+        strays.extend(
+            uses(&room, &program(&text)).into_iter().map(|stray| format!("{}: {stray}", path.display())),
+        );
     }
     strays
+}
+
+/// A text without its test items, each from its `#[cfg(test)]` to the end of that one item.
+fn program(text: &str) -> String {
+    let mut parts = text.split("#[cfg(test)]");
+    let mut program = parts.next().unwrap().to_owned();
+    for part in parts {
+        program.push_str(&part[item(part)..]);
+    }
+    program
+}
+
+/// How long an item is: `rustfmt` ends one without braces on its line's `;`, and one with them on the first
+/// line that is nothing but the closing one, indented as the item is.
+fn item(text: &str) -> usize {
+    let mut end = 0;
+    let mut indent = None;
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        let code = line.trim();
+        if code.is_empty() || code.starts_with("//") || code.starts_with("#[") {
+            continue;
+        }
+        let own = line.len() - line.trim_start().len();
+        let first = *indent.get_or_insert(own);
+        let last =
+            own == first && (code.ends_with(';') || code == "}" || code == "};" || code.ends_with("{}"));
+        if last || (own == first && code.ends_with('}') && code.contains('{')) {
+            return end;
+        }
+    }
+    end
 }
 
 /// The files that only `#[cfg(test)] mod NAME;` brings in; what lies below one is test code too.

@@ -25,7 +25,7 @@ use crate::release::digest::Digest;
 use crate::release::document::Artifacts;
 use crate::release::{Location, Release};
 use crate::report::json::{self, Timing};
-use crate::report::paint::Paint;
+use crate::report::paint::{Paint, printable};
 use crate::serve::Kind;
 use crate::serve::runtime::{Decide, Decided, Question, Step, Undecided};
 use crate::trust::TrustRoot;
@@ -186,8 +186,9 @@ impl Gatekeeper {
         };
         load::refuse_other_gates(&open.log, trust, &release.environment).map_err(unrecorded)?;
         let done = work(&mut open.log).map_err(unrecorded)?;
-        // What could wait is in the log of requests of whoever looks: here nobody reads it.
-        drop(open.log.take_warnings());
+        for warning in open.log.take_warnings() {
+            self.session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
+        }
         *held = Some(open);
         Ok(done)
     }
@@ -236,7 +237,7 @@ struct Inline {
 
 impl Inline {
     fn of(question: &Question, session: &Session) -> Result<Self, Undecided> {
-        let evidence = &question.evaluation.evidence;
+        let evidence = &question.evidence;
         if evidence.is_empty() {
             return Ok(Self { folder: None });
         }
@@ -250,7 +251,7 @@ impl Inline {
         let inline = Self { folder: Some(folder.clone()) };
         for (number, piece) in evidence.iter().enumerate() {
             let path = folder.join(format!("{number}.sigstore.json"));
-            fs::write(&path, piece.to_string()).map_err(|error| failed(&path, &error))?;
+            fs::write(&path, piece).map_err(|error| failed(&path, &error))?;
         }
         Ok(inline)
     }

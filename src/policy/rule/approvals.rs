@@ -16,11 +16,11 @@ use chrono::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::evidence::predicate::approval::TYPE as APPROVAL;
 use crate::plan::LimitedBy;
 use crate::time::duration;
 use crate::time::{Timestamp, whole_seconds};
 use crate::trust::Person;
-use crate::verify::attestations::APPROVAL;
 use crate::verify::facts::{ApprovalDecision, ApprovalFact, Facts, Party, TimeKind};
 use crate::yaml::{DocumentError, Spanned};
 

@@ -17,8 +17,10 @@ use chrono::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::evidence::predicate::test_result::TYPE as TEST_RESULT;
+use crate::evidence::use_for;
 use crate::plan::LimitedBy;
-use crate::verify::attestations::{Kind, TEST_RESULT, is_bound_elsewhere, use_for};
+use crate::verify::attestations::{Kind, is_bound_elsewhere};
 use crate::verify::facts::{ArtifactFacts, AttestationFact, Ending};
 use crate::yaml::{DocumentError, Spanned};
 
@@ -284,11 +286,7 @@ pub(super) fn signer(
     predicate_type: &str,
     reading: &Reading<'_>,
 ) -> Result<String, DocumentError> {
-    let Some(signer) = reading.trust.signer(&name.value) else {
-        let message = format!("trust names no signer `{}`", name.value);
-        let help = "add it under `signers` in the trust file, or correct the name";
-        return Err(reading.refuse(name, message, help));
-    };
+    let signer = reading.signer(name)?;
     let wanted = use_for(predicate_type);
     if !signer.uses.contains(&wanted) {
         let message = format!("signer `{}` has no `use: {wanted}`, which this type needs", name.value);

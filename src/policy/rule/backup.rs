@@ -15,9 +15,10 @@ use chrono::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::evidence::predicate::test_result::TYPE as TEST_RESULT;
+use crate::evidence::use_for;
 use crate::release::document::RESERVED_NAME;
 use crate::time::duration;
-use crate::verify::attestations::{TEST_RESULT, use_for};
 use crate::verify::facts::ArtifactFacts;
 use crate::yaml::{DocumentError, Spanned};
 

@@ -149,8 +149,9 @@ impl RolloutLimits {
         if allowed.iter().any(|one| one.planned() == scope.proposal.strategy) {
             return;
         }
-        let names: Vec<_> = allowed.iter().map(|one| format!("`{}`", one.word())).collect();
-        let message = format!("strategy {:?} is not among {}", scope.proposal.strategy, names.join(", "));
+        let names: Vec<_> = allowed.iter().map(|one| format!("`{}`", strategy_word(one.planned()))).collect();
+        let got = strategy_word(scope.proposal.strategy);
+        let message = format!("strategy `{got}` is not among {}", names.join(", "));
         let help = format!("deploy with `--strategy` {}", names.join(" or "));
         deny(RuleId::RolloutStrategy, message, help, origin, scope, outcome);
     }
@@ -174,8 +175,10 @@ impl RolloutLimits {
         if allowed.iter().any(|one| one.planned() == migration.class) {
             return;
         }
-        let names: Vec<_> = allowed.iter().map(|one| format!("{:?}", one.planned())).collect();
-        let message = format!("migration: wanted class {}, got {:?}", names.join(" or "), migration.class);
+        let class = |class| format!("`{}`", class_word(class));
+        let names: Vec<_> = allowed.iter().map(|one| class(one.planned())).collect();
+        let message =
+            format!("migration: wanted class {}, got {}", names.join(" or "), class(migration.class));
         let help = "split the migration: expand now, contract in a later plan of its own".to_owned();
         deny(RuleId::RolloutMigration, message, help, origin, scope, outcome);
     }
@@ -189,15 +192,6 @@ impl Strategy {
             Self::Staged => StrategyType::Staged,
         }
     }
-
-    /// As policies and flags name it.
-    fn word(self) -> &'static str {
-        match self {
-            Self::BlueGreen => "bluegreen",
-            Self::Canary => "canary",
-            Self::Staged => "staged",
-        }
-    }
 }
 
 impl MigrationClass {
@@ -206,6 +200,22 @@ impl MigrationClass {
             Self::Expand => members::MigrationClass::Expand,
             Self::Contract => members::MigrationClass::Contract,
         }
+    }
+}
+
+/// As policies and flags name it.
+fn strategy_word(strategy: StrategyType) -> &'static str {
+    match strategy {
+        StrategyType::BlueGreen => "bluegreen",
+        StrategyType::Canary => "canary",
+        StrategyType::Staged => "staged",
+    }
+}
+
+fn class_word(class: members::MigrationClass) -> &'static str {
+    match class {
+        members::MigrationClass::Expand => "expand",
+        members::MigrationClass::Contract => "contract",
     }
 }
 
@@ -272,7 +282,7 @@ mod tests {
             (
                 "{strategies: [bluegreen, staged]}",
                 "rollout-strategy",
-                "strategy Canary is not among `bluegreen`, `staged`",
+                "strategy `canary` is not among `bluegreen`, `staged`",
             ),
             ("{firstStepAtMost: 9}", "rollout-first-step", "first step: wanted 9 % at most, got 10 %"),
             (
@@ -307,7 +317,7 @@ mod tests {
         };
         assert_eq!(judged("{migration: [expand]}", &proposal()), []);
         assert_eq!(judged("{migration: [expand]}", &with(members::MigrationClass::Expand)), []);
-        let message = "migration: wanted class Expand, got Contract".to_owned();
+        let message = "migration: wanted class `expand`, got `contract`".to_owned();
         let expected = [("rollout-migration", message)];
         assert_eq!(judged("{migration: [expand]}", &with(members::MigrationClass::Contract)), expected);
     }

@@ -125,15 +125,7 @@ fn signers(
 }
 
 fn signer(name: &Spanned<String>, reading: &Reading<'_>) -> Result<String, DocumentError> {
-    let Some(signer) = reading.trust.signer(&name.value) else {
-        let message = format!("trust names no signer `{}`", name.value);
-        return Err(reading.refuse(
-            name,
-            message,
-            "add it under `signers` in the trust file, or correct the name",
-        ));
-    };
-    if !signer.uses.contains(&Use::Artifact) {
+    if !reading.signer(name)?.uses.contains(&Use::Artifact) {
         let message = format!("signer `{}` may not sign artifacts", name.value);
         return Err(reading.refuse(name, message, "name a signer with `use: artifact`"));
     }

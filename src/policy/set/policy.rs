@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::policy::document::{PolicyDocument, Require};
+use crate::policy::document::{
+    ApiVersion, PolicyDocument, PolicyKind, PolicyMetadata, Require, Selection, Spec,
+};
 use crate::policy::finding::Origin;
 use crate::policy::rule::approvals::Approvals;
 use crate::policy::rule::attestations::Attestations;
 use crate::policy::rule::correlate::{Correlate, Tied};
-use crate::policy::rule::floor::Permission;
+use crate::policy::rule::floor::{ArtifactsSection, Permission};
 use crate::policy::rule::freeze::Freeze;
 use crate::policy::rule::provenance::Provenance;
 use crate::policy::rule::rollout::RolloutLimits;
@@ -42,32 +44,27 @@ impl Policy {
         Ok(PolicyDocument::read(&source, |document| Self::check(&document, &reading))?)
     }
 
+    /// Takes a document apart without `..`, here and below: a section that is added and not asked for does
+    /// not compile.
     fn check(document: &PolicyDocument, reading: &Reading<'_>) -> Result<Self, DocumentError> {
-        name::read(reading.source, &document.metadata.name, MAX_NAME)?;
-        let spec = &document.spec.value;
-        let mut rules = Vec::new();
-        if let Some(require) = spec.require.as_ref().map(|require| &require.value) {
-            if let Some(section) = &require.signatures {
-                rules.push(Rule::Signatures(Signatures::read(section, reading)?));
-            }
-            if let Some(section) = &require.approvals {
-                rules.push(Rule::Approvals(Approvals::read(section, reading)?));
-            }
-            let tied = tied(require, reading)?;
-            rules.extend(tied.provenance.iter().cloned().map(Rule::Provenance));
-            rules.extend(tied.attestations.iter().cloned().map(Rule::Attestations));
-            if let Some(section) = &require.correlate {
-                rules.push(Rule::Correlate(Box::new(Correlate::read(section, require, tied, reading)?)));
-            }
-        }
-        for section in spec.freeze.iter().flatten() {
+        let PolicyDocument { api_version: ApiVersion::V1, kind: PolicyKind::Policy, metadata, spec } =
+            document;
+        let PolicyMetadata { name } = metadata;
+        name::read(reading.source, name, MAX_NAME)?;
+        let Spec { selection, artifacts, require, freeze, rollout, rules: _, waivers: _, break_glass: _ } =
+            &spec.value; // What is not built is refused before.
+        let mut rules = match require {
+            Some(require) => required(&require.value, reading)?,
+            None => Vec::new(),
+        };
+        for section in freeze.iter().flatten() {
             rules.push(Rule::Freeze(Freeze::read(section, reading)?));
         }
-        if let Some(section) = &spec.rollout {
+        if let Some(section) = rollout {
             rules.push(Rule::Rollout(Box::new(RolloutLimits::read(&section.value, reading)?)));
         }
-        let environments = spec.selection.as_ref().map(|selection| &selection.environments.value);
-        let by_digest = spec.artifacts.as_ref().map(|section| &section.by_digest);
+        let environments = selection.as_ref().map(|Selection { environments }| &environments.value);
+        let by_digest = artifacts.as_ref().map(|ArtifactsSection { by_digest }| by_digest);
         Ok(Self {
             environments: environments.map(|list| list.iter().map(|text| Pattern::parse(text)).collect()),
             by_digest: by_digest.map(|said| (said.value, reading.origin(said))),
@@ -87,15 +84,28 @@ impl Policy {
     }
 }
 
-/// The requirements that `correlate` may tie together, each read once.
-fn tied(require: &Require, reading: &Reading<'_>) -> Result<Tied, DocumentError> {
-    let provenance = require.provenance.as_ref().map(|section| Provenance::read(section, reading));
-    let attestations = require.attestations.iter().flat_map(|list| &list.value);
+/// The rules of `require`.
+fn required(require: &Require, reading: &Reading<'_>) -> Result<Vec<Rule>, DocumentError> {
+    let Require { signatures, approvals, provenance, attestations, correlate } = require;
+    let mut rules = Vec::new();
+    if let Some(section) = signatures {
+        rules.push(Rule::Signatures(Signatures::read(section, reading)?));
+    }
+    if let Some(section) = approvals {
+        rules.push(Rule::Approvals(Approvals::read(section, reading)?));
+    }
+    let provenance = provenance.as_ref().map(|section| Provenance::read(section, reading)).transpose()?;
+    let attestations = attestations.iter().flat_map(|list| &list.value);
     let attestations = attestations.map(|section| Attestations::read(section, reading).map(Arc::new));
-    Ok(Tied {
-        provenance: provenance.transpose()?.map(Arc::new),
-        attestations: attestations.collect::<Result<_, _>>()?,
-    })
+    // What `correlate` may tie together is read once.
+    let tied =
+        Tied { provenance: provenance.map(Arc::new), attestations: attestations.collect::<Result<_, _>>()? };
+    rules.extend(tied.provenance.iter().cloned().map(Rule::Provenance));
+    rules.extend(tied.attestations.iter().cloned().map(Rule::Attestations));
+    if let Some(section) = correlate {
+        rules.push(Rule::Correlate(Box::new(Correlate::read(section, require, tied, reading)?)));
+    }
+    Ok(rules)
 }
 
 /// The text of a file of a set.

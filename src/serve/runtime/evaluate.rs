@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -25,6 +25,7 @@ use super::super::problem::{Problem, answer};
 use super::super::traces::{Part, Traced};
 use super::course::{Course, Step, Taken};
 use crate::config::service::Limits;
+use crate::json;
 
 /// How many are decided at a time: each may wait for registries, and all for the log.
 const AT_A_TIME: usize = 16;
@@ -61,6 +62,8 @@ pub struct Evaluation {
 pub struct Question {
     /// What.
     pub evaluation: Evaluation,
+    /// Its evidence, each piece as its bytes were sent.
+    pub evidence: Vec<Vec<u8>>,
     /// Who asks, as the login knows them.
     pub caller: String,
     /// What they are.
@@ -144,6 +147,11 @@ pub(super) async fn evaluate(
         let why = format!("`images` and `evidence` hold at most {MOST_PIECES} pieces each");
         return Problem::new(422, why).response();
     }
+    let evidence: Vec<Vec<u8>> =
+        json::items(&body, "evidence").unwrap_or_default().iter().map(|it| it.to_vec()).collect();
+    if evidence.len() != evaluation.evidence.len() {
+        return Problem::new(422, "the body is no evaluation: `evidence` can't be told apart").response();
+    }
     let Ok(_place) = evaluator.places.try_acquire() else {
         let mut busy =
             Problem::new(503, "as many releases as are decided at a time are under way").response();
@@ -153,6 +161,7 @@ pub(super) async fn evaluate(
     let (traced, course) = (Traced::current(), Course::default());
     let question = Question {
         evaluation,
+        evidence,
         caller: caller.name().to_owned(),
         kind: caller.kind(),
         trace: traced.id(),
@@ -195,7 +204,7 @@ fn trace(traced: &Traced, taken: &[Taken], decided: &Result<Decided, Undecided>)
 
 fn told(decided: &Decided) -> Response {
     let plan: Option<Value> = decided.plan.as_deref().and_then(|plan| serde_json::from_slice(plan).ok());
-    let mut document = json!({"report": decided.report});
+    let mut document = serde_json::json!({"report": decided.report});
     if let (Value::Object(members), Some(plan)) = (&mut document, plan) {
         members.insert("plan".to_owned(), plan);
     }

@@ -156,8 +156,8 @@ fn takes_a_time_from_where_a_predicate_writes_it_and_from_nowhere_else() {
     assert_eq!(created("https://cyclonedx.org/bom", json!({"metadata": {"timestamp": at}})), hour_ago);
     assert_eq!(created("https://example.com/x", json!({"metadata": {"timestamp": at}})), None);
     assert_eq!(created(SCAN, json!({"metadata": {"scanFinishedOn": 7}})), None);
-    assert_eq!(created(TEST_RESULT, json!({"result": "PASSED", "laforge_finishedOn": at})), hour_ago);
-    assert_eq!(created(TEST_RESULT, json!({"result": "PASSED", "finishedOn": at})), None);
+    assert_eq!(created(test_result::TYPE, json!({"result": "PASSED", "laforge_finishedOn": at})), hour_ago);
+    assert_eq!(created(test_result::TYPE, json!({"result": "PASSED", "finishedOn": at})), None);
 }
 
 #[test]

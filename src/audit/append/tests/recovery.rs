@@ -69,6 +69,21 @@ fn a_torn_entry_is_set_aside_and_reported() {
 }
 
 #[test]
+fn a_tail_that_is_longer_than_a_crash_leaves_is_damage_and_stays() {
+    let was = before();
+    let folder = was.folder.path();
+    // Sparse, so that it costs no disk.
+    let long = was.entries[1].len() as u64 + 1024 * 1024 * 1024 + 1;
+    let file = fs::File::options().append(true).open(folder.join("log").join(ENTRIES)).unwrap();
+    file.set_len(long).unwrap();
+    let error =
+        open(folder, noon(3)).and_then(|mut log| log.heartbeat(&Caller::unknown(), noon(3))).unwrap_err();
+    assert!(format!("{error:?}").contains("LongTail"), "{error:?}");
+    assert_eq!(file.metadata().unwrap().len(), long);
+    assert!(!folder.join("log/quarantine").exists());
+}
+
+#[test]
 fn a_torn_record_is_set_aside_and_a_whole_one_is_adopted() {
     let was = before();
     let folder = was.folder.path();

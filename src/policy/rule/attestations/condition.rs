@@ -3,9 +3,9 @@
 //! In: the members of a section, and what a fact says. Out: what was wanted and what was got. What
 //! a predicate doesn't say it doesn't meet; a condition of another type's member is refused.
 
+use crate::evidence::predicate::vsa::{is_met, is_possible};
 use crate::release::digest::ClaimedDigest;
 use crate::trust::Pattern;
-use crate::verify::attestations::{is_met, is_possible};
 use crate::verify::facts::Says;
 use crate::verify::set_aside::Quoted;
 
