@@ -290,10 +290,6 @@ fn plan(core: &[u8]) -> PlanView {
     PlanView { digest: Digest::of_bytes(core).claim(), size: core.len() as u64 }
 }
 
-fn event<T>(caller: &Caller, members: T) -> Event<T> {
-    Event { actor: Actor::from(&caller.actor), tool: Tool::this(), members }
-}
-
 fn reports(due: &[Recovered], caller: &Caller) -> Vec<Body> {
     due.iter().map(|found| Body::Recovered(Event::of(caller, found.clone()))).collect()
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Duration;
 use serde::Deserialize;
 
+use crate::plan::Mode;
 use crate::plan::draft::Verdict;
 use crate::policy::account::Action;
 use crate::release::digest::ClaimedDigest;
@@ -56,7 +57,7 @@ pub(super) struct Allow {
     pub(super) leaf: Hash,
     pub(super) before: Frontier,
     pub(super) time: Timestamp,
-    pub(super) mode: String,
+    pub(super) mode: Mode,
     pub(super) verdict: Verdict,
     pub(super) plan: ClaimedDigest,
 }
@@ -75,7 +76,7 @@ pub(super) struct Brief {
 struct DecisionBrief {
     verdict: Verdict,
     action: Action,
-    mode: String,
+    mode: Mode,
     release: ReleaseBrief,
     policy: PolicyBrief,
     trust: Named,
@@ -155,7 +156,7 @@ impl History {
         leaf: Hash,
         time: Timestamp,
     ) {
-        if decision.mode == "dry-run" {
+        if decision.mode == Mode::DryRun {
             return;
         }
         let standing = self.environments.entry(decision.release.environment).or_default();
