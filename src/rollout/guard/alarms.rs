@@ -69,6 +69,7 @@ impl Alarms {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a program writes down that it was called")]
 mod tests {
     use std::fs;
     use std::thread::sleep;

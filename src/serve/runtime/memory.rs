@@ -114,8 +114,8 @@ impl Memory {
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
         // What is durable in a folder is lost with it: `STATE/.verdicts/<target>/<plan>` is made here.
-        let above = self.folder.ancestors().skip(1).take(3);
-        let made = made.and_then(|()| above.map(|folder| File::open(folder)?.sync_all()).collect());
+        let mut above = self.folder.ancestors().skip(1).take(3);
+        let made = made.and_then(|()| above.try_for_each(|folder| File::open(folder)?.sync_all()));
         made.map_err(|source| system("make", &self.folder, source))
     }
 
