@@ -110,9 +110,9 @@ fn sign_in(browser: &mut Browser, name: &str) {
 #[test]
 fn somebody_signs_in_where_they_were_going_and_signs_out() {
     let Some((_desk, _provider, _studio, mut browser, url)) = visit() else { return };
-    browser.go(&format!("{url}/decisions?verdict=deny"));
+    browser.go(&format!("{url}/decisions?verdict=fail"));
     sign_in(&mut browser, "rita");
-    browser.until("location.pathname === '/decisions' && location.search === '?verdict=deny'");
+    browser.until("location.pathname === '/decisions' && location.search === '?verdict=fail'");
     browser.sees("rita");
     browser.sees("may control");
     assert!(browser.axe().is_empty());

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use maud::{Markup, html};
 
 use super::outcome::Outcome;
-use super::page::{Section, command, empty, heading, none, shown, thousands};
+use super::page::{Section, command, empty, heading, none, prose, shown, thousands};
 use super::parts::{badge, release, tag, when};
 use super::query::link;
 use super::response::Answer;
@@ -147,7 +147,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 fn wrong(text: &str) -> Markup {
-    html! { div.banner.deny role="alert" { (super::parts::icon("cross")) div { strong { "This filter asks for nothing that there is" } p { (shown(text)) } } } }
+    html! { div.banner.deny role="alert" { (super::parts::icon("cross")) div { strong { "This filter asks for nothing that there is" } p { (prose(text)) } } } }
 }
 
 fn form(catalog: &Catalog, given: &[(String, String)]) -> Markup {

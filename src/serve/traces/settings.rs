@@ -223,8 +223,8 @@ mod tests {
             (("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), "is `grpc`, and here it can be `http/protobuf` or"),
             (("OTEL_TRACES_EXPORTER", "zipkin"), "is `zipkin`, and here it can be `otlp` or `none`"),
             (("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"), "is `10s`, and not 1 to 60000 milliseconds"),
-            (("OTEL_EXPORTER_OTLP_TIMEOUT", "0"), "and not 1 to 60000 milliseconds"),
-            (("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "60001"), "and not 1 to 60000 milliseconds"),
+            (("OTEL_EXPORTER_OTLP_TIMEOUT", "0"), "is `0`, and not 1 to 60000 milliseconds"),
+            (("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "60001"), "is `60001`, and not 1 to 60000 milliseconds"),
         ] {
             let error = settings(&[given, BASE]).unwrap_err();
             assert!(error.starts_with(&format!("`{}` {said}", given.0)), "{error}");
