@@ -1,3 +1,5 @@
+//! What the catalog finds, beside a search through every line.
+
 use serde_json::json;
 
 use super::*;
