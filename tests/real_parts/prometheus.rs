@@ -261,7 +261,10 @@ fn what_is_no_prometheus_is_an_error_that_says_so() {
             let found = metrics.counters(&error_budget(), &counted(NEW), Utc::now(), Utc::now());
             let said = found.unwrap_err().to_string();
             tell(&format!("{said}\n"));
-            assert!(said.contains(words) && said.contains(&format!("127.0.0.1:{port}")), "{said}");
+            // On a machine that has other things to do the time may be up before so much has come.
+            let late = words.contains("longer") && said.ends_with("it took too long");
+            assert!(said.contains(words) || late, "{said}");
+            assert!(said.contains(&format!("127.0.0.1:{port}")), "{said}");
             assert!(began.elapsed() < Duration::from_secs(8), "{said}");
         }
         let silent = TcpListener::bind(("127.0.0.1", 9100)).unwrap();
