@@ -68,9 +68,45 @@ pub fn optional_seconds<S: serde::Serializer>(time: &Option<Timestamp>, out: S) 
     }
 }
 
+/// How long ago, in one unit.
+pub fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = (now - at).num_seconds();
+    match seconds {
+        ..-60 => "in the future".to_owned(),
+        -60..5 => "just now".to_owned(),
+        _ => format!("{} ago", span(seconds)),
+    }
+}
+
+/// A length of time, in one unit.
+pub fn span(seconds: i64) -> String {
+    match seconds {
+        ..100 => format!("{seconds} s"),
+        100..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn says_how_long_ago_in_one_unit() {
+        let now = parse("2026-11-24T12:00:00Z").unwrap();
+        for (seconds, said) in [
+            (-61, "in the future"),
+            (4, "just now"),
+            (99, "99 s ago"),
+            (100, "1 min ago"),
+            (7_199, "119 min ago"),
+            (7_200, "2 h ago"),
+            (172_800, "2 days ago"),
+        ] {
+            assert_eq!(ago(now - TimeDelta::seconds(seconds), now), said);
+        }
+    }
 
     #[test]
     fn reads_offsets_and_writes_utc() {

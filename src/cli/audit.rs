@@ -13,8 +13,9 @@ use clap::{Args, Subcommand};
 
 use crate::audit::entry::{Body, Entry, EntryError};
 use crate::audit::reader::Line;
-use crate::audit::{AuditLog, NewLog, Reader};
+use crate::audit::{AuditLog, Filter, NewLog, Reader};
 use crate::config::KeySource;
+use crate::time;
 
 use super::load::{self, LogPlace};
 use super::{Exit, Failure, Session, caller};
@@ -167,9 +168,10 @@ impl Init {
 
 impl Status {
     fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let anchors = Filter { types: Some("anchor.recorded".to_owned()), ..Filter::default() };
         let mut anchored = None;
         let reader = self.which.sifted(session, |line| {
-            if anchored_type(&line.bytes) {
+            if anchors.takes_line(&line.bytes)? {
                 anchored = Some(line);
             }
             Ok(())
@@ -180,7 +182,7 @@ impl Status {
             Some(index) => reader.line(index).map_err(|error| load::audit_failure(&error))?,
             None => None,
         };
-        let time = last.and_then(|line| line.parse().ok()).map(|entry| crate::time::to_seconds(entry.time));
+        let time = last.and_then(|line| line.parse().ok()).map(|entry| time::to_seconds(entry.time));
         let mut text = format!(
             "origin  {}\nlogId   {}\nvkey    {}\nsize    {}\nroot    {}\n",
             reader.origin(),
@@ -202,33 +204,12 @@ impl Status {
     }
 }
 
-/// Whether a line can be an `anchor.recorded`: what is asked of each line has to be quick.
-fn anchored_type(line: &[u8]) -> bool {
-    const TYPE: &[u8] = b"\"type\":\"anchor.recorded\"";
-    // After `_type`, `seq`, `prev` and `time`.
-    line.get(..256).unwrap_or(line).windows(TYPE.len()).any(|window| window == TYPE)
-}
-
 /// What was anchored last, and how long ago.
 fn told(entry: &Entry, session: &Session) -> Option<String> {
     let Body::Anchored(event) = &entry.body else { return None };
     let (size, kind) = (event.members.size, event.members.kind.name());
-    let age = age(session.now() - entry.time);
-    Some(format!(
-        "size {size}, in {kind}, {} ({age} ago), entry {}",
-        crate::time::to_seconds(entry.time),
-        entry.seq
-    ))
-}
-
-/// How long, in one unit.
-fn age(length: chrono::TimeDelta) -> String {
-    match (length.num_days(), length.num_hours(), length.num_minutes()) {
-        (2.., ..) => format!("{} days", length.num_days()),
-        (_, 2.., _) => format!("{} h", length.num_hours()),
-        (_, _, 2..) => format!("{} min", length.num_minutes()),
-        _ => format!("{} s", length.num_seconds().max(0)),
-    }
+    let (at, ago) = (time::to_seconds(entry.time), time::ago(entry.time, session.now()));
+    Some(format!("size {size}, in {kind}, {at} ({ago}), entry {}", entry.seq))
 }
 
 /// The trust that is configured, if it is in reach: readers pin by it, and read without it too.

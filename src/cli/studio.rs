@@ -109,7 +109,11 @@ impl Studio {
         let service = self.connection.over(service.clone());
         let certificate = self.connection.certificate(self.listen, &service)?;
         let setup = self.setup(config, session)?;
-        let trust = Arc::new(load::executor_trust(config, session)?);
+        let trust = match &setup.trust {
+            Some(trust) => Arc::clone(trust),
+            // Not there: loading it says so.
+            None => Arc::new(load::executor_trust(config, session)?),
+        };
         let login = Login::of(service.clone(), trust, clock)
             .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
         let studio = Service::of_a_service(setup, &login, sign_in).map_err(|error| cannot(&error))?;

@@ -28,7 +28,10 @@ pub(super) struct Keeper {
     certificate: Option<Arc<Certificate>>,
     trust: ReadTrust,
     clock: fn() -> Timestamp,
-    looked: [Instant; 2],
+    /// When the certificate was looked at.
+    certified: Instant,
+    /// When trust was read.
+    trusted: Instant,
     /// Why trust could not be read the last time.
     trouble: Option<String>,
 }
@@ -40,21 +43,20 @@ impl Keeper {
         trust: ReadTrust,
         clock: fn() -> Timestamp,
     ) -> Self {
-        Self { login, certificate, trust, clock, looked: [Instant::now(); 2], trouble: None }
+        let now = Instant::now();
+        Self { login, certificate, trust, clock, certified: now, trusted: now, trouble: None }
     }
 
     /// Looks at what is due.
     pub(super) fn look(&mut self) {
-        let now = Instant::now();
-        let [certificate, trust] = self.looked;
-        if now.duration_since(certificate) >= CERTIFICATES {
+        if self.certified.elapsed() >= CERTIFICATES {
+            self.certified = Instant::now();
             self.certificate();
         }
-        if now.duration_since(trust) >= TRUST {
+        if self.trusted.elapsed() >= TRUST {
+            self.trusted = Instant::now();
             self.trust();
         }
-        let since = |then, every| if now.duration_since(then) >= every { now } else { then };
-        self.looked = [since(certificate, CERTIFICATES), since(trust, TRUST)];
     }
 
     fn certificate(&self) {

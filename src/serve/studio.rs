@@ -228,14 +228,13 @@ impl Studio {
         }
     }
 
-    /// What needs no login: probes, the sheet and the script, the link.
+    /// What needs no login: the sheet and the script, the link.
     fn in_the_open(&self, head: &Parts, segments: &[&str], theme: Theme, now: Timestamp) -> Option<Answer> {
         match segments {
-            ["livez" | "readyz"] => Some(Answer::Text("ok\n")),
             ["static", "studio.css"] => Some(Answer::Kept("text/css; charset=utf-8", assets::STYLE)),
             ["static", "studio.js"] => Some(Answer::Kept("text/javascript; charset=utf-8", assets::SCRIPT)),
             ["static", "icon.svg"] => Some(Answer::Kept("image/svg+xml", assets::SIGN)),
-            ["login"] => {
+            ["login"] if self.door.sessions().is_none() => {
                 let pairs = Pairs::read(head.uri.query().unwrap_or_default());
                 Some(match self.door.open(pairs.get("token").unwrap_or_default(), now) {
                     Opened::Session(cookie) => Answer::welcome(theme, cookie),

@@ -1,17 +1,20 @@
 //! People who sign in to the studio: the way there and back, and each way around it.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::{Client, ClientBuilder, Response};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 use crate::issuer::{AUDIENCE, Issuer, Key};
 use crate::site::Site;
+use crate::tls::{authority, issue, trusting};
 
 /// The studio, and a browser that follows nothing by itself.
 struct Studio {
@@ -39,8 +42,12 @@ impl Sent {
     }
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 fn site(issuer: &Issuer, more: &str) -> (Site, u16) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let site = crate::login::site(issuer, "");
     let studio = format!("  studio: {{url: 'http://127.0.0.1:{port}'{more}}}\n");
     site.edit("laforge.yaml", "  access:", &format!("{studio}  access:"));
@@ -48,17 +55,23 @@ fn site(issuer: &Issuer, more: &str) -> (Site, u16) {
 }
 
 fn serve(site: &Site, port: u16) -> Studio {
+    serve_at(site, &format!("http://127.0.0.1:{port}"), &[], Client::builder())
+}
+
+fn serve_at(site: &Site, url: &str, more: &[&str], client: ClientBuilder) -> Studio {
     let said = site.path(".studio");
+    let listen = url.split_once("://").unwrap().1;
     let child = Command::new(env!("CARGO_BIN_EXE_laforge"))
-        .args(["studio", "--listen", &format!("127.0.0.1:{port}")])
+        .args(["studio", "--listen", listen])
+        .args(more)
         .current_dir(site.path("."))
         .env("XDG_CACHE_HOME", site.path(".cache"))
         .stdout(Stdio::null())
         .stderr(File::create(&said).unwrap())
         .spawn()
         .unwrap();
-    let client = Client::builder().redirect(Policy::none()).no_proxy().pool_max_idle_per_host(0);
-    let studio = Studio { child, url: format!("http://127.0.0.1:{port}"), client: client.build().unwrap() };
+    let client = client.redirect(Policy::none()).no_proxy().pool_max_idle_per_host(0);
+    let studio = Studio { child, url: url.to_owned(), client: client.build().unwrap() };
     let began = Instant::now();
     while studio.client.get(format!("{}/livez", studio.url)).send().is_err() {
         assert!(began.elapsed() < Duration::from_secs(30), "{}", site.read(".studio"));
@@ -325,6 +338,61 @@ fn one_comes_back_to_a_page_of_the_studio_and_to_nothing_else() {
         let response = studio.comes_back(&sent, &state(&sent));
         assert_eq!((response.status().as_u16(), header(&response, "location").as_str()), (303, to), "{back}");
     }
+}
+
+#[test]
+fn over_tls_cookies_never_go_without_and_probes_are_answered_beside_it() {
+    let key = Key::new("a", 1);
+    let issuer = Issuer::start(&key);
+    let (site, port) = site(&issuer, "");
+    authority(&site, "ca");
+    issue(&site, "ca", "tls");
+    site.edit("laforge.yaml", "studio: {url: 'http://", "studio: {url: 'https://");
+    let probes = format!("127.0.0.1:{}", free_port());
+    let more = ["--tls-certificate", "tls.crt", "--tls-key", "tls.key", "--probes", &probes];
+    let studio = serve_at(&site, &format!("https://127.0.0.1:{port}"), &more, trusting(&site, "ca"));
+    let response = studio.get("/login", "");
+    let set = header(&response, "set-cookie");
+    let (name, _) = set.split_once('=').unwrap();
+    assert_eq!(name, "__Host-laforge_login");
+    assert!(set.ends_with("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure"), "{set}");
+    assert_eq!(header(&response, "strict-transport-security"), "max-age=31536000");
+    let sent = Sent { cookie: kept(&set), address: header(&response, "location").parse().unwrap() };
+    issuer.redeems(200, &token(&key, &issuer, &sent, &[]));
+    let response = studio.comes_back(&sent, &state(&sent));
+    let set = header(&response, "set-cookie");
+    assert!(set.starts_with("__Host-laforge_studio=") && set.ends_with("; SameSite=Lax; Secure"), "{set}");
+    assert_eq!(studio.get("/decisions", &kept(&set)).status(), 200);
+    // A name that another host could set is none of ours.
+    assert_eq!(studio.get("/decisions", kept(&set).trim_start_matches("__Host-")).status(), 303);
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(reqwest::blocking::get(format!("http://{probes}{path}")).unwrap().status(), 200, "{path}");
+    }
+    for path in ["/", "/decisions", "/login"] {
+        assert_eq!(reqwest::blocking::get(format!("http://{probes}{path}")).unwrap().status(), 404, "{path}");
+    }
+}
+
+#[test]
+fn a_form_that_does_not_come_gives_its_place_back() {
+    let key = Key::new("a", 1);
+    let issuer = Issuer::start(&key);
+    let (site, port) = site(&issuer, "");
+    site.edit("laforge.yaml", "  access:", "  limits: {requests: 1}\n  access:");
+    let studio = serve(&site, port);
+    let mut waits = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    waits.write_all(b"POST /logout HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nto").unwrap();
+    crate::site::until("the place is taken", || studio.get("/log", "").status() == 503);
+    assert_eq!(studio.get("/livez", "").status(), 200, "busy is alive");
+    let mut said = String::new();
+    waits.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut piece = [0; 512];
+    while !said.contains("\r\n\r\n") {
+        let length = waits.read(&mut piece).unwrap();
+        said.push_str(&String::from_utf8_lossy(&piece[..length]));
+    }
+    assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+    crate::site::until("the place is free", || studio.get("/log", "").status() == 303);
 }
 
 #[test]

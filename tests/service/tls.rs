@@ -14,7 +14,7 @@ fn openssl(site: &Site, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn authority(site: &Site, name: &str) {
+pub(crate) fn authority(site: &Site, name: &str) {
     let (key, certificate, subject) = (format!("{name}.key"), format!("{name}.crt"), format!("/CN={name}"));
     let elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
     let more = ["-x509", "-keyout", &key, "-out", &certificate, "-subj", &subject];
@@ -22,7 +22,7 @@ fn authority(site: &Site, name: &str) {
 }
 
 /// A certificate for 127.0.0.1, of an authority.
-fn issue(site: &Site, authority: &str, name: &str) {
+pub(crate) fn issue(site: &Site, authority: &str, name: &str) {
     let (key, request, certificate) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.crt"));
     let elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     openssl(
@@ -53,7 +53,7 @@ fn issue(site: &Site, authority: &str, name: &str) {
     );
 }
 
-fn trusting(site: &Site, authority: &str) -> reqwest::blocking::ClientBuilder {
+pub(crate) fn trusting(site: &Site, authority: &str) -> reqwest::blocking::ClientBuilder {
     let certificate = Certificate::from_pem(site.read(&format!("{authority}.crt")).as_bytes()).unwrap();
     // A connection of its own for each request, so that each sees the certificate of then.
     Client::builder().tls_certs_only([certificate]).pool_max_idle_per_host(0)

@@ -41,14 +41,20 @@ impl Alarms {
         }
         words.insert(word.clone(), Called::Once);
         drop(words);
-        let alarms = self.clone();
-        thread::spawn(move || {
-            // Somebody who can't be called is no reason to stop: the view says it too.
-            drop(alarms.commands.alarm(&word, &alarms.variables));
-            while alarms.is_due(&word) {
-                drop(alarms.commands.alarm(&word, &alarms.variables));
+        let (alarms, of) = (self.clone(), word.clone());
+        let called = thread::Builder::new().spawn(move || {
+            loop {
+                // Somebody who can't be called is no reason to stop: the view says it too.
+                drop(alarms.commands.alarm(&of, &alarms.variables));
+                if !alarms.is_due(&of) {
+                    return;
+                }
             }
         });
+        if called.is_err() {
+            // No thread is to be had now. The guard goes on, and rings again.
+            self.words().remove(&word);
+        }
     }
 
     /// Whether a word that was called for has come again.

@@ -5,9 +5,7 @@
 //! redeemed over our own connection, with the verifier that only the beginning of the attempt knows, and the token has
 //! to answer its nonce. Specs: <https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth>,
 //! <https://www.rfc-editor.org/rfc/rfc7636>, <https://www.rfc-editor.org/rfc/rfc9700>.
-#![expect(clippy::disallowed_methods, reason = "the client's secret is a file")]
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::issuer::{Endpoints, FetchError, Keys, KeysError, Shows};
+use super::issuer::{FetchError, Keys, KeysError, Shows, file};
 use super::token::{Identity, Presented, TokenError, verified_address};
 use super::{Caller, Login, Refusal};
 use crate::config::service::SignIn;
@@ -57,8 +55,8 @@ pub(in crate::serve) enum CodeError {
     Issuer(#[from] FetchError),
     #[error(transparent)]
     Keys(#[from] KeysError),
-    #[error("the client's secret can't be read: {0}")]
-    Secret(#[source] std::io::Error),
+    #[error("the client's secret is no text")]
+    Secret,
     #[error("the issuer does not redeem the code: {0}")]
     Refused(String),
     #[error("the issuer's answer holds no `id_token`")]
@@ -155,7 +153,8 @@ impl CodeFlow {
         attempt: &Attempt,
     ) -> Result<SignedIn, CodeError> {
         let endpoints = self.keys.endpoints().await?;
-        let (form, known_by) = self.form(code, attempt, &endpoints)?;
+        let secret = self.secret().await?;
+        let (form, known_by) = self.form(code, attempt, secret.as_deref(), endpoints.shows);
         let (status, body) = self.keys.post(&endpoints.token, form, known_by).await?;
         let redeemed: Redeemed = serde_json::from_slice(&body).map_err(|_| CodeError::Answer)?;
         if status != 200 {
@@ -189,22 +188,29 @@ impl CodeFlow {
         })
     }
 
+    /// The client's secret as it is now, without the line feed at its end.
+    async fn secret(&self) -> Result<Option<String>, CodeError> {
+        let Some(path) = self.secret.clone() else { return Ok(None) };
+        let bytes = file(path).await?;
+        let secret = String::from_utf8(bytes).map_err(|_| CodeError::Secret)?;
+        Ok(Some(secret.trim_end().to_owned()))
+    }
+
     /// A client without a secret names itself in the body; one with a secret shows both where the issuer wants them.
     fn form(
         &self,
         code: &str,
         attempt: &Attempt,
-        endpoints: &Endpoints,
-    ) -> Result<(String, Option<(String, String)>), CodeError> {
-        let secret = self.secret.as_ref().map(fs::read_to_string).transpose().map_err(CodeError::Secret)?;
-        let secret = secret.as_deref().map(str::trim_end);
+        secret: Option<&str>,
+        shows: Shows,
+    ) -> (String, Option<(String, String)>) {
         let mut pairs = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", &self.back),
             ("code_verifier", &attempt.verifier),
         ];
-        let known_by = match (secret, endpoints.shows) {
+        let known_by = match (secret, shows) {
             (Some(secret), Shows::Header) => Some((encoded(&self.client), encoded(secret))),
             (Some(secret), Shows::Body) => {
                 pairs.extend([("client_id", self.client.as_str()), ("client_secret", secret)]);
@@ -217,7 +223,7 @@ impl CodeFlow {
         };
         let pairs: Vec<String> =
             pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        Ok((pairs.join("&"), known_by))
+        (pairs.join("&"), known_by)
     }
 
     async fn believe(&self, token: &str, attempt: &Attempt) -> Result<Identity, CodeError> {

@@ -9,7 +9,7 @@
 use std::error::Error as _;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::keys::{KeySet, KeySetError};
@@ -172,7 +173,7 @@ impl Keys {
 
     async fn fetch(&self) -> Result<KeySet, FetchError> {
         let bytes = match &self.issuer.keys {
-            KeysFrom::File(path) => file(path)?,
+            KeysFrom::File(path) => file(path.clone()).await?,
             KeysFrom::Url(url) => self.get(&address(url)?).await?,
             KeysFrom::Discovery => self.discover().await?,
         };
@@ -300,7 +301,15 @@ fn address(text: &str) -> Result<Url, FetchError> {
     if safe && named { Ok(url) } else { Err(refuse()) }
 }
 
-fn file(path: &Path) -> Result<Vec<u8>, FetchError> {
+/// A small file, read where waiting is allowed: it may be on a disk that hangs, or be no file at all.
+pub(super) async fn file(path: PathBuf) -> Result<Vec<u8>, FetchError> {
+    let named = path.display().to_string();
+    let read = timeout(PATIENCE, spawn_blocking(move || small_file(&path))).await;
+    let lost = |reason: &str| FetchError::File { path: named.clone(), reason: reason.to_owned() };
+    read.map_err(|_| lost("it takes too long to read"))?.map_err(|_| lost("reading it broke off"))?
+}
+
+fn small_file(path: &Path) -> Result<Vec<u8>, FetchError> {
     let failed = |reason: String| FetchError::File { path: path.display().to_string(), reason };
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
     if !file.metadata().is_ok_and(|meta| meta.is_file()) {

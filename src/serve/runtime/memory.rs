@@ -2,8 +2,8 @@
 //!
 //! In: `STATE/.verdicts/<target>/<plan hex>/`, its owner's alone. Out: each as a small JSON file, durable before
 //! anybody is answered. A file that can't be read, or is none of ours, is an error: what is not known allows
-//! nothing. A breach that can't be written down is remembered for as long as the service runs. Operators ask for a rollback as they ask a guard, by a file under `requests/`
-//! ([`Asks`]).
+//! nothing. A breach that can't be written down is remembered for as long as the service runs. Operators ask for a
+//! rollback as they ask a guard, by a file under `requests/` ([`Asks`]).
 #![expect(clippy::disallowed_methods, reason = "the folder of what the service remembers")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 
 use super::outcome::Outcome;
 use super::page::{Section, command, heading, none, prose, shown, thousands};
-use super::parts::{ago, badge, digest, field, icon, moment, tag, when};
+use super::parts::{badge, digest, field, icon, moment, tag, when};
 use super::query::link;
 use super::response::Answer;
 use super::told::{Blob, Told};
@@ -23,7 +23,7 @@ use crate::audit::entry::event::Actor;
 use crate::audit::entry::{Body, Entry};
 use crate::audit::index::Proven;
 use crate::policy::account::Action;
-use crate::time;
+use crate::time::{self, ago};
 use crate::verify::facts::TimeKind;
 
 /// An entry as it was read.

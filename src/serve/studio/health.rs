@@ -7,14 +7,14 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 use super::page::{Section, command, empty, form_token, heading, none, prose, shown, thousands};
-use super::parts::{ago, digest, field, icon, moment, tag, when};
+use super::parts::{digest, field, icon, moment, tag, when};
 use super::response::Answer;
 use super::shelf::{Held, State};
 use super::verification::{Found, How, Told, Verification};
 use super::{Asked, Studio};
 use crate::audit::Pinned;
 use crate::audit::entry::{Body, Entry};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, ago};
 
 /// Begins a verification.
 pub(super) fn verify(studio: &Arc<Studio>, how: &str) -> Answer {

@@ -11,13 +11,13 @@ use super::approvals::{self, Wait};
 use super::charts::{Bar, bars, meter};
 use super::outcome::Outcome;
 use super::page::{Section, command, empty, heading, none, shown, thousands};
-use super::parts::{ago, icon, release, tag};
+use super::parts::{icon, release, tag};
 use super::query::link;
 use super::response::Answer;
 use super::shelf::{Held, State};
 use super::{Asked, Studio, rollouts};
 use crate::audit::catalog::Catalog;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, ago};
 
 /// A range of time and in how many bars it is shown.
 struct Range {

@@ -7,11 +7,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
 use super::door::Theme;
-use super::parts::{ago, icon, moment};
+use super::parts::{icon, moment};
 use super::shelf::State;
 use super::{Asked, Studio};
 use crate::report::paint::printable;
 use crate::serve::caller::Right;
+use crate::time::ago;
 
 /// The parts of the studio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use maud::{Markup, PreEscaped, html};
 use super::outcome::Outcome;
 use super::page::shown;
 use crate::report::paint::short;
-use crate::time::{self, Timestamp};
+use crate::time::{self, Timestamp, ago};
 
 /// A sign of 16 by 16, drawn in the text's colour.
 pub(super) fn icon(name: &str) -> Markup {
@@ -81,26 +81,6 @@ pub(super) fn digest(text: &str) -> Markup {
 pub(super) fn moment(at: Timestamp) -> Markup {
     let (exact, told) = (time::to_seconds(at), at.format("%-d %b %Y, %H:%M:%S"));
     html! { time datetime=(exact) { (told) " UTC" } }
-}
-
-/// How long ago, in one unit.
-pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
-    let seconds = (now - at).num_seconds();
-    match seconds {
-        ..-60 => "in the future".to_owned(),
-        -60..5 => "just now".to_owned(),
-        _ => format!("{} ago", span(seconds)),
-    }
-}
-
-/// A length of time, in one unit.
-pub(super) fn span(seconds: i64) -> String {
-    match seconds {
-        ..100 => format!("{seconds} s"),
-        100..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 /// An instant as people read lists, all of it for who points at it.

@@ -33,8 +33,6 @@ pub(super) enum Answer {
     Kept(&'static str, &'static str),
     /// A file to be saved: its name and its bytes.
     File(String, Vec<u8>),
-    /// A word.
-    Text(&'static str),
 }
 
 impl Answer {
@@ -83,7 +81,6 @@ impl Answer {
                 ];
                 made(200, "application/octet-stream", bytes.into(), &headers)
             }
-            Self::Text(text) => made(200, "text/plain; charset=utf-8", text.into(), &[]),
         }
     }
 }

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::charts::budget;
 use super::page::{Section, heading, none, prose, shown};
-use super::parts::{ago, digest, field, icon, moment, percent, when};
+use super::parts::{digest, field, icon, moment, percent, when};
 use super::response::Answer;
 use super::rollouts::{milestone_tag, state_tag};
 use super::{Asked, Studio};
@@ -24,6 +24,7 @@ use crate::rollout::machine::Rung;
 use crate::rollout::objective::{Budget, Count, Measured};
 use crate::serve::RolloutsAt;
 use crate::serve::caller::Right;
+use crate::time::ago;
 
 /// A rollout as it was read.
 pub(super) struct Course {

@@ -15,6 +15,7 @@ use axum::http::header::STRICT_TRANSPORT_SECURITY;
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{any, get};
+use tokio::time::timeout;
 
 use super::super::keeper::Keeper;
 use super::super::login::Login;
@@ -26,6 +27,8 @@ use super::sessions::Sessions;
 use crate::config::service::Limits;
 use crate::trust::TrustRoot;
 
+/// How long a form may take: whoever sends one has a place that others wait for.
+const FORM: Duration = Duration::from_secs(5);
 /// The most bytes of a form.
 const MOST_FORM: usize = 32 * 1024;
 
@@ -53,7 +56,7 @@ pub struct Served {
 /// # Errors
 /// [`ServeError`]: it could not begin.
 pub fn serve(listener: TcpListener, studio: &Arc<Studio>) -> Result<(), ServeError> {
-    server::serve(listener, routes(studio), || {})
+    server::serve(listener, alive().merge(routes(studio)), || {})
 }
 
 /// Serves people who sign in, until SIGTERM or SIGINT.
@@ -77,7 +80,7 @@ pub fn serve_all(served: Served, studio: &Arc<Studio>) -> Result<(), ServeError>
             thread::sleep(LOOK);
         }
     });
-    let mut routes = server::bounded(routes(studio), limits.requests);
+    let mut routes = alive().merge(server::bounded(routes(studio), limits.requests));
     if studio.door.sessions().is_some_and(Sessions::is_secure) {
         routes = routes.layer(middleware::map_response(by_tls_alone));
     }
@@ -86,7 +89,7 @@ pub fn serve_all(served: Served, studio: &Arc<Studio>) -> Result<(), ServeError>
     server::serve_all(probes.into_iter().chain([front]).collect(), limits, &Leaving::default(), || {})
 }
 
-/// It is alive, and ready: what is wrong with the log is what its pages are for.
+/// Probes: it is alive, and ready: what is wrong with the log is what its pages are for.
 fn alive() -> Router {
     let probes = ["/livez", "/readyz", "/health", "/ready"];
     probes.into_iter().fold(Router::new(), |routes, path| routes.route(path, get(|| async { "ok\n" })))
@@ -99,7 +102,7 @@ async fn by_tls_alone(mut response: Response) -> Response {
     response
 }
 
-/// The whole of what can be asked.
+/// The pages, and the ways in.
 fn routes(studio: &Arc<Studio>) -> Router {
     Router::new().route("/", any(take)).route("/{*path}", any(take)).with_state(Arc::clone(studio))
 }
@@ -112,8 +115,15 @@ async fn take(State(studio): State<Arc<Studio>>, request: Request) -> Response {
     {
         return answer.response();
     }
-    let Ok(body) = axum::body::to_bytes(body, MOST_FORM).await else {
-        return Answer::refused(theme, 413, "Too much", "No form of the studio is that large.").response();
+    let body = match timeout(FORM, axum::body::to_bytes(body, MOST_FORM)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            return Answer::refused(theme, 413, "Too much", "No form of the studio is that large.")
+                .response();
+        }
+        Err(_) => {
+            return Answer::refused(theme, 408, "Too slow", "The form did not come in time.").response();
+        }
     };
     // Pages read the disk: they are made where waiting is allowed.
     let made = tokio::task::spawn_blocking(move || studio.answer(&head, &body)).await;

@@ -19,7 +19,7 @@ use super::super::login::Login;
 use super::super::login::code::{Attempt, BACK, CodeError, CodeFlow, SignedIn};
 use super::super::server::excerpt;
 use super::door::{Theme, cookie, same, text};
-use super::page::{plain, prose, shown};
+use super::page::{plain, prose};
 use super::query::Pairs;
 use super::response::Answer;
 use super::{StudioError, back};
@@ -120,8 +120,7 @@ impl Sessions {
     async fn begin(&self, pairs: &Pairs, theme: Theme, now: Timestamp) -> Answer {
         let Ok(seed) = random::hex::<32>() else { return Answer::refused(theme, 500, "No randomness", "") };
         let to = back(pairs.get("back").unwrap_or("/"));
-        // Never to a page that would begin again, or end.
-        let to = if to.starts_with("/log") && !is_log(&to) || to.len() > MOST_BACK { "/" } else { &to };
+        let to = if is_of_sessions(&to) || to.len() > MOST_BACK { "/" } else { &to };
         let value = format!("{seed}.{}.{}", (now + ATTEMPT).timestamp(), hex::encode(to));
         match self.flow.begin(&Attempt::of(&self.secret, &value)).await {
             Ok(address) => Answer::Elsewhere(address, self.set(Cookie::Attempt, &value, ATTEMPT)),
@@ -143,7 +142,7 @@ impl Sessions {
         }
         if let Some(error) = pairs.get("error") {
             let why = excerpt(pairs.get("error_description").unwrap_or(error));
-            return refused(theme, 403, &format!("The issuer says: {}", shown(&why)), &to);
+            return refused(theme, 403, &format!("The issuer says: {why}"), &to);
         }
         let who = match self.flow.redeem(pairs.get("code").unwrap_or_default(), &attempt).await {
             Ok(who) => who,
@@ -160,7 +159,7 @@ impl Sessions {
 
     fn failed(&self, error: &CodeError, theme: Theme, to: &str) -> Answer {
         let status = if error.is_passing() { 503 } else { 403 };
-        refused(theme, status, &format!("Nobody was signed in: {}", shown(&error.to_string())), to)
+        refused(theme, status, &format!("Nobody was signed in: {error}"), to)
     }
 
     fn keep(&self, id: &str, session: Session, now: Timestamp) {
@@ -215,9 +214,9 @@ fn destination(cookie: &str, now: Timestamp) -> Option<String> {
     (now.timestamp() < until).then(|| back(&to))
 }
 
-/// The page of the log, and not one of signing in or out.
-fn is_log(path: &str) -> bool {
-    path == "/log" || path.starts_with("/log?") || path.starts_with("/log/")
+/// Whether a path signs in or out: whoever has signed in is sent to none of them.
+fn is_of_sessions(path: &str) -> bool {
+    matches!(path.split(['/', '?']).nth(1), Some("login" | "logout"))
 }
 
 fn begin_at(path: &str) -> String {
@@ -253,8 +252,15 @@ mod tests {
 
     #[test]
     fn whoever_signs_in_is_never_sent_to_sign_in_or_out() {
-        for (path, log) in [("/log", true), ("/log?x=1", true), ("/log/verify", true), ("/login", false)] {
-            assert_eq!(is_log(path), log, "{path}");
+        for (path, own) in [
+            ("/login", true),
+            ("/login/back?code=a", true),
+            ("/logout", true),
+            ("/log", false),
+            ("/log?x=/login", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_of_sessions(path), own, "{path}");
         }
         assert_eq!(begin_at("/a?b"), "/login?back=%2F%61%3F%62");
     }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::super::charts::meter;
 use super::super::page::shown;
-use super::super::parts::{ago, digest, field, moment, percent, span, tag};
+use super::super::parts::{digest, field, moment, percent, tag};
 use super::super::told::Blob;
 use super::super::{Asked, Studio};
 use crate::audit::Reader;
@@ -14,6 +14,7 @@ use crate::audit::entry::decision::DecisionEntry;
 use crate::plan::RecordedCore;
 use crate::plan::members::{Phase, Slot, Step};
 use crate::report::paint::word;
+use crate::time::{ago, span};
 
 pub(super) fn section(
     studio: &Studio,
