@@ -95,7 +95,7 @@ fn the_command_beside_a_filter_is_one_that_runs() {
     let page = studio.page("/decisions?release=payments&action=deny");
     assert!(page.contains("laforge audit list --reverse --release payments --action deny"), "{page}");
     let refused = studio.page("/decisions?action=permit");
-    assert!(refused.contains("`permit` is no action: allow, deny or none"), "{refused}");
+    assert!(refused.contains("<code>permit</code> is no action: allow, deny or none"), "{refused}");
 }
 
 #[test]
