@@ -68,11 +68,11 @@ fn every_evidence_file_passed_off_as_another() {
 
 #[test]
 fn bytes_of_evidence_flipped() {
-    // Every 37th byte of each file here; the fixture walk flips every byte of the small ones in-process.
+    // Few bytes of each file here, through the program; `tampering` changes many more of them in-process.
     let example = Example::new();
     for file in files(&example, "evidence") {
         let bytes = fs::read(example.path(&file)).unwrap();
-        for at in (0..bytes.len()).step_by(37) {
+        for at in (0..bytes.len()).step_by(193) {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
             fs::write(example.path(&file), &changed).unwrap();
