@@ -58,7 +58,7 @@ struct RepairMark<'a> {
 impl AuditLog {
     /// Takes the lock, checks everything again, and makes the files end where they are signed.
     pub(super) fn lock(&mut self, now: Timestamp) -> Result<Writer<'_>, AuditError> {
-        let lock = Lock::take(&self.files.log, self.config.lock_deadline)?;
+        let (lock, waited) = Lock::take(&self.files.log, self.config.lock_deadline)?;
         if !self.files.log.is_in_place() {
             return Err(Damage::file(".", Problem::Replaced));
         }
@@ -66,7 +66,11 @@ impl AuditLog {
         // A tip that something failed on is not used again: it may hold lines that are undone.
         let tip = std::mem::take(&mut self.tip);
         let (tail, shown, tip) = self.read_on(tip)?;
+        // The caller's clock went on while it waited.
+        let now = now + waited;
         check_writable(&tip, now)?;
+        // A clock may be a little behind the last writer's; no entry is of before the one that it follows.
+        let now = tip.history.last_time().map_or(now, |last| now.max(last));
         let recovery = Recovery {
             log: &self.files.log,
             entries: &self.files.entries,

@@ -107,6 +107,18 @@ fn a_reader_gives_entries_as_their_appends_did() {
 }
 
 #[test]
+fn no_entry_is_of_before_the_one_that_it_follows() {
+    let (folder, _) = new_log(65_536);
+    let mut log = open(folder.path(), noon(1)).unwrap();
+    deny(&mut log, noon(100));
+    deny(&mut log, noon(70));
+    deny(&mut log, noon(101));
+    let reader = Reader::open(&folder.path().join("log")).unwrap();
+    let times: Vec<_> = reader.lines().map(|line| line.unwrap().parse().unwrap().time).collect();
+    assert_eq!(times[times.len() - 3..], [noon(100), noon(100), noon(101)]);
+}
+
+#[test]
 fn gives_the_same_allow_again_byte_for_byte_and_appends_nothing() {
     let (folder, _) = new_log(4);
     let mut log = open(folder.path(), noon(1)).unwrap();
