@@ -1,5 +1,7 @@
 //! `docs/cli.md`, made from the same types that parse the command line.
 
+mod prose;
+
 use std::fmt::Write as _;
 
 use clap::{Arg, Command};
@@ -17,9 +19,8 @@ pub fn reference() -> String {
     for (exit, meaning) in Exit::ALL {
         let _ = writeln!(out, "| {} | {meaning} |", exit.code());
     }
-    out.push_str(
-        "\nA `rollout run` that a signal ends, ends with 1; a second signal ends it at once, with 130.\n",
-    );
+    out.push_str(prose::EXITS);
+    out.push_str(prose::SHELLS);
     out.push_str("\n## Everywhere\n\n");
     flags(&mut out, &command);
     for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {

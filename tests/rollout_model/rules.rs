@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use laforge::rollout::machine::state::Leg;
 use laforge::rollout::machine::step::Command;
 use laforge::rollout::machine::{Cause, Event, Occurrence, Outcome, Row, Stage, State, Weight};
+use laforge::rollout::objective::{Count, Measured};
 
+use crate::action::Action;
 use crate::course::Era;
-use crate::world::{Action, Age, BASE, InFlight, Rollout, World};
+use crate::world::{Age, BASE, InFlight, Rollout, World};
 
 /// What must hold always (`rollout.md` section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,14 @@ impl Rollout {
         self.rows.fetch_or(1 << row as u32, Ordering::Relaxed);
         let event = &occurrence.event;
         if let Event::WindowVerdict { window, measured, .. } = event {
-            let requests = measured.iter().all(|measured| measured.count.total > 0);
+            let budgets = &self.schedule.rung(before.guard.passed).budgets;
+            let requests = budgets.iter().all(|budget| {
+                let of = |measured: &&Measured| measured.objective == budget.id;
+                measured.iter().find(of).is_some_and(|measured| {
+                    let Count { bad, total } = measured.count;
+                    total >= budget.min_samples && bad * 1_000_000 <= budget.ppm * total
+                })
+            });
             let current = *window == BASE && occurrence.epoch == BASE && before.is_watching();
             let taken = matches!(outcome, Outcome::Applied(Row::T9 | Row::T10));
             world.earned += usize::from(taken && current && requests);
