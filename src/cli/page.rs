@@ -46,17 +46,22 @@ fn verb_section(out: &mut String, name: &str, verb: &Command) {
 fn flags(out: &mut String, command: &Command) {
     let global = command.get_name() == "laforge";
     let shown = |arg: &&Arg| !arg.is_hide_set() && (global || !arg.is_global_set()) && arg.get_id() != "help";
-    let mut heading = None;
-    for arg in command.get_arguments().filter(shown) {
-        let group = arg.get_help_heading();
-        if group != heading {
-            if let Some(group) = group {
-                let _ = writeln!(out, "\n{group}:\n");
-            }
-            heading = group;
+    let args: Vec<&Arg> = command.get_arguments().filter(shown).collect();
+    // Each group once, as `--help` has it, wherever its flags are declared.
+    let mut groups: Vec<Option<&str>> = vec![None];
+    for group in args.iter().map(|arg| arg.get_help_heading()) {
+        if !groups.contains(&group) {
+            groups.push(group);
         }
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(out, "- `{}`: {help}", spelled(arg));
+    }
+    for group in groups {
+        if let Some(group) = group {
+            let _ = writeln!(out, "\n{group}:\n");
+        }
+        for arg in args.iter().filter(|arg| arg.get_help_heading() == group) {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(out, "- `{}`: {help}", spelled(arg));
+        }
     }
 }
 
