@@ -17,8 +17,8 @@ pub(super) struct Man {
     #[arg(value_name = "VERB")]
     verb: Vec<String>,
     /// Write every page into this folder, which is made if it is not there
-    #[arg(long, value_name = "DIR", conflicts_with = "verb")]
-    dir: Option<PathBuf>,
+    #[arg(long = "dir", value_name = "DIR", conflicts_with = "verb")]
+    pages: Option<PathBuf>,
 }
 
 impl Man {
@@ -26,7 +26,7 @@ impl Man {
         // The verb `help` is `clap`'s: it has nothing that `--help` has not.
         let mut program = super::command().disable_help_subcommand(true);
         program.build();
-        match &self.dir {
+        match &self.pages {
             Some(folder) => {
                 let pages = all(&program)?;
                 session.create_folder(folder)?;
@@ -65,5 +65,14 @@ fn page(command: &Command) -> Result<(String, Vec<u8>), Failure> {
     let page = Page::new(command.clone()).source(version).manual("laforge");
     let mut roff = Vec::new();
     page.render(&mut roff).map_err(|error| Failure::of(Exit::NoDecision, &error))?;
-    Ok((page.get_filename(), roff))
+    Ok((page.get_filename(), ascii(&String::from_utf8_lossy(&roff)).into_bytes()))
+}
+
+/// Every other character as `\[uXXXX]`: what a formatter takes a byte for depends on where it runs.
+fn ascii(roff: &str) -> String {
+    let escaped = |c: char| match c.is_ascii() {
+        true => c.to_string(),
+        false => format!("\\[u{:04X}]", u32::from(c)),
+    };
+    roff.chars().map(escaped).collect()
 }

@@ -101,7 +101,7 @@ fn a_deploy_that_waits_for_the_lock_is_ended_by_the_signal_and_has_recorded_noth
 fn a_studio_that_is_interrupted_ends_well() {
     for name in ["-INT", "-TERM"] {
         let example = Example::new();
-        let studio = Running::start(&example, &["studio", "--listen", "127.0.0.1:0"]);
+        let studio = Running::start(&example, &["studio", "--listen", "127.0.0.1:0", "--actor", "alice"]);
         studio.until("it answers", |it| it.said().contains("this link opens it"));
         studio.signal(name);
         assert_eq!(studio.ends().code(), Some(0), "{name}");

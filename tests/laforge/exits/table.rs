@@ -5,10 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
 use laforge::cli::Exit;
 
-use crate::example::{Example, REQUIRED};
+use crate::example::{Example, REQUIRED, copy};
 
 /// What there is to run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,18 +36,26 @@ enum Place {
     Touched,
     /// The policy does not parse.
     Broken,
+    /// Another release, signed keyless under a root of its own.
+    Keyless,
 }
 
-use Place::{Allowed, Altered, Broken, Empty, Sound, Touched, Unapproved, Unlogged, Unreachable, Unreadable};
+use Place::{
+    Allowed, Altered, Broken, Empty, Keyless, Sound, Touched, Unapproved, Unlogged, Unreachable, Unreadable,
+};
 
 impl Place {
     fn make(self) -> Example {
         let example = match self {
-            Empty => Example::empty(),
+            Empty | Keyless => Example::empty(),
             _ => Example::new(),
         };
         match self {
             Sound | Empty => {}
+            Keyless => copy(
+                &Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/allows-keyless-logged"),
+                &example.path(""),
+            ),
             Allowed => {
                 example.deploy(&["-o", "plan.json"]).ends(0);
                 let plan = example.read("plan.json");
@@ -100,29 +111,13 @@ const TABLE: &[(Place, Words, Exit)] = &[
     (Unreachable, "verify", Exit::Inconclusive),
     (Unlogged, "verify", Exit::Holds),
     // One bundle.
-    (
-        Sound,
-        "verify-bundle --key trust/release.pub --bundle evidence/signature-sbom.json.sigstore.json artifacts/sbom.json",
-        Exit::Holds,
-    ),
-    (
-        Altered,
-        "verify-bundle --key trust/release.pub --bundle evidence/signature-sbom.json.sigstore.json artifacts/sbom.json",
-        Exit::Denied,
-    ),
-    (
-        Sound,
-        "verify-bundle --key trust/ci.pub --bundle evidence/signature-sbom.json.sigstore.json artifacts/sbom.json",
-        Exit::Denied,
-    ),
+    (Keyless, "verify-bundle BUNDLE artifacts/payments.tar.gz", Exit::Holds),
+    (Keyless, "verify-bundle BUNDLE artifacts/config.yaml", Exit::Denied),
+    (Keyless, "verify-bundle BUNDLE --certificate-identity stranger artifacts/payments.tar.gz", Exit::Usage),
+    (Keyless, "verify-bundle BUNDLE artifacts/nowhere", Exit::Usage),
     (
         Sound,
         "verify-bundle --bundle evidence/signature-sbom.json.sigstore.json artifacts/sbom.json",
-        Exit::Usage,
-    ),
-    (
-        Unreadable,
-        "verify-bundle --key trust/release.pub --bundle evidence/signature-sbom.json.sigstore.json artifacts/sbom.json",
         Exit::Usage,
     ),
     // Evidence.
@@ -192,8 +187,8 @@ const TABLE: &[(Place, Words, Exit)] = &[
     (Sound, "audit init", Exit::NotRecorded),
     (Sound, "audit refold", Exit::Usage),
     // What a plan is for.
-    (Allowed, "render kubernetes plan.json", Exit::Holds),
-    (Allowed, "render kubernetes edited.json", Exit::Integrity),
+    (Allowed, "render kubernetes plan.json", Exit::Usage),
+    (Allowed, "render kubernetes edited.json --environment production --target production", Exit::Integrity),
     (Allowed, "render nomad plan.json", Exit::Usage),
     (Sound, "rollout simulate", Exit::Holds),
     (Sound, "rollout run", Exit::Usage),
@@ -201,21 +196,46 @@ const TABLE: &[(Place, Words, Exit)] = &[
     (Empty, "studio", Exit::Usage),
 ];
 
-#[test]
-fn every_family_of_verbs_ends_with_its_code() {
-    let mut wrong = Vec::new();
-    for (place, words, exit) in TABLE {
-        let example = place.make();
-        let mut words: Vec<&str> = words.split(' ').collect();
-        if matches!(words[0], "deploy" | "verify") {
-            words.extend(REQUIRED);
-        }
-        let run = example.run(&words);
-        if run.code != i32::from(exit.code()) {
-            wrong.push(format!("{place:?}: {} ended with {}\n{}", words.join(" "), run.code, run.stderr));
+/// What `BUNDLE` stands for: the bundle of the keyless release, its root, and who has to have signed it.
+const BUNDLE: [&str; 8] = [
+    "--bundle",
+    "evidence/signature.sigstore.json",
+    "--trusted-root",
+    "trust/acme-root.json",
+    "--certificate-oidc-issuer",
+    "https://token.actions.githubusercontent.com",
+    "--certificate-identity",
+    "https://github.com/acme/payments/.github/workflows/release.yml@refs/tags/v2.4.0",
+];
+
+/// What is wrong with a row, if anything is.
+fn wrong((place, words, exit): &(Place, Words, Exit)) -> Option<String> {
+    let example = place.make();
+    let mut arguments: Vec<&str> = Vec::new();
+    for word in words.split(' ') {
+        match word {
+            "BUNDLE" => arguments.extend(BUNDLE),
+            word => arguments.push(word),
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if matches!(arguments[0], "deploy" | "verify") {
+        arguments.extend(REQUIRED);
+    }
+    let run = example.run(&arguments);
+    (run.code != i32::from(exit.code()))
+        .then(|| format!("{place:?}: {words} ended with {}\n{}", run.code, run.stderr))
+}
+
+#[test]
+fn every_family_of_verbs_ends_with_its_code() {
+    let rows = Mutex::new(TABLE.iter());
+    let next = || rows.lock().unwrap().next();
+    let worker = || std::iter::from_fn(next).filter_map(wrong).collect::<Vec<String>>();
+    let found: Vec<String> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
