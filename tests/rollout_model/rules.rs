@@ -168,27 +168,26 @@ impl Rollout {
                 world.breaks(Rule::P4);
             }
         }
-        let retreats = matches!(guard.stage, Stage::RollingBack { .. });
-        if guard.stage.is_live() && (retreats || before.guard.stage != guard.stage) {
-            self.watch_way_out(world);
-        }
     }
 
     /// P5, P15: if the driver answers and nobody asks for anything, a live state ends; only a pause
     /// that an operator asked for may last.
-    fn watch_way_out(&self, world: &mut World) {
-        let mut ahead = world.clone();
-        let rule = match ahead.guard.stage {
+    pub(crate) fn finds_a_way_out(&self, world: &World, rule: Rule) -> bool {
+        let asked = match world.guard.stage {
             Stage::RollingBack { .. } => Rule::P5,
             _ => Rule::P15,
         };
+        if rule != asked || !world.guard.stage.is_live() {
+            return true;
+        }
+        let mut ahead = world.clone();
         for _ in 0..16 {
             if ahead.guard.stage.is_terminal() || holds(&ahead.guard) {
-                return;
+                return true;
             }
             self.go_on(&mut ahead);
         }
-        world.breaks(rule);
+        false
     }
 
     /// One step of a world that is for it: commands are done, and what is late is bad news.

@@ -124,10 +124,13 @@ impl Rollout {
         let operator = Operator::new("alice", "asked").expect("an operator");
         let schedule = schedule(weights, operator_deadline);
         let mut actions = ALWAYS.to_vec();
-        if reach == Reach::Wide {
+        if reach >= Reach::Late {
+            actions.extend(LATE);
+        }
+        if reach >= Reach::Wide {
             let others = schedule.rungs().map(|rung| rung.weight).filter(|weight| *weight < Weight::FULL);
             actions.extend(others.map(Action::OtherWriter));
-            actions.extend(LATE);
+            actions.push(Action::ReadsLate);
         }
         Self { schedule, fault, operator, actions, rows: Arc::default() }
     }
@@ -178,12 +181,12 @@ impl Model for Rollout {
             Property::always(Rule::P2.name(), kept::<{ Rule::P2 as u16 }>),
             Property::always(Rule::P3.name(), kept::<{ Rule::P3 as u16 }>),
             Property::always(Rule::P4.name(), kept::<{ Rule::P4 as u16 }>),
-            Property::always(Rule::P5.name(), kept::<{ Rule::P5 as u16 }>),
+            Property::always(Rule::P5.name(), |model, world| model.finds_a_way_out(world, Rule::P5)),
             Property::always(Rule::P6.name(), kept::<{ Rule::P6 as u16 }>),
             Property::always(Rule::P7.name(), kept::<{ Rule::P7 as u16 }>),
             Property::always(Rule::P8.name(), kept::<{ Rule::P8 as u16 }>),
             Property::always(Rule::P9.name(), kept::<{ Rule::P9 as u16 }>),
-            Property::always(Rule::P15.name(), kept::<{ Rule::P15 as u16 }>),
+            Property::always(Rule::P15.name(), |model, world| model.finds_a_way_out(world, Rule::P15)),
             Property::sometimes("completes", |_, world: &World| world.guard.stage == Stage::Completed),
             Property::sometimes("rolls back", |_, world: &World| world.guard.stage == Stage::RolledBack),
             Property::sometimes("expires", |_, world: &World| world.guard.stage == Stage::Expired),
