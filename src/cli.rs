@@ -12,6 +12,7 @@ mod attest;
 mod audit;
 mod bundle;
 mod caller;
+mod completions;
 mod deploy;
 mod doctor;
 mod error;
@@ -24,6 +25,7 @@ mod inspect;
 mod keygen;
 mod listen;
 mod load;
+mod man;
 mod outputs;
 pub mod page;
 mod policy;
@@ -37,6 +39,7 @@ mod session;
 mod sign;
 mod signer;
 mod studio;
+mod trust;
 mod verify;
 mod verify_bundle;
 
@@ -53,10 +56,13 @@ pub use error::Failure;
 pub use exit::Exit;
 pub use session::Session;
 
+/// What the program is called: its older name is the same program's.
+const NAME: &str = "laforge";
+
 /// A GitOps pre-flight gate: verify a release's signatures, approvals and provenance, decide by
 /// policy, record the decision in a tamper-evident log, and only then emit the rollout plan.
 #[derive(Debug, Parser)]
-#[command(name = "laforge", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = NAME, version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true)]
@@ -111,6 +117,9 @@ enum Verb {
     /// Check policies
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Show whose word counts
+    #[command(subcommand)]
+    Trust(trust::Trust),
     /// Create, read and verify the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -129,12 +138,16 @@ enum Verb {
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of a document kind
     Schema(schema::Schema),
+    /// Print a script for your shell that completes verbs, flags and their words
+    Completions(completions::Completions),
+    /// Print a manual page, or write all of them
+    Man(man::Man),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
 
 /// Verbs of the contract that are not built yet: refused by name.
-const LATER: [&str; 4] = ["waive", "trust", "completions", "man"];
+const LATER: [&str; 1] = ["waive"];
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -215,6 +228,7 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Bundle(verb) => verb.run(session),
         Verb::Inspect(verb) => verb.run(session),
         Verb::Policy(verb) => verb.run(session),
+        Verb::Trust(verb) => verb.run(session),
         Verb::Audit(verb) => verb.run(session),
         Verb::Rollout(verb) => verb.run(session),
         Verb::Render(verb) => verb.run(session),
@@ -223,6 +237,8 @@ fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
         Verb::Explain(verb) => verb.run(session),
         Verb::Doctor(verb) => verb.run(session),
         Verb::Schema(verb) => verb.run(session),
+        Verb::Completions(verb) => verb.run(session),
+        Verb::Man(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }
 }

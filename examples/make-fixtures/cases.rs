@@ -13,6 +13,7 @@ mod bytes;
 mod documents;
 mod kinds;
 mod manifests;
+mod overlapping;
 mod provenance;
 mod registry;
 mod rollout;
@@ -72,6 +73,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         artifacts::CASES,
         manifests::CASES,
         signatures::CASES,
+        overlapping::CASES,
         bytes::CASES,
         witnesses::CASES,
         approvals::CASES,

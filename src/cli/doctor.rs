@@ -5,18 +5,23 @@
 //! are the right ones.
 
 use clap::Args;
+use serde_json::json;
 
 use crate::audit::Reader;
 use crate::config::{Config, ConfiguredLog};
 use crate::report::paint::{Tone, printable};
 use crate::trust::{Identity, Pattern, TrustRoot, Use};
 
-use super::flags::EvidenceFlags;
+use super::flags::{EvidenceFlags, Form};
 use super::{Exit, Failure, Session, load};
 
 /// Say what would make the gate vacuous: no rules, nobody who can approve, open patterns, no log.
 #[derive(Debug, Args)]
-pub(super) struct Doctor {}
+pub(super) struct Doctor {
+    /// How to print
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: Form,
+}
 
 /// Something that makes a gate vacuous, and how to mend it.
 struct Trouble {
@@ -39,20 +44,28 @@ impl Doctor {
         troubles.extend(people(&trust));
         troubles.extend(signers(&trust));
         troubles.extend(log(config.audit.as_ref(), &trust, session));
-        let mut text = String::new();
-        for Trouble { what, help } in &troubles {
-            let word = session.paint_out.tone(Tone::Bad, "vacuous");
-            text.push_str(&format!("{word}: {}\n  help: {help}\n", printable(what)));
-        }
-        if troubles.is_empty() {
-            text = format!(
-                "{}: rules, people, patterns and log are those of a gate\n",
-                session.paint_out.tone(Tone::Good, "sound")
-            );
-        }
+        let text = match self.output {
+            Form::Human => human(&troubles, session),
+            Form::Json => {
+                let list: Vec<_> =
+                    troubles.iter().map(|it| json!({"what": it.what, "help": it.help})).collect();
+                format!("{:#}\n", json!({"sound": troubles.is_empty(), "troubles": list}))
+            }
+        };
         session.print(text.as_bytes())?;
         Ok(if troubles.is_empty() { Exit::Holds } else { Exit::Denied })
     }
+}
+
+fn human(troubles: &[Trouble], session: &Session) -> String {
+    let paint = session.paint_out;
+    if troubles.is_empty() {
+        let word = paint.tone(Tone::Good, "sound");
+        return format!("{word}: rules, people, patterns and log are those of a gate\n");
+    }
+    let word = paint.tone(Tone::Bad, "vacuous");
+    let told = |Trouble { what, help }: &Trouble| format!("{word}: {}\n  help: {help}\n", printable(what));
+    troubles.iter().map(told).collect()
 }
 
 /// Sets that demand something, and that not everybody who may write a file can change unseen.

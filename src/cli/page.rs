@@ -1,5 +1,7 @@
 //! `docs/cli.md`, made from the same types that parse the command line.
 
+mod prose;
+
 use std::fmt::Write as _;
 
 use clap::{Arg, Command};
@@ -17,9 +19,8 @@ pub fn reference() -> String {
     for (exit, meaning) in Exit::ALL {
         let _ = writeln!(out, "| {} | {meaning} |", exit.code());
     }
-    out.push_str(
-        "\nA `rollout run` that a signal ends, ends with 1; a second signal ends it at once, with 130.\n",
-    );
+    out.push_str(prose::EXITS);
+    out.push_str(prose::SHELLS);
     out.push_str("\n## Everywhere\n\n");
     flags(&mut out, &command);
     for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
@@ -45,17 +46,22 @@ fn verb_section(out: &mut String, name: &str, verb: &Command) {
 fn flags(out: &mut String, command: &Command) {
     let global = command.get_name() == "laforge";
     let shown = |arg: &&Arg| !arg.is_hide_set() && (global || !arg.is_global_set()) && arg.get_id() != "help";
-    let mut heading = None;
-    for arg in command.get_arguments().filter(shown) {
-        let group = arg.get_help_heading();
-        if group != heading {
-            if let Some(group) = group {
-                let _ = writeln!(out, "\n{group}:\n");
-            }
-            heading = group;
+    let args: Vec<&Arg> = command.get_arguments().filter(shown).collect();
+    // Each group once, as `--help` has it, wherever its flags are declared.
+    let mut groups: Vec<Option<&str>> = vec![None];
+    for group in args.iter().map(|arg| arg.get_help_heading()) {
+        if !groups.contains(&group) {
+            groups.push(group);
         }
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(out, "- `{}`: {help}", spelled(arg));
+    }
+    for group in groups {
+        if let Some(group) = group {
+            let _ = writeln!(out, "\n{group}:\n");
+        }
+        for arg in args.iter().filter(|arg| arg.get_help_heading() == group) {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(out, "- `{}`: {help}", spelled(arg));
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
-use super::flags::EvidenceFlags;
+use super::flags::{EvidenceFlags, Form};
 use super::schema::Schema;
 use super::{Exit, Failure, Session, load};
 
@@ -29,6 +30,9 @@ pub(super) struct Check {
     /// The trust file
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: Form,
 }
 
 impl Policy {
@@ -59,11 +63,29 @@ impl Check {
             return Err(Failure::usage("no policy to check")
                 .hint("name a file or a folder, or configure `policies:`"));
         }
+        let mut text = String::new();
+        let mut list = Vec::new();
         for (path, pin) in sets {
             let set = load::policy_set(&path, pin.as_ref(), &trust)?;
-            let line = format!("{}  {} v{}  {}\n", set.digest(), set.name(), set.version(), path.display());
-            session.print(line.as_bytes())?;
+            text.push_str(&format!(
+                "{}  {} v{}  {}\n",
+                set.digest(),
+                set.name(),
+                set.version(),
+                path.display()
+            ));
+            list.push(json!({
+                "path": path.display().to_string(),
+                "name": set.name(),
+                "version": set.version(),
+                "digest": set.digest(),
+                "pinned": pin.is_some(),
+            }));
         }
+        if let Form::Json = self.output {
+            text = format!("{:#}\n", json!({ "policies": list }));
+        }
+        session.print(text.as_bytes())?;
         Ok(Exit::Holds)
     }
 }

@@ -1,5 +1,8 @@
 //! Every exit code of the contract, pinned, with its first line.
 
+mod signals;
+mod table;
+
 use std::fs;
 use std::process::Stdio;
 

@@ -28,6 +28,7 @@ mod reports;
 mod rooms;
 mod scenarios;
 mod seals;
+mod shells;
 mod tampering;
 mod verdicts;
 

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::sync::RwLock;
 
 use chrono::Duration;
 use laforge::release::digest::Digest;
-use laforge::rollout::journal::{Created, Journal, Notice, Slots, TargetLock, schedule_of};
+use laforge::rollout::journal::{Created, Journal, JournalError, Notice, Slots, TargetLock, schedule_of};
 use laforge::rollout::machine::event::{Runs, Series};
 use laforge::rollout::machine::state::Leg;
 use laforge::rollout::machine::{Command, Event, Occurrence, Operator, Schedule, Stage, State, Weight};
@@ -39,6 +41,28 @@ pub(crate) fn schedule() -> Schedule {
     schedule_of(&created().envelope).unwrap()
 }
 
+/// A program that is being started holds, for a moment, a copy of every lock of this process: nobody takes one
+/// meanwhile, and nobody starts two at a time.
+static STARTING: RwLock<()> = RwLock::new(());
+
+/// Starts a program.
+pub(crate) fn start(command: &mut std::process::Command) -> Child {
+    let _alone = STARTING.write().unwrap();
+    command.spawn().unwrap()
+}
+
+/// Runs a program to its end.
+pub(crate) fn output(command: &mut std::process::Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    start(command).wait_with_output().unwrap()
+}
+
+/// Asks for a target's lock.
+pub(crate) fn take(state: &Path, target: &str) -> Result<TargetLock, JournalError> {
+    let _quiet = STARTING.read().unwrap();
+    TargetLock::take(state, target)
+}
+
 /// A folder for journals.
 pub(crate) struct Desk {
     folder: TempDir,
@@ -54,7 +78,7 @@ impl Desk {
     }
 
     pub(crate) fn lock(&self) -> TargetLock {
-        TargetLock::take(&self.state(), TARGET).unwrap()
+        take(&self.state(), TARGET).unwrap()
     }
 
     pub(crate) fn create(&self) -> Journal {

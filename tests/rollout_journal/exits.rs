@@ -1,7 +1,6 @@
 //! Exit codes of the rollout verbs where nothing runs: each verb against the table of the command line's page.
 //!
-//! Those of a rollout that runs (`run` 0 and 10, `status -w` 0, 10 and 11, requests 0, 10 and 11, `run` 13 for
-//! each step of acceptance) are `tests/real_parts/rollout.rs`'s; those of a damaged journal are [`super::verbs`]'.
+//! Those of a rollout that runs (`run` 0 and 10, requests 0 and 10, `run` 13 for each step of acceptance) are `tests/real_parts/rollout.rs`'s; those of a damaged journal are [`super::verbs`]'.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +8,14 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use laforge::release::digest::Digest;
+use laforge::rollout::journal::{Created, Journal, Slots, TargetLock, schedule_of};
+use laforge::rollout::machine::Event;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::desk::{self, operator, tell};
+use crate::driver::Driver;
 
 /// Nobody listens at this socket.
 const EXECUTOR: &str = "
@@ -46,13 +51,13 @@ fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
         command.env_remove(name);
     }
     command.env("USER", "alice").stdin(Stdio::null()).stdout(Stdio::null());
-    let mut child = command.stderr(said.reopen().unwrap()).spawn().unwrap();
+    let mut child = desk::start(command.stderr(said.reopen().unwrap()));
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return (status.code(), fs::read_to_string(said.path()).unwrap());
         }
-        let late = began.elapsed() > Duration::from_secs(60);
+        let late = began.elapsed() > Duration::from_secs(300);
         if late {
             child.kill().unwrap();
         }
@@ -117,10 +122,86 @@ fn a_simulation_ends_as_its_scenario_expects_or_with_10() {
 #[test]
 fn a_plan_that_is_no_file_is_refused_at_once() {
     let here = executor();
-    assert!(Command::new("mkfifo").arg(here.path().join("pipe")).status().unwrap().success());
+    assert!(desk::output(Command::new("mkfifo").arg(here.path().join("pipe"))).status.success());
     for verb in [&["rollout", "run"][..], &["rollout", "simulate"], &["render", "kubernetes"], &["runtime"]] {
         ends(&here, &[verb, &["pipe"]].concat(), 2, "it is a pipe or a socket");
         ends(&here, &[verb, &["/dev/zero"]].concat(), 2, "it is a device");
         ends(&here, &[verb, &["artifacts"]].concat(), 2, "artifacts");
+    }
+}
+
+/// The plan's journal at this executor, as an honest guard keeps it: so many lines of its own, what somebody asks
+/// then, and so many more.
+fn journaled(here: &TempDir, honest: usize, asked: Option<Event>, then: usize) -> Journal {
+    let envelope = fs::read(here.path().join("plan.json")).unwrap();
+    let core = serde_json::from_slice::<Value>(&envelope).unwrap()["plan"].take();
+    let slots = Slots { stable: "blue".into(), candidate: "green".into() };
+    let plan_digest = Digest::of_value(&core).claim();
+    let created = Created { envelope, plan_digest, target: "production".into(), slots };
+    let schedule = schedule_of(&created.envelope).unwrap();
+    let mut now = schedule.not_before;
+    let mut journal = Journal::create(held(here), &created, schedule, now).unwrap();
+    let mut driver = Driver::new();
+    let mut go_on = |journal: &mut Journal, lines: usize| {
+        for _ in 0..lines {
+            let said = desk::next(journal.schedule(), journal.state(), driver.weight, now);
+            let Some((event, at)) = said else { return };
+            driver.execute(&tell(journal, event, at));
+            now = at;
+        }
+    };
+    go_on(&mut journal, honest);
+    if let Some(event) = asked {
+        let at = journal.schedule().not_before;
+        tell(&mut journal, event, at);
+        go_on(&mut journal, then);
+    }
+    journal
+}
+
+/// The target's lock, which only one can have.
+fn held(here: &TempDir) -> TargetLock {
+    desk::take(&here.path().join("rollouts"), "production").unwrap()
+}
+
+#[test]
+fn while_another_guard_holds_the_target_a_run_ends_with_1() {
+    let here = executor();
+    let lock = held(&here);
+    ends(&here, &["rollout", "run", "plan.json"], 1, "`laforge rollout status` shows what it does");
+    drop(lock);
+    ends(&here, &["rollout", "run", "absent.json"], 2, "absent.json");
+}
+
+#[test]
+fn a_pause_without_a_guard_is_shown_with_11_and_requests_wait_with_11() {
+    let here = executor();
+    drop(journaled(&here, 4, Some(Event::Pause(operator())), 0));
+    ends(&here, &["rollout", "status"], 0, "");
+    ends(&here, &["rollout", "status", "-w"], 11, "");
+    for verb in ["pause", "resume"] {
+        ends(&here, &["rollout", verb, "--reason", "a test"], 11, "no guard is running");
+    }
+    ends(&here, &["rollout", "history"], 0, "");
+    ends(&here, &["rollout", "verify-journal"], 0, "");
+}
+
+#[test]
+fn what_has_ended_is_shown_with_its_code_and_takes_no_request() {
+    let back = Event::Rollback(operator());
+    for (honest, asked, code) in
+        [(usize::MAX, None, 0), (4, Some(back), 10), (0, Some(Event::Cancel(operator())), 10)]
+    {
+        let here = executor();
+        let journal = journaled(&here, honest, asked, usize::MAX);
+        assert!(journal.state().stage.is_terminal(), "{:?}", journal.state());
+        drop(journal);
+        ends(&here, &["rollout", "status"], 0, "");
+        ends(&here, &["rollout", "status", "-w"], code, "");
+        for verb in ["pause", "resume", "rollback"] {
+            ends(&here, &["rollout", verb, "--reason", "a test"], 2, "no rollout is under way");
+        }
+        // Nobody here ran it: the log has seen no start.
+        ends(&here, &["rollout", "run", "plan.json"], 13, "");
     }
 }

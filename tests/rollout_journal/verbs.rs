@@ -11,20 +11,14 @@ use laforge::rollout::journal::{Journal, missing_entries};
 use laforge::rollout::machine::Event;
 use serde_json::Value;
 
-use crate::desk::{Desk, TARGET, completed, created, operator, read, tell};
+use crate::desk::{Desk, TARGET, completed, created, operator, output, read, tell};
 
 fn run(desk: &Desk, arguments: &[&str]) -> Output {
     let (state, home) = (desk.state(), desk.state().with_file_name("home"));
     fs::create_dir_all(&home).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_laforge"))
-        .current_dir(&home)
-        .env("XDG_CACHE_HOME", &home)
-        .args(["rollout"])
-        .args(arguments)
-        .args(["--target", TARGET, "--state"])
-        .arg(state)
-        .output()
-        .unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_laforge"));
+    command.current_dir(&home).env("XDG_CACHE_HOME", &home).args(["rollout"]).args(arguments);
+    output(command.args(["--target", TARGET, "--state"]).arg(state))
 }
 
 fn said(output: &Output) -> (Option<i32>, String, String) {
@@ -86,11 +80,9 @@ fn history_says_where_there_is_none() {
     let (code, _, talk) = said(&run(&desk, &["history"]));
     assert_eq!(code, Some(2));
     assert!(talk.contains("no rollout was begun at target `payments-prod`"), "{talk}");
-    let none = Command::new(env!("CARGO_BIN_EXE_laforge"))
-        .current_dir(tempfile::tempdir().unwrap().path())
-        .args(["rollout", "history"])
-        .output()
-        .unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let mut history = Command::new(env!("CARGO_BIN_EXE_laforge"));
+    let none = output(history.current_dir(empty.path()).args(["rollout", "history"]));
     let (code, _, talk) = said(&none);
     assert_eq!(code, Some(2));
     assert!(talk.contains("no state folder is named") && talk.contains("--state DIR"), "{talk}");
@@ -155,12 +147,9 @@ fn the_log_lists_and_shows_what_happened_to_a_rollout() {
     let mut log = new_log(&folder);
     assert_eq!(catch_up(&journal, &mut log, &folder), 2);
     let laforge = |arguments: &[&str]| {
-        let run = Command::new(env!("CARGO_BIN_EXE_laforge"))
-            .current_dir(&folder)
-            .args(arguments)
-            .args(["--audit-log", folder.to_str().unwrap()])
-            .output()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_laforge"));
+        command.current_dir(&folder).args(arguments);
+        let run = output(command.args(["--audit-log", folder.to_str().unwrap()]));
         let (code, text, talk) = said(&run);
         assert_eq!(code, Some(0), "{talk}");
         text

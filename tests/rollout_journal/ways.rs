@@ -9,8 +9,7 @@ use laforge::audit::ExitClass;
 use laforge::release::digest::Digest;
 use laforge::rollout::acceptance::JournalState;
 use laforge::rollout::journal::{
-    Anchor, Fault, Journal, JournalError, Reading, Repeated, Standing, TargetLock, check_anchors,
-    schedule_of, standing,
+    Anchor, Fault, Journal, JournalError, Reading, Repeated, Standing, check_anchors, schedule_of, standing,
 };
 use laforge::rollout::machine::event::Runs;
 use laforge::rollout::machine::step::{Ignored, Refusal};
@@ -18,7 +17,7 @@ use laforge::rollout::machine::{Event, Outcome, Row, Weight};
 use serde_json::{Value, json};
 
 use crate::desk::{
-    Desk, TARGET, completed, core, created, created_of, notice, operator, read, schedule, tell,
+    self, Desk, TARGET, completed, core, created, created_of, notice, operator, read, schedule, tell,
 };
 
 pub(crate) fn start() -> Event {
@@ -29,7 +28,7 @@ pub(crate) fn start() -> Event {
 fn refuses_a_second_guard_and_names_the_first() {
     let desk = Desk::new();
     let _journal = desk.create();
-    let refused = TargetLock::take(&desk.state(), TARGET);
+    let refused = desk::take(&desk.state(), TARGET);
     let Err(JournalError::Held { target, path, pid, since }) = refused else { panic!("{refused:?}") };
     assert_eq!((target.as_str(), pid), (TARGET, Some(std::process::id())));
     assert_eq!(path, desk.state().join(TARGET).join("lock"));
@@ -41,7 +40,7 @@ fn refuses_a_second_guard_also_where_somebody_has_removed_the_lock() {
     let desk = Desk::new();
     let journal = desk.create();
     fs::remove_file(desk.state().join(TARGET).join("lock")).unwrap();
-    let refused = TargetLock::take(&desk.state(), TARGET);
+    let refused = desk::take(&desk.state(), TARGET);
     assert!(matches!(&refused, Err(JournalError::Held { target, .. }) if target == TARGET), "{refused:?}");
     drop(journal);
     assert_eq!(desk.lock().target(), TARGET);
@@ -58,14 +57,14 @@ fn a_guard_that_is_gone_holds_nothing() {
 fn guards_of_two_targets_are_not_in_each_others_way() {
     let desk = Desk::new();
     let _journal = desk.create();
-    assert_eq!(TargetLock::take(&desk.state(), "elsewhere").unwrap().target(), "elsewhere");
+    assert_eq!(desk::take(&desk.state(), "elsewhere").unwrap().target(), "elsewhere");
 }
 
 #[test]
 fn refuses_a_target_that_leads_out_of_its_folder() {
     let desk = Desk::new();
     for name in ["", ".", "..", "../x", "a/b", "A", "-a", "_a", "é", &"a".repeat(64), "a\0"] {
-        let refused = TargetLock::take(&desk.state(), name);
+        let refused = desk::take(&desk.state(), name);
         assert!(matches!(&refused, Err(JournalError::Target(said)) if said == name), "{name}: {refused:?}");
         assert!(standing(&desk.state(), name).is_err());
     }
@@ -299,7 +298,7 @@ fn follows_no_link() {
     fs::remove_file(&lock).unwrap();
     symlink(desk.lines(), &lock).unwrap();
     let before = read(&desk.lines());
-    assert!(TargetLock::take(&desk.state(), TARGET).is_err());
+    assert!(desk::take(&desk.state(), TARGET).is_err());
     assert_eq!(read(&desk.lines()), before);
 }
 

@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use laforge::rollout::machine::state::Leg;
 use laforge::rollout::machine::step::Command;
 use laforge::rollout::machine::{Cause, Event, Occurrence, Outcome, Row, Stage, State, Weight};
+use laforge::rollout::objective::{Count, Measured};
 
+use crate::action::Action;
 use crate::course::Era;
-use crate::world::{Action, Age, BASE, InFlight, Rollout, World};
+use crate::world::{Age, BASE, InFlight, Rollout, World};
 
 /// What must hold always (`rollout.md` section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,14 @@ impl Rollout {
         self.rows.fetch_or(1 << row as u32, Ordering::Relaxed);
         let event = &occurrence.event;
         if let Event::WindowVerdict { window, measured, .. } = event {
-            let requests = measured.iter().all(|measured| measured.count.total > 0);
+            let budgets = &self.schedule.rung(before.guard.passed).budgets;
+            let requests = budgets.iter().all(|budget| {
+                let of = |measured: &&Measured| measured.objective == budget.id;
+                measured.iter().find(of).is_some_and(|measured| {
+                    let Count { bad, total } = measured.count;
+                    total >= budget.min_samples && bad * 1_000_000 <= budget.ppm * total
+                })
+            });
             let current = *window == BASE && occurrence.epoch == BASE && before.is_watching();
             let taken = matches!(outcome, Outcome::Applied(Row::T9 | Row::T10));
             world.earned += usize::from(taken && current && requests);
@@ -159,27 +168,26 @@ impl Rollout {
                 world.breaks(Rule::P4);
             }
         }
-        let retreats = matches!(guard.stage, Stage::RollingBack { .. });
-        if guard.stage.is_live() && (retreats || before.guard.stage != guard.stage) {
-            self.watch_way_out(world);
-        }
     }
 
     /// P5, P15: if the driver answers and nobody asks for anything, a live state ends; only a pause
     /// that an operator asked for may last.
-    fn watch_way_out(&self, world: &mut World) {
-        let mut ahead = world.clone();
-        let rule = match ahead.guard.stage {
+    pub(crate) fn finds_a_way_out(&self, world: &World, rule: Rule) -> bool {
+        let asked = match world.guard.stage {
             Stage::RollingBack { .. } => Rule::P5,
             _ => Rule::P15,
         };
+        if rule != asked || !world.guard.stage.is_live() {
+            return true;
+        }
+        let mut ahead = world.clone();
         for _ in 0..16 {
             if ahead.guard.stage.is_terminal() || holds(&ahead.guard) {
-                return;
+                return true;
             }
             self.go_on(&mut ahead);
         }
-        world.breaks(rule);
+        false
     }
 
     /// One step of a world that is for it: commands are done, and what is late is bad news.

@@ -13,6 +13,7 @@ use laforge::rollout::machine::{Event, Occurrence, Operator, Schedule, Stage, St
 use laforge::rollout::objective::{Count, Measured};
 use stateright::{Model, Property};
 
+use crate::action::{ALWAYS, Action, LATE, Reach};
 use crate::course::{Era, OBJECTIVE, schedule};
 use crate::fault::Fault;
 use crate::guard;
@@ -20,6 +21,12 @@ use crate::rules::Rule;
 
 /// Where every epoch and window id is kept: ages are what matters.
 pub(crate) const BASE: u64 = 8;
+
+/// A window's requests: enough of them and none bad, none, one below the floor of 150, and 2.1 % bad.
+const ENOUGH: Count = Count { bad: 0, total: 1_000 };
+const NONE: Count = Count { bad: 0, total: 0 };
+const TOO_FEW: Count = Count { bad: 0, total: 149 };
+const TOO_BAD: Count = Count { bad: 21, total: 1_000 };
 
 /// How old something is: of the current epoch or window, or of an older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,13 +56,26 @@ pub(crate) struct InFlight {
     pub(crate) done: bool,
 }
 
-/// A message that is late.
+/// A message that is late. What counts whenever it comes keeps no epoch: it is as if it were of an older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Late {
     Confirmed(Weight, Age),
     Migrated(Age),
-    Pass { epoch: Age, window: Age },
-    Breach(Age),
+    MigrationFailed,
+    Healthy(Age),
+    Failed,
+    /// A reading, of a weight that the proxy may not have any more.
+    Read(Weight),
+    Pass {
+        epoch: Age,
+        window: Age,
+    },
+    Ended {
+        epoch: Age,
+        window: Age,
+    },
+    Breach(Age, StableSide),
+    Missing(Age),
 }
 
 /// Everything there is.
@@ -83,102 +103,36 @@ pub(crate) struct World {
     pub(crate) broken: u16,
 }
 
-/// What can happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Action {
-    EraPasses,
-    Start,
-    Cancel,
-    Migrated,
-    MigratedLate,
-    MigrationFails,
-    Times,
-    Healthy,
-    Unhealthy,
-    TakesEffect,
-    OrphanTakesEffect,
-    Answers,
-    AnswersLate,
-    Fails,
-    LosesCommand,
-    ProxyForgets,
-    OtherWriter,
-    Reads,
-    Passes,
-    PassesWithoutRequests,
-    PassesLate,
-    Breaches,
-    BothBreach,
-    BreachesLate,
-    Inconclusive,
-    MetricsVanish,
-    LateAnswerArrives,
-    LateAnswerIsLost,
-    LateVerdictArrives,
-    LateVerdictIsLost,
-    Pauses,
-    Resumes,
-    Deadline,
-    RollsBack,
-    ConnectionsEnd,
-    ReadsDrain,
-    Restarts,
-}
-
-const ACTIONS: [Action; 37] = [
-    Action::EraPasses,
-    Action::Start,
-    Action::Cancel,
-    Action::Migrated,
-    Action::MigratedLate,
-    Action::MigrationFails,
-    Action::Times,
-    Action::Healthy,
-    Action::Unhealthy,
-    Action::TakesEffect,
-    Action::OrphanTakesEffect,
-    Action::Answers,
-    Action::AnswersLate,
-    Action::Fails,
-    Action::LosesCommand,
-    Action::ProxyForgets,
-    Action::OtherWriter,
-    Action::Reads,
-    Action::Passes,
-    Action::PassesWithoutRequests,
-    Action::PassesLate,
-    Action::Breaches,
-    Action::BothBreach,
-    Action::BreachesLate,
-    Action::Inconclusive,
-    Action::MetricsVanish,
-    Action::LateAnswerArrives,
-    Action::LateAnswerIsLost,
-    Action::LateVerdictArrives,
-    Action::LateVerdictIsLost,
-    Action::Pauses,
-    Action::Resumes,
-    Action::Deadline,
-    Action::RollsBack,
-    Action::ConnectionsEnd,
-    Action::ReadsDrain,
-    Action::Restarts,
-];
-
 /// The model.
 #[derive(Debug, Clone)]
 pub(crate) struct Rollout {
     pub(crate) schedule: Schedule,
     pub(crate) fault: Option<Fault>,
     pub(crate) operator: Operator,
+    actions: Vec<Action>,
     /// The rows that took something, as bits: a row that no interleaving reaches is not checked.
     pub(crate) rows: Arc<AtomicU32>,
 }
 
 impl Rollout {
-    pub(crate) fn new(weights: &[u64], operator_deadline: Option<u64>, fault: Option<Fault>) -> Self {
+    pub(crate) fn new(
+        weights: &[u64],
+        reach: Reach,
+        operator_deadline: Option<u64>,
+        fault: Option<Fault>,
+    ) -> Self {
         let operator = Operator::new("alice", "asked").expect("an operator");
-        Self { schedule: schedule(weights, operator_deadline), fault, operator, rows: Arc::default() }
+        let schedule = schedule(weights, operator_deadline);
+        let mut actions = ALWAYS.to_vec();
+        if reach >= Reach::Late {
+            actions.extend(LATE);
+        }
+        if reach >= Reach::Wide {
+            let others = schedule.rungs().map(|rung| rung.weight).filter(|weight| *weight < Weight::FULL);
+            actions.extend(others.map(Action::OtherWriter));
+            actions.push(Action::ReadsLate);
+        }
+        Self { schedule, fault, operator, actions, rows: Arc::default() }
     }
 
     pub(crate) fn steps(&self) -> usize {
@@ -208,7 +162,7 @@ impl Model for Rollout {
     }
 
     fn actions(&self, _: &World, actions: &mut Vec<Action>) {
-        actions.extend(ACTIONS);
+        actions.extend(&self.actions);
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
@@ -227,12 +181,12 @@ impl Model for Rollout {
             Property::always(Rule::P2.name(), kept::<{ Rule::P2 as u16 }>),
             Property::always(Rule::P3.name(), kept::<{ Rule::P3 as u16 }>),
             Property::always(Rule::P4.name(), kept::<{ Rule::P4 as u16 }>),
-            Property::always(Rule::P5.name(), kept::<{ Rule::P5 as u16 }>),
+            Property::always(Rule::P5.name(), |model, world| model.finds_a_way_out(world, Rule::P5)),
             Property::always(Rule::P6.name(), kept::<{ Rule::P6 as u16 }>),
             Property::always(Rule::P7.name(), kept::<{ Rule::P7 as u16 }>),
             Property::always(Rule::P8.name(), kept::<{ Rule::P8 as u16 }>),
             Property::always(Rule::P9.name(), kept::<{ Rule::P9 as u16 }>),
-            Property::always(Rule::P15.name(), kept::<{ Rule::P15 as u16 }>),
+            Property::always(Rule::P15.name(), |model, world| model.finds_a_way_out(world, Rule::P15)),
             Property::sometimes("completes", |_, world: &World| world.guard.stage == Stage::Completed),
             Property::sometimes("rolls back", |_, world: &World| world.guard.stage == Stage::RolledBack),
             Property::sometimes("expires", |_, world: &World| world.guard.stage == Stage::Expired),
@@ -294,8 +248,8 @@ impl Rollout {
                 world.set(Weight::ZERO);
                 world.foreign = false;
             }
-            Action::OtherWriter => {
-                world.set(Weight::FULL);
+            Action::OtherWriter(weight) => {
+                world.set(weight);
                 world.foreign = true;
             }
             Action::ConnectionsEnd if matches!(world.guard.stage, Stage::RollingBack { .. }) => {
@@ -310,8 +264,22 @@ impl Rollout {
             Action::LateVerdictIsLost => {
                 world.verdict.take()?;
             }
-            Action::MigratedLate | Action::AnswersLate | Action::PassesLate | Action::BreachesLate => {
-                self.keep_late(world, action)?;
+            Action::MigratedLate
+            | Action::MigrationFailsLate
+            | Action::HealthyLate
+            | Action::AnswersLate
+            | Action::FailsLate
+            | Action::ReadsLate => {
+                let answer = late_answer(world, action).filter(|_| world.answer.is_none())?;
+                world.answer = Some(answer);
+            }
+            Action::PassesLate
+            | Action::BreachesLate
+            | Action::BothBreachLate
+            | Action::InconclusiveLate
+            | Action::MetricsVanishLate => {
+                let verdict = late_verdict(world, action).filter(|_| world.verdict.is_none())?;
+                world.verdict = Some(verdict);
             }
             Action::LateAnswerArrives => {
                 let late = world.answer.take()?;
@@ -385,43 +353,23 @@ impl Rollout {
         self.tell(world, epoch, event);
     }
 
-    /// Something is said and does not arrive yet.
-    fn keep_late(&self, world: &mut World, action: Action) -> Option<()> {
-        let (of_driver, of_metrics) = (world.answer.is_none(), world.verdict.is_none());
-        match action {
-            Action::MigratedLate if of_driver && matches!(world.guard.stage, Stage::Migrating { .. }) => {
-                world.answer = Some(Late::Migrated(Age::Current));
-            }
-            Action::AnswersLate if of_driver => {
-                let command = world.command.filter(|command| command.done)?;
-                world.command = None;
-                let confirmed = Late::Confirmed(command.weight, command.epoch);
-                world.answer = (world.proxy == command.weight).then_some(confirmed);
-            }
-            Action::PassesLate if of_metrics && world.is_watching() => {
-                world.verdict = Some(Late::Pass { epoch: Age::Current, window: Age::Current });
-            }
-            Action::BreachesLate if of_metrics && world.is_watching() => {
-                world.verdict = Some(Late::Breach(Age::Current));
-            }
-            _ => return None,
-        }
-        Some(())
-    }
-
-    /// A late message as it arrives: the weight that a verdict goes with is read then.
+    /// A late message as it arrives: the weight that good news goes with is read then.
     fn late_event(&self, late: Late, proxy: Weight) -> (Age, Event) {
         match late {
             Late::Confirmed(weight, epoch) => (epoch, Event::WeightConfirmed { weight }),
             Late::Migrated(epoch) => (epoch, Event::MigrationSucceeded),
-            Late::Pass { epoch, window } => (epoch, self.verdict(window, proxy, 1_000)),
-            // A breach has no use for an epoch.
-            Late::Breach(window) => (Age::Older, self.breach(window, StableSide::Within)),
+            Late::MigrationFailed => (Age::Older, Event::MigrationFailed),
+            Late::Healthy(epoch) => (epoch, healthy(1, Runs::AsPlanned, proxy)),
+            Late::Failed => (Age::Older, Event::DriverError),
+            Late::Read(weight) => (Age::Older, Event::Drift { weight }),
+            Late::Pass { epoch, window } => (epoch, self.verdict(window, proxy, ENOUGH)),
+            Late::Ended { epoch, window } => (epoch, Event::WindowEnd { window: window.of() }),
+            Late::Breach(window, stable) => (Age::Older, self.breach(window, stable)),
+            Late::Missing(window) => (Age::Older, Event::MetricsMissing { window: window.of() }),
         }
     }
 
-    fn verdict(&self, window: Age, readback: Weight, total: u64) -> Event {
-        let count = Count { bad: 0, total };
+    fn verdict(&self, window: Age, readback: Weight, count: Count) -> Event {
         let measured = vec![Measured { objective: OBJECTIVE.to_owned(), count }];
         Event::WindowVerdict { window: window.of(), measured, readback }
     }
@@ -436,16 +384,15 @@ impl Rollout {
         let watching = world.is_watching();
         let event = match action {
             Action::Start => Event::Start { readback: world.proxy, stable: Runs::AsPlanned },
+            Action::StartsBesideAnother => Event::Start { readback: world.proxy, stable: Runs::Other },
             Action::Cancel => Event::Cancel(operator()),
             Action::Migrated => Event::MigrationSucceeded,
             Action::MigrationFails => Event::MigrationFailed,
             Action::Times => Event::Timeout,
-            Action::Healthy => Event::HealthReport {
-                successes: 1,
-                slowest_ms: 1,
-                runs: Runs::AsPlanned,
-                readback: world.proxy,
-            },
+            Action::Healthy => healthy(1, Runs::AsPlanned, world.proxy),
+            Action::Slow => healthy(451, Runs::AsPlanned, world.proxy),
+            Action::OtherRuns => healthy(1, Runs::Other, world.proxy),
+            Action::TooSlow => Event::LatencyBudgetExceeded,
             Action::Unhealthy => Event::HealthFailed,
             Action::Fails => Event::DriverError,
             Action::Reads if is_lowering(&world.guard) && world.proxy == Weight::ZERO => {
@@ -461,8 +408,10 @@ impl Rollout {
                     false => Event::Drift { weight: world.proxy },
                 }
             }
-            Action::Passes if watching => self.verdict(Age::Current, world.proxy, 1_000),
-            Action::PassesWithoutRequests if watching => self.verdict(Age::Current, world.proxy, 0),
+            Action::Passes if watching => self.verdict(Age::Current, world.proxy, ENOUGH),
+            Action::PassesWithoutRequests if watching => self.verdict(Age::Current, world.proxy, NONE),
+            Action::PassesBelowTheFloor if watching => self.verdict(Age::Current, world.proxy, TOO_FEW),
+            Action::PassesOverBudget if watching => self.verdict(Age::Current, world.proxy, TOO_BAD),
             Action::Breaches if watching => self.breach(Age::Current, StableSide::Within),
             Action::BothBreach if watching => self.breach(Age::Current, StableSide::Breaching),
             Action::Inconclusive if watching => Event::WindowEnd { window: BASE },
@@ -471,10 +420,16 @@ impl Rollout {
             Action::Resumes => {
                 Event::Resume { operator: operator(), readback: Some(world.proxy), series: Series::Fresh }
             }
+            Action::ResumesUnread => {
+                Event::Resume { operator: operator(), readback: None, series: Series::Absent }
+            }
             Action::Deadline => Event::PauseDeadline,
             Action::RollsBack => Event::Rollback(operator()),
             Action::ReadsDrain if matches!(world.guard.stage, Stage::RollingBack { .. }) => {
                 Event::Drained { weight: world.proxy, connections: world.busy.into(), in_flight: 0 }
+            }
+            Action::ReadsRequestsInFlight if matches!(world.guard.stage, Stage::RollingBack { .. }) => {
+                Event::Drained { weight: world.proxy, connections: 0, in_flight: 1 }
             }
             _ => return None,
         };
@@ -514,12 +469,15 @@ impl Rollout {
         }
         for late in [&mut world.answer, &mut world.verdict].into_iter().flatten() {
             match late {
-                Late::Confirmed(_, epoch) | Late::Migrated(epoch) => epoch.grow(epochs),
-                Late::Pass { epoch, window } => {
+                Late::Confirmed(_, epoch) | Late::Migrated(epoch) | Late::Healthy(epoch) => {
+                    epoch.grow(epochs)
+                }
+                Late::Pass { epoch, window } | Late::Ended { epoch, window } => {
                     epoch.grow(epochs);
                     window.grow(windows);
                 }
-                Late::Breach(window) => window.grow(windows),
+                Late::Breach(window, _) | Late::Missing(window) => window.grow(windows),
+                Late::MigrationFailed | Late::Failed | Late::Read(_) => {}
             }
         }
     }
@@ -528,4 +486,40 @@ impl Rollout {
 /// A rollback whose 0 is not read back yet: all that is on its way is another 0.
 fn is_lowering(state: &State) -> bool {
     matches!(&state.stage, Stage::RollingBack { retreat } if matches!(retreat.leg, Leg::Lowering { .. }))
+}
+
+/// What the driver or the prober says now, and what does not arrive yet.
+fn late_answer(world: &mut World, action: Action) -> Option<Late> {
+    match (action, &world.guard.stage) {
+        (Action::MigratedLate, Stage::Migrating { .. }) => Some(Late::Migrated(Age::Current)),
+        (Action::MigrationFailsLate, Stage::Migrating { .. }) => Some(Late::MigrationFailed),
+        (Action::HealthyLate, Stage::WarmingUp { .. }) => Some(Late::Healthy(Age::Current)),
+        (Action::AnswersLate, _) if world.answer.is_none() => {
+            let command = world.command.filter(|command| command.done)?;
+            world.command = None;
+            let confirmed = Late::Confirmed(command.weight, command.epoch);
+            (world.proxy == command.weight).then_some(confirmed)
+        }
+        (Action::FailsLate, stage) if stage.is_live() => Some(Late::Failed),
+        (Action::ReadsLate, stage) if stage.is_live() => Some(Late::Read(world.proxy)),
+        _ => None,
+    }
+}
+
+/// The same of the metrics.
+fn late_verdict(world: &World, action: Action) -> Option<Late> {
+    let (epoch, window) = (Age::Current, Age::Current);
+    let late = match action {
+        Action::PassesLate => Late::Pass { epoch, window },
+        Action::InconclusiveLate => Late::Ended { epoch, window },
+        Action::BreachesLate => Late::Breach(window, StableSide::Within),
+        Action::BothBreachLate => Late::Breach(window, StableSide::Breaching),
+        Action::MetricsVanishLate => Late::Missing(window),
+        _ => return None,
+    };
+    world.is_watching().then_some(late)
+}
+
+fn healthy(slowest_ms: u64, runs: Runs, readback: Weight) -> Event {
+    Event::HealthReport { successes: 1, slowest_ms, runs, readback }
 }

@@ -18,6 +18,15 @@ pub(super) const INVITED: &[Attack] = &[
         ]),
     },
     Attack {
+        ids: "one workload, two signers",
+        what: "a certificate that two signers of trust match, where two have to sign or attest, each time anew",
+        state: Tried(&[
+            "denies-one-workload-that-two-signers-match",
+            "denies-one-workload-that-attests-for-two-signers",
+            "counts_one_identity_that_fits_two_signers_once_however_often_it_signs",
+        ]),
+    },
+    Attack {
         ids: "the command line",
         what: "`--trust` or `--policy` that would loosen; a key file swapped under the same trust",
         state: Tried(&[
