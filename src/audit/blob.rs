@@ -3,15 +3,19 @@
 //! In: bytes. Out: `evidence/sha256/ab/<hex>`, durable before any entry names it; or the bytes
 //! again, hashed again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::release::digest::{ClaimedDigest, Digest};
 
 use super::error::{AuditError, Damage, Problem};
 use super::store::Folder;
+use super::store::together::{self, Piece};
 
 /// No piece of evidence is larger; the limit only keeps a planted file from filling memory.
 const MAX_BLOB: u64 = 256 * 1024 * 1024;
+
+/// How many are stored at once: each has a file and a folder open meanwhile.
+const AT_ONCE: usize = 64;
 
 /// The store of blobs of one log.
 #[derive(Debug)]
@@ -33,18 +37,33 @@ impl Blobs {
     /// Stores blobs durably. One that is there already is hashed again and its folder synced
     /// again, since whoever wrote it may have died before that.
     pub(super) fn store<'a>(&self, blobs: impl IntoIterator<Item = &'a [u8]>) -> Result<(), AuditError> {
-        let mut folders = BTreeSet::new();
-        for bytes in blobs {
-            let digest = Digest::of_bytes(bytes).hex();
-            let folder = self.sha256.sub_or_new(prefix(&digest))?;
-            if folder.has(&digest)? {
-                check(&folder, &digest)?;
-            } else {
-                folder.stage(&digest, bytes)?;
+        let blobs: BTreeMap<String, &[u8]> =
+            blobs.into_iter().map(|bytes| (Digest::of_bytes(bytes).hex(), bytes)).collect();
+        let blobs: Vec<(String, &[u8])> = blobs.into_iter().collect();
+        blobs.chunks(AT_ONCE).try_for_each(|some| self.store_some(some))
+    }
+
+    /// Blobs in the order of their digests, so that those of one folder are neighbours.
+    fn store_some(&self, blobs: &[(String, &[u8])]) -> Result<(), AuditError> {
+        let mut names: Vec<&str> = blobs.iter().map(|(digest, _)| prefix(digest)).collect();
+        names.dedup();
+        names.iter().try_for_each(|name| self.sha256.make(name))?;
+        // Once for all of them: nothing of this is durable for anybody before it returns.
+        self.sha256.sync()?;
+        let folders: Vec<Folder> =
+            names.iter().map(|name| self.sha256.sub(name)).collect::<Result<_, AuditError>>()?;
+        let mut missing = Vec::new();
+        for (name, folder) in names.iter().zip(&folders) {
+            for (digest, bytes) in blobs.iter().filter(|(digest, _)| prefix(digest) == *name) {
+                if folder.has(digest)? {
+                    check(folder, digest)?;
+                } else {
+                    missing.push(Piece { folder, name: digest, bytes });
+                }
             }
-            folders.insert(prefix(&digest).to_owned());
         }
-        folders.iter().try_for_each(|name| self.sha256.sub(name)?.sync())
+        together::stage(&missing)?;
+        together::sync(&folders)
     }
 
     /// The bytes of this digest, or none when there is no such blob.
