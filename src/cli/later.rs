@@ -3,6 +3,7 @@
 //! In: what `clap` derives for a verb. Out: the same verb, whose part of the command tree is made when it is parsed,
 //! or shown: two hundred flags of others are otherwise made at every start, for nobody.
 
+use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Id, Subcommand};
 
 /// A verb that is made known later.
@@ -12,7 +13,7 @@ pub(super) struct Later<T>(pub(super) T);
 /// What the list of verbs says of a verb stays, whatever its own type says of it.
 fn titled(command: Command, augment: fn(Command) -> Command) -> Command {
     let (about, long) = (command.get_about().cloned(), command.get_long_about().cloned());
-    augment(command).about(about).long_about(long)
+    augment(command).about(Resettable::from(about)).long_about(Resettable::from(long))
 }
 
 impl<T: FromArgMatches> FromArgMatches for Later<T> {
