@@ -23,6 +23,7 @@ mod github;
 mod init;
 mod inspect;
 mod keygen;
+mod later;
 mod listen;
 mod load;
 mod man;
@@ -55,6 +56,8 @@ use crate::report::paint::Paint;
 pub use error::Failure;
 pub use exit::Exit;
 pub use session::Session;
+
+use later::Later;
 
 /// What the program is called: its older name is the same program's.
 const NAME: &str = "laforge";
@@ -93,55 +96,55 @@ Start with: laforge init demo --example && \\
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Write a configuration, trust, policies, an audit log and its key
-    Init(init::Init),
+    Init(Later<init::Init>),
     /// The gate: verify, decide, record, and emit the plan
-    Deploy(deploy::Deploy),
+    Deploy(Later<deploy::Deploy>),
     /// The same verification and decision as a report: nothing recorded, no plan
-    Verify(verify::Verify),
+    Verify(Later<verify::Verify>),
     /// Verify one Sigstore bundle (sigstore-conformance client protocol)
-    VerifyBundle(verify_bundle::VerifyBundle),
+    VerifyBundle(Later<verify_bundle::VerifyBundle>),
     /// Approve a release: sign an approval record for its digest
-    Approve(approve::Approve),
+    Approve(Later<approve::Approve>),
     /// Reject a release: sign a rejection record for its digest
-    Reject(approve::Reject),
+    Reject(Later<approve::Reject>),
     /// Sign artifacts, with a local key or keyless
-    Sign(sign::Sign),
+    Sign(Later<sign::Sign>),
     /// Sign an attestation (provenance or any predicate) about artifacts
-    Attest(attest::Attest),
+    Attest(Later<attest::Attest>),
     /// Make a key pair
-    Keygen(keygen::Keygen),
+    Keygen(Later<keygen::Keygen>),
     /// A release's evidence as one folder or archive, for `--evidence` and `--offline` elsewhere
-    Bundle(bundle::Bundle),
+    Bundle(Later<bundle::Bundle>),
     /// Show what a bundle, envelope, plan or checkpoint says, and which parts are unverified
-    Inspect(inspect::Inspect),
+    Inspect(Later<inspect::Inspect>),
     /// Check policies
     #[command(subcommand)]
-    Policy(policy::Policy),
+    Policy(Later<policy::Policy>),
     /// Show whose word counts
     #[command(subcommand)]
-    Trust(trust::Trust),
+    Trust(Later<trust::Trust>),
     /// Create, read and verify the audit log
     #[command(subcommand)]
-    Audit(audit::Audit),
+    Audit(Later<audit::Audit>),
     /// Run, watch and simulate rollouts
     #[command(subcommand)]
-    Rollout(rollout::Rollout),
+    Rollout(Later<rollout::Rollout>),
     /// Print an accepted plan as manifests of Argo Rollouts, Flagger, the Gateway API or Kubernetes
-    Render(render::Render),
+    Render(Later<render::Render>),
     /// The service that engines ask which shift traffic themselves: Argo Rollouts, Flagger
-    Runtime(runtime::Runtime),
+    Runtime(Later<runtime::Runtime>),
     /// The audit log, decisions, approvals, policies and rollouts in a browser
-    Studio(studio::Studio),
+    Studio(Later<studio::Studio>),
     /// Say what a rule means and how to mend its finding
-    Explain(explain::Explain),
+    Explain(Later<explain::Explain>),
     /// Say what would make the gate vacuous: no rules, nobody who can approve, open patterns, no log
-    Doctor(doctor::Doctor),
+    Doctor(Later<doctor::Doctor>),
     /// Print the JSON Schema of a document kind
-    Schema(schema::Schema),
+    Schema(Later<schema::Schema>),
     /// Print a script for your shell that completes verbs, flags and their words
-    Completions(completions::Completions),
+    Completions(Later<completions::Completions>),
     /// Print a manual page, or write all of them
-    Man(man::Man),
+    Man(Later<man::Man>),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -216,29 +219,29 @@ fn enter(cli: &Cli) -> Result<(), Failure> {
 
 fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
     match verb {
-        Verb::Init(verb) => verb.run(session),
-        Verb::Deploy(verb) => verb.run(session),
-        Verb::Verify(verb) => verb.run(session),
-        Verb::VerifyBundle(verb) => verb.run(session),
-        Verb::Approve(verb) => verb.run(session),
-        Verb::Reject(verb) => verb.run(session),
-        Verb::Sign(verb) => verb.run(session),
-        Verb::Attest(verb) => verb.run(session),
-        Verb::Keygen(verb) => verb.run(session),
-        Verb::Bundle(verb) => verb.run(session),
-        Verb::Inspect(verb) => verb.run(session),
-        Verb::Policy(verb) => verb.run(session),
-        Verb::Trust(verb) => verb.run(session),
-        Verb::Audit(verb) => verb.run(session),
-        Verb::Rollout(verb) => verb.run(session),
-        Verb::Render(verb) => verb.run(session),
-        Verb::Runtime(verb) => verb.run(session),
-        Verb::Studio(verb) => verb.run(session),
-        Verb::Explain(verb) => verb.run(session),
-        Verb::Doctor(verb) => verb.run(session),
-        Verb::Schema(verb) => verb.run(session),
-        Verb::Completions(verb) => verb.run(session),
-        Verb::Man(verb) => verb.run(session),
+        Verb::Init(Later(verb)) => verb.run(session),
+        Verb::Deploy(Later(verb)) => verb.run(session),
+        Verb::Verify(Later(verb)) => verb.run(session),
+        Verb::VerifyBundle(Later(verb)) => verb.run(session),
+        Verb::Approve(Later(verb)) => verb.run(session),
+        Verb::Reject(Later(verb)) => verb.run(session),
+        Verb::Sign(Later(verb)) => verb.run(session),
+        Verb::Attest(Later(verb)) => verb.run(session),
+        Verb::Keygen(Later(verb)) => verb.run(session),
+        Verb::Bundle(Later(verb)) => verb.run(session),
+        Verb::Inspect(Later(verb)) => verb.run(session),
+        Verb::Policy(Later(verb)) => verb.run(session),
+        Verb::Trust(Later(verb)) => verb.run(session),
+        Verb::Audit(Later(verb)) => verb.run(session),
+        Verb::Rollout(Later(verb)) => verb.run(session),
+        Verb::Render(Later(verb)) => verb.run(session),
+        Verb::Runtime(Later(verb)) => verb.run(session),
+        Verb::Studio(Later(verb)) => verb.run(session),
+        Verb::Explain(Later(verb)) => verb.run(session),
+        Verb::Doctor(Later(verb)) => verb.run(session),
+        Verb::Schema(Later(verb)) => verb.run(session),
+        Verb::Completions(Later(verb)) => verb.run(session),
+        Verb::Man(Later(verb)) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }
 }

@@ -4,7 +4,7 @@
 //! Out: a plan, a refusal or a rehearsal, each of them recorded; or [`GateError`]: no decision.
 //! [`judge`] is its first half, up to the decision: all that `laforge verify` does. [`record`] is the other.
 
-use crate::audit::{AppendError, AuditLog, Recorded, Refused, Rehearsed};
+use crate::audit::{AppendError, AuditLog, Kept, Recorded, Refused, Rehearsed};
 use crate::evidence::EvidenceSource;
 use crate::plan::PlanDraft;
 use crate::policy::{Caller, Decision, Request, Standard, decide};
@@ -113,9 +113,26 @@ pub fn record(
     log: &mut AuditLog,
     clock: Timestamp,
 ) -> Result<Outcome, AppendError> {
-    Ok(match log.append(decision, caller, clock)? {
+    Ok(outcome(log.append(decision, caller, clock)?))
+}
+
+/// As [`record`], of a decision whose evidence is kept already.
+///
+/// # Errors
+/// [`AppendError`]: none is on record, and there is no plan.
+pub fn record_kept(
+    kept: Kept,
+    caller: &Caller,
+    log: &mut AuditLog,
+    clock: Timestamp,
+) -> Result<Outcome, AppendError> {
+    Ok(outcome(log.append_kept(kept, caller, clock)?))
+}
+
+fn outcome(recorded: Recorded) -> Outcome {
+    match recorded {
         Recorded::Approved(approved) => Outcome::Approved(Plan::promote(approved)),
         Recorded::Refused(refused) => Outcome::Refused(refused),
         Recorded::Rehearsed(rehearsed) => Outcome::Rehearsed(rehearsed), // action none, never a plan
-    })
+    }
 }

@@ -3,15 +3,17 @@
 //! In: items, how many threads, and the work. Out: the results in the order of the items, so that
 //! no result depends on which thread was faster or how many there were.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// More threads than this only wait for each other on the pieces that a release has.
 const MAX_THREADS: usize = 8;
 
-/// How many threads this machine has for us.
+/// How many threads this machine has for us: asked once, since the answer takes a dozen files of the system.
 pub(crate) fn available() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
+    static AVAILABLE: OnceLock<usize> = OnceLock::new();
+    *AVAILABLE.get_or_init(|| thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS))
 }
 
 /// Does the work on each item and gives the results in the order of the items.

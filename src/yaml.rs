@@ -108,6 +108,10 @@ impl Source {
     /// another, so none is taken. The text is one that the reader has taken: small, and no deeper
     /// than its budget.
     fn refuse_tags(&self) -> Result<(), DocumentError> {
+        // Most documents have not even the mark that a tag begins with: they are not read a second time.
+        if !self.text.contains('!') {
+            return Ok(());
+        }
         for event in Parser::new_from_str(&self.text) {
             let (tagged, span) = match event {
                 Ok((

@@ -16,6 +16,7 @@ use crate::release::digest::{ClaimedDigest, Digest};
 use crate::time::Timestamp;
 use crate::verify::Input;
 
+use super::blob::Blobs;
 use super::commit::{Committed, Writer};
 use super::entry::decision::{Account, DecisionEntry, InputView, PlanView};
 use super::entry::event::{Annotation, Changed, Heartbeat, Recovered};
@@ -138,9 +139,18 @@ impl AuditLog {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Held, AuditError> {
-        prepared.check_blobs()?;
         prepared.refuse_rollback(&self.tip.history)?;
-        self.files.blobs.store(prepared.blobs.iter().map(Vec::as_slice))?;
+        prepared.keep_in(&self.files.blobs)?;
+        self.enter(prepared, caller, now)
+    }
+
+    /// Records a prepared decision whose blobs are durable.
+    pub(super) fn enter(
+        &mut self,
+        prepared: Prepared,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Held, AuditError> {
         let writer = self.lock(now)?;
         prepared.refuse_rollback(&writer.tip.history)?;
         if let Some(held) = writer.again(&prepared.entry)? {
@@ -228,7 +238,7 @@ impl Writer<'_> {
 
 impl Prepared {
     /// Takes from a decision what its entry and its blobs are made of.
-    fn of(decision: &Decision, caller: &Caller) -> Result<Self, AuditError> {
+    pub(super) fn of(decision: &Decision, caller: &Caller) -> Result<Self, AuditError> {
         let report = decision.report();
         let core = decision.core().map(|core| core.canonical().to_vec());
         if (report.action == Action::Allow) != core.is_some() {
@@ -251,6 +261,12 @@ impl Prepared {
         let others = decision.blobs().iter().cloned();
         let blobs = facts.into_iter().chain([account]).chain(core.clone()).chain(others).chain(inputs);
         Ok(Self { entry, blobs: blobs.collect(), versions: decision.set_versions().to_vec(), core })
+    }
+
+    /// Makes its blobs durable, if every one that the entry names is given with it.
+    pub(super) fn keep_in(&self, place: &Blobs) -> Result<(), AuditError> {
+        self.check_blobs()?;
+        place.store(self.blobs.iter().map(Vec::as_slice))
     }
 
     /// That every blob that the entry names is given with it.
@@ -310,7 +326,7 @@ fn changes(history: &History, entry: &DecisionEntry, caller: &Caller) -> Vec<Bod
     policy.into_iter().chain(trust).collect()
 }
 
-fn recorded(held: Held, mut report: DecisionReport) -> Recorded {
+pub(super) fn recorded(held: Held, mut report: DecisionReport) -> Recorded {
     let Held { reference, line, proof, core, novelty } = held;
     match core {
         Some(core) => {

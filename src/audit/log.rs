@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::key::secret::SecretKey;
@@ -90,7 +91,7 @@ pub(super) struct Files {
     pub(super) log: Folder,
     pub(super) entries: Folder,
     pub(super) journal: Folder,
-    pub(super) blobs: Blobs,
+    pub(super) blobs: Arc<Blobs>,
 }
 
 /// What does not keep a log from being used, and should be known.
@@ -127,7 +128,7 @@ impl Files {
             return Err(AuditError::Missing(dir.to_owned()));
         }
         let (entries, journal) = (log.sub("entries")?, log.sub("journal")?);
-        let blobs = Blobs::open(&log)?;
+        let blobs = Arc::new(Blobs::open(&log)?);
         Ok(Self { log, entries, journal, blobs })
     }
 

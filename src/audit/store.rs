@@ -7,10 +7,11 @@
 //! that of <https://www.sqlite.org/atomiccommit.html>.
 //! Not promised: anything on a file system that lies about fsync; preflight names known ones.
 
+mod file;
 pub(super) mod probe;
+pub(super) mod together;
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,9 @@ use crate::random;
 
 use super::error::{AuditError, Damage, Problem, io as failed};
 use probe::Step;
+use together::Piece;
+
+pub(super) use file::LogFile;
 
 /// Who may read what is made in a folder.
 #[derive(Debug, Clone, Copy)]
@@ -97,14 +101,19 @@ impl Folder {
 
     /// As [`Folder::sub`], made (and its own folder synced) where it is missing.
     pub(super) fn sub_or_new(&self, name: &str) -> Result<Self, AuditError> {
+        self.make(name)?;
+        self.sync()?;
+        self.sub(name)
+    }
+
+    /// Makes a folder inside it, unless it is there; it is durable once this one is synced.
+    pub(super) fn make(&self, name: &str) -> Result<(), AuditError> {
         probe::step(|| Step::MakeFolder(self.path.join(name)))
             .map_err(failed("create", self.path.join(name)))?;
         match sys::mkdirat(&self.fd, name, self.access.folder_mode()) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(self.failed("create", name)(error)),
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(self.failed("create", name)(error)),
         }
-        self.sync()?;
-        self.sub(name)
     }
 
     /// The same folder, opened once more and locked until that is dropped; none while somebody else has it.
@@ -190,14 +199,14 @@ impl Folder {
             }
             Err(error) => return Err(self.failed("open", name)(error)),
         };
-        let file = LogFile { file: fd.into(), path: self.path.join(name), shown: self.show(name) };
+        let file = LogFile::new(fd, self.path.join(name), self.show(name));
         self.check(&file, name)?;
         Ok(file)
     }
 
     /// That an open file is a regular one, has one name, and is the one at its path.
     pub(super) fn check(&self, file: &LogFile, name: &str) -> Result<(), AuditError> {
-        let open = sys::fstat(&file.file).map_err(self.failed("look at", name))?;
+        let open = sys::fstat(file.file()).map_err(self.failed("look at", name))?;
         let there = match sys::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(there) => there,
             Err(Errno::NOENT) => return Err(Damage::file(self.show(name), Problem::Replaced)),
@@ -229,30 +238,13 @@ impl Folder {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fd =
             sys::openat(&self.fd, name, flags, self.access.file_mode()).map_err(self.failed(action, name))?;
-        Ok(LogFile { file: fd.into(), path, shown: self.show(name) })
+        Ok(LogFile::new(fd, path, self.show(name)))
     }
 
     /// Puts a whole file in place: temp file, fsync, rename, fsync of the folder.
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), AuditError> {
-        self.stage(name, bytes)?;
+        together::stage(&[Piece { folder: self, name, bytes }])?;
         self.sync()
-    }
-
-    /// As [`Folder::put`], but the folder is not yet synced.
-    pub(super) fn stage(&self, name: &str, bytes: &[u8]) -> Result<(), AuditError> {
-        let temporary = format!("{name}.{}.tmp", random_hex::<8>()?);
-        let written = self.create(&temporary, "write").and_then(|mut file| {
-            file.write(bytes)?;
-            file.sync()
-        });
-        match written.and_then(|()| self.rename(&temporary, name)) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                // The name is random, so nothing but this attempt can be meant.
-                let _ = sys::unlinkat(&self.fd, &temporary, AtFlags::empty());
-                Err(error)
-            }
-        }
     }
 
     /// Renames a file inside the folder.
@@ -264,7 +256,15 @@ impl Folder {
 
     /// Makes its names durable.
     pub(super) fn sync(&self) -> Result<(), AuditError> {
-        probe::step(|| Step::SyncFolder(self.path.clone())).map_err(failed("sync", &self.path))?;
+        self.before_sync()?;
+        self.finish_sync()
+    }
+
+    fn before_sync(&self) -> Result<(), AuditError> {
+        probe::step(|| Step::SyncFolder(self.path.clone())).map_err(failed("sync", &self.path))
+    }
+
+    fn finish_sync(&self) -> Result<(), AuditError> {
         sys::fsync(&self.fd).map_err(self.failed("sync", ""))
     }
 
@@ -285,10 +285,12 @@ impl Folder {
 
     /// The whole of a file of at most `limit` bytes, which writers may replace meanwhile.
     pub(super) fn bytes(&self, name: &str, limit: u64) -> Result<Vec<u8>, AuditError> {
-        let mut bytes = Vec::new();
         let file = self.read_replaceable(name)?;
-        let action = failed("read", &file.path);
-        (&file.file).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(action)?;
+        let expected = usize::try_from(file.length()?.min(limit)).unwrap_or_default();
+        // One more, so that its end is met without growing.
+        let mut bytes = Vec::with_capacity(expected.saturating_add(1));
+        let action = failed("read", file.path());
+        file.file().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(action)?;
         if bytes.len() as u64 > limit {
             return Err(Damage::file(self.show(name), Problem::NotALine));
         }
@@ -310,83 +312,4 @@ fn same_file(a: &Stat, b: &Stat) -> bool {
 /// `N` random bytes as hex.
 pub(super) fn random_hex<const N: usize>() -> Result<String, AuditError> {
     random::hex::<N>().map_err(|_| AuditError::Random)
-}
-
-/// A file of the log, checked when it was opened.
-#[derive(Debug)]
-pub(super) struct LogFile {
-    file: File,
-    path: PathBuf,
-    shown: String,
-}
-
-impl LogFile {
-    /// Its name relative to the log.
-    pub(super) fn shown(&self) -> &str {
-        &self.shown
-    }
-
-    /// Its path.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The open file.
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
-
-    /// The open file alone.
-    pub(super) fn into_file(self) -> File {
-        self.file
-    }
-
-    /// How many bytes it has.
-    pub(super) fn length(&self) -> Result<u64, AuditError> {
-        self.file.metadata().map(|meta| meta.len()).map_err(failed("look at", &self.path))
-    }
-
-    /// The bytes from an offset to `end`, or to the file's end if that comes first.
-    pub(super) fn range(&self, offset: u64, end: u64) -> Result<Vec<u8>, AuditError> {
-        let mut bytes = Vec::new();
-        self.from(offset)?
-            .take(end.saturating_sub(offset))
-            .read_to_end(&mut bytes)
-            .map_err(failed("read", &self.path))?;
-        Ok(bytes)
-    }
-
-    /// A reader from an offset on.
-    pub(super) fn from(&self, offset: u64) -> Result<&File, AuditError> {
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(offset)).map_err(failed("read", &self.path))?;
-        Ok(file)
-    }
-
-    /// Writes with one call, so that no reader sees half of it on purpose; a short write fails.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), AuditError> {
-        let step = || Step::Write(self.path.clone(), bytes.to_vec());
-        let step = probe::write(step, bytes, |part| (&self.file).write(part));
-        let written = step.map_err(failed("write", &self.path))?;
-        if written == bytes.len() {
-            return Ok(());
-        }
-        let short = io::Error::from(io::ErrorKind::StorageFull);
-        Err(failed("write", &self.path)(short))
-    }
-
-    /// Makes its bytes durable.
-    pub(super) fn sync(&self) -> Result<(), AuditError> {
-        probe::step(|| Step::SyncFile(self.path.clone()))
-            .and_then(|()| self.file.sync_data())
-            .map_err(failed("sync", &self.path))
-    }
-
-    /// Cuts it, durably.
-    pub(super) fn truncate(&self, length: u64) -> Result<(), AuditError> {
-        probe::step(|| Step::Truncate(self.path.clone(), length))
-            .and_then(|()| self.file.set_len(length))
-            .map_err(failed("truncate", &self.path))?;
-        self.sync()
-    }
 }

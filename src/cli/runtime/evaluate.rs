@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::audit::AuditLog;
+use crate::audit::{AppendError, AuditLog};
 use crate::config::Config;
 use crate::gate::{self, Outcome, World};
 use crate::plan::{self, Mode, RolloutRequest};
@@ -139,8 +139,9 @@ impl Gatekeeper {
             load::evidence_paths(&evidence, &config, &trust, &self.session).map_err(impossible)?;
         paths.extend(inline.folder.clone());
         let bundles = load::bundles(&paths, &self.session);
-        let recorded =
-            self.with_log(&config, &trust, &release, |log| Ok(log.last_versions(&release.environment)))?;
+        let (recorded, keeping) = self.with_log(&config, &trust, &release, |log| {
+            Ok((log.last_versions(&release.environment), log.keeping()))
+        })?;
         let none = PolicyFlags::default();
         let policies = load::policies(&none, &config, &trust, &recorded).map_err(impossible)?;
         let mode = if question.evaluation.dry_run { Mode::DryRun } else { Mode::Enforce };
@@ -156,11 +157,20 @@ impl Gatekeeper {
         let decision = gate::judge(release, &request, world, &standard, now, verified)
             .map_err(|error| impossible(Failure::of(Exit::NoDecision, &error)))?;
         question.course.begin(Step::Append);
+        let caller = &request.caller;
+        // Several decisions keep their evidence at a time; for its entry each is alone with the log.
+        let kept = keeping.keep(decision, caller).map_err(|error| self.not_kept(&error))?;
         let outcome = self.with_log(&config, &standard.trust, &named, |log| {
-            gate::record(decision, &request.caller, log, self.session.now())
+            gate::record_kept(kept, caller, log, self.session.now())
                 .map_err(|error| load::audit_failure(&error.cause))
         })?;
         Ok(decided(&outcome, began))
+    }
+
+    /// As with an entry that failed, the log is opened anew the next time.
+    fn not_kept(&self, error: &AppendError) -> Undecided {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Undecided::Unrecorded(text(&load::audit_failure(&error.cause)))
     }
 
     /// Does something with the log, which is opened where it isn't, or was under other trust. One that failed is

@@ -1,6 +1,6 @@
 //! `freeze`: windows in which nothing starts. The next one that begins ends the plan.
 
-use chrono_tz::Tz;
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -83,8 +83,8 @@ impl Freeze {
     }
 }
 
-fn zone(text: &Spanned<String>, reading: &Reading<'_>) -> Result<Tz, DocumentError> {
-    text.value.parse().map_err(|_| {
+fn zone(text: &Spanned<String>, reading: &Reading<'_>) -> Result<TimeZone, DocumentError> {
+    window::zone(&text.value).ok_or_else(|| {
         let message = format!("`{}` is not a time zone", text.value);
         reading.refuse(text, message, "name one of the IANA database, such as `Europe/Berlin`")
     })

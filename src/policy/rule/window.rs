@@ -6,18 +6,16 @@
 //! that a clock change skips stands for the instant of the change; one that it repeats begins a
 //! window at its first and ends one at its second occurrence, so that a freeze is never shorter.
 
-use chrono::{
-    DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone,
-    Weekday,
-};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
+use jiff::civil;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 
 use crate::time::{self, Timestamp};
 
 /// A window with its time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Window {
-    zone: Tz,
+    zone: TimeZone,
     when: When,
 }
 
@@ -91,12 +89,18 @@ fn clock(text: &str) -> Option<NaiveTime> {
     (text.len() == 5).then(|| NaiveTime::parse_from_str(text, "%H:%M").ok()).flatten()
 }
 
+/// The time zone of a name, as the database writes it.
+pub(super) fn zone(name: &str) -> Option<TimeZone> {
+    // The database takes any case; two ways to write one name would be two policies.
+    TimeZoneDatabase::bundled().get(name).ok().filter(|zone| zone.iana_name() == Some(name))
+}
+
 impl Window {
     /// A window from one edge to another, in a time zone if one is said.
     ///
     /// # Errors
     /// [`WindowError`] for edges of two kinds, and for a window that holds nothing.
-    pub(super) fn new(from: Edge, to: Edge, zone: Option<Tz>) -> Result<Self, WindowError> {
+    pub(super) fn new(from: Edge, to: Edge, zone: Option<TimeZone>) -> Result<Self, WindowError> {
         let when = match (from, to) {
             (Edge::Instant(_), Edge::Instant(_)) if zone.is_some() => return Err(WindowError::TwoOffsets),
             (Edge::Weekly(from), Edge::Weekly(to)) => (from != to).then_some(When::Weekly { from, to }),
@@ -104,7 +108,7 @@ impl Window {
             (Edge::Instant(from), Edge::Instant(to)) => (from < to).then_some(When::Between { from, to }),
             _ => return Err(WindowError::Mixed),
         };
-        Ok(Self { zone: zone.unwrap_or(Tz::UTC), when: when.ok_or(WindowError::Empty)? })
+        Ok(Self { zone: zone.unwrap_or(TimeZone::UTC), when: when.ok_or(WindowError::Empty)? })
     }
 
     /// Until when it holds, if it holds now.
@@ -121,16 +125,17 @@ impl Window {
         self.near(now).into_iter().map(|(start, _)| start).filter(|start| *start > now).min()
     }
 
-    /// The occurrences that can hold now or begin next. A weekly window lasts a week at most, so
-    /// those that begin within eight days before or after are enough.
+    /// The occurrences that can hold now or begin next. A weekly window lasts a week at most, and no
+    /// zone's date is more than a day from the one in UTC, so those that begin within nine days before
+    /// or after are enough.
     fn near(&self, now: Timestamp) -> Vec<(Timestamp, Timestamp)> {
         match self.when {
             When::Between { from, to } => vec![(from, to)],
             When::Dated { from, to } => self.instants(from, to).into_iter().collect(),
             When::Weekly { from, to } => {
-                let today = now.with_timezone(&self.zone).date_naive();
-                let days = (0..=16)
-                    .filter_map(|day| today.checked_sub_days(Days::new(8))?.checked_add_days(Days::new(day)));
+                let today = now.date_naive();
+                let days = (0..=18)
+                    .filter_map(|day| today.checked_sub_days(Days::new(9))?.checked_add_days(Days::new(day)));
                 let starts = days.filter(|day| day.weekday() == from.day);
                 starts
                     .filter_map(|day| self.instants(day.and_time(from.time), end_of_week(day, from, to)?))
@@ -140,8 +145,8 @@ impl Window {
     }
 
     fn instants(&self, from: NaiveDateTime, to: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
-        let start = first_and_last(self.zone, from)?.0;
-        let end = first_and_last(self.zone, to)?.1;
+        let start = first_and_last(&self.zone, from)?.0;
+        let end = first_and_last(&self.zone, to)?.1;
         Some((start, end))
     }
 }
@@ -153,17 +158,41 @@ fn end_of_week(day: NaiveDate, from: Moment, to: Moment) -> Option<NaiveDateTime
     Some(day.checked_add_days(Days::new(ahead))?.and_time(to.time))
 }
 
-/// The first and the last instant at which the zone's clocks show a local time. A skipped one is
-/// sought minute by minute up to where the clocks go on; no zone has ever skipped two days.
-fn first_and_last(zone: Tz, local: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
-    let utc = |time: DateTime<Tz>| time.to_utc();
-    (0..=2 * 24 * 60).find_map(|minutes| {
-        match zone.from_local_datetime(&local.checked_add_signed(TimeDelta::minutes(minutes))?) {
-            MappedLocalTime::Single(time) => Some((utc(time), utc(time))),
-            MappedLocalTime::Ambiguous(first, second) => Some((utc(first), utc(second))),
-            MappedLocalTime::None => None,
+/// The first and the last instant at which the zone's clocks show a local time.
+fn first_and_last(zone: &TimeZone, local: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
+    let with = |offset: Offset| {
+        Some(local.and_utc().checked_sub_signed(TimeDelta::seconds(i64::from(offset.seconds())))?)
+    };
+    match zone.to_ambiguous_timestamp(civil(local)?).offset() {
+        AmbiguousOffset::Unambiguous { offset } => Some((with(offset)?, with(offset)?)),
+        AmbiguousOffset::Fold { before, after } => Some((with(before)?, with(after)?)),
+        AmbiguousOffset::Gap { after, .. } => {
+            let change = change(zone, with(after)?, after)?;
+            Some((change, change))
         }
-    })
+    }
+}
+
+/// When the zone's clocks next go over to an offset.
+fn change(zone: &TimeZone, behind: Timestamp, to: Offset) -> Option<Timestamp> {
+    let behind = jiff::Timestamp::from_second(behind.timestamp()).ok()?;
+    let change = zone.following(behind).find(|change| change.offset() == to)?;
+    DateTime::from_timestamp(change.timestamp().as_second(), 0)
+}
+
+fn civil(local: NaiveDateTime) -> Option<civil::DateTime> {
+    let (year, month, day) = (local.year(), local.month(), local.day());
+    let (hour, minute, second) = (local.hour(), local.minute(), local.second());
+    civil::DateTime::new(
+        year.try_into().ok()?,
+        month.try_into().ok()?,
+        day.try_into().ok()?,
+        hour.try_into().ok()?,
+        minute.try_into().ok()?,
+        second.try_into().ok()?,
+        0,
+    )
+    .ok()
 }
 
 #[cfg(test)]
@@ -172,7 +201,7 @@ mod tests {
     use crate::time;
 
     fn window(from: &str, to: &str, zone: &str) -> Window {
-        Window::new(Edge::parse(from).unwrap(), Edge::parse(to).unwrap(), Some(zone.parse().unwrap()))
+        Window::new(Edge::parse(from).unwrap(), Edge::parse(to).unwrap(), Some(super::zone(zone).unwrap()))
             .unwrap()
     }
 
@@ -216,6 +245,54 @@ mod tests {
     }
 
     #[test]
+    fn begins_and_ends_with_the_change_when_a_whole_day_is_skipped() {
+        // Apia went from the end of 29 December 2011, ten hours behind UTC, to 31 December, fourteen before.
+        let skipped = window("2011-12-30T08:00", "2011-12-31T08:00", "Pacific/Apia");
+        assert_eq!(skipped.next_start(at("2011-12-30T09:59:59Z")), Some(at("2011-12-30T10:00:00Z")));
+        assert_eq!(until(&skipped, "2011-12-30T10:00:00Z").as_deref(), Some("2011-12-30T18:00:00Z"));
+        let before = window("2011-12-29T08:00", "2011-12-30T08:00", "Pacific/Apia");
+        assert_eq!(until(&before, "2011-12-30T09:59:59Z").as_deref(), Some("2011-12-30T10:00:00Z"));
+    }
+
+    #[test]
+    fn follows_the_local_clock_in_years_that_no_table_lists() {
+        let winter = window("2150-01-15", "2150-01-16", "Europe/Berlin");
+        assert_eq!(until(&winter, "2150-01-15T00:00:00Z").as_deref(), Some("2150-01-15T23:00:00Z"));
+        let summer = window("2150-07-15", "2150-07-16", "Europe/Berlin");
+        assert_eq!(until(&summer, "2150-07-15T00:00:00Z").as_deref(), Some("2150-07-15T22:00:00Z"));
+    }
+
+    #[test]
+    fn finds_a_weekly_window_wherever_its_zone_is() {
+        for (name, start) in [
+            ("Pacific/Kiritimati", "2026-11-26T10:00:00Z"),
+            ("UTC", "2026-11-27T00:00:00Z"),
+            ("Etc/GMT+12", "2026-11-27T12:00:00Z"),
+        ] {
+            let long = window("Fri 00:00", "Thu 23:59", name);
+            let start = at(start);
+            let end = start + TimeDelta::minutes(7 * 24 * 60 - 1);
+            assert_eq!(long.holds_until(start), Some(end), "{name}");
+            assert_eq!(long.holds_until(end - TimeDelta::seconds(1)), Some(end), "{name}");
+            assert_eq!(long.next_start(start), Some(start + TimeDelta::weeks(1)), "{name}");
+            assert_eq!(long.next_start(start - TimeDelta::seconds(1)), Some(start), "{name}");
+        }
+    }
+
+    #[test]
+    fn knows_a_time_zone_by_the_name_that_the_database_writes() {
+        for name in ["Europe/Berlin", "America/Argentina/Buenos_Aires", "UTC", "Etc/UTC", "GMT", "Etc/GMT+12"]
+        {
+            assert!(zone(name).is_some(), "{name}");
+        }
+        for name in
+            ["", "europe/berlin", "utc", "Europe/Forge", "Etc/Unknown", "+01:00", "CET-1CEST", "posixrules"]
+        {
+            assert_eq!(zone(name), None, "{name}");
+        }
+    }
+
+    #[test]
     fn takes_a_bare_date_as_midnight() {
         let year_end = window("2026-12-18", "2027-01-04", "UTC");
         assert_eq!(year_end.next_start(at("2026-12-17T23:59:59Z")), Some(at("2026-12-18T00:00:00Z")));
@@ -254,8 +331,8 @@ mod tests {
         assert_eq!(of("Fri 16:00", "Fri 16:00", None), WindowError::Empty);
         assert_eq!(of("2026-12-18", "2026-12-17", None), WindowError::Empty);
         assert_eq!(of("2026-12-18T16:00:00Z", "2026-12-18T17:00:00+01:00", None), WindowError::Empty);
-        let zone = Some(chrono_tz::UTC);
-        assert_eq!(of("2026-12-18T16:00:00Z", "2026-12-19T16:00:00Z", zone), WindowError::TwoOffsets);
+        let utc = Some(TimeZone::UTC);
+        assert_eq!(of("2026-12-18T16:00:00Z", "2026-12-19T16:00:00Z", utc), WindowError::TwoOffsets);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! The first rule that fits is used. A value may stand in several places; those that are there
 //! must agree, and one that is absent, empty or not a text names nothing.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,31 +18,42 @@ use crate::trust::Pattern;
 use crate::verify::set_aside::{Quoted, Why};
 use crate::yaml::{DocumentError, Source};
 
-/// The shipped rules, most special first.
-const DOCUMENTS: [(&str, &str); 12] = [
-    ("laforge.yaml", include_str!("laforge.yaml")),
-    ("github-actions.yaml", include_str!("github-actions.yaml")),
-    ("slsa-github-generator.yaml", include_str!("slsa-github-generator.yaml")),
-    ("npm.yaml", include_str!("npm.yaml")),
-    ("gitlab.yaml", include_str!("gitlab.yaml")),
-    ("google-cloud-build.yaml", include_str!("google-cloud-build.yaml")),
-    ("buildkit.yaml", include_str!("buildkit.yaml")),
-    ("tekton-chains.yaml", include_str!("tekton-chains.yaml")),
-    ("witness.yaml", include_str!("witness.yaml")),
-    ("jenkins.yaml", include_str!("jenkins.yaml")),
-    ("red-hat-pipelines.yaml", include_str!("red-hat-pipelines.yaml")),
-    ("generic.yaml", include_str!("generic.yaml")),
+/// The shipped rules, most special first. Each is read when no rule before it fits.
+static SHIPPED: [Shipped; 12] = [
+    Shipped::new("laforge.yaml", include_str!("laforge.yaml")),
+    Shipped::new("github-actions.yaml", include_str!("github-actions.yaml")),
+    Shipped::new("slsa-github-generator.yaml", include_str!("slsa-github-generator.yaml")),
+    Shipped::new("npm.yaml", include_str!("npm.yaml")),
+    Shipped::new("gitlab.yaml", include_str!("gitlab.yaml")),
+    Shipped::new("google-cloud-build.yaml", include_str!("google-cloud-build.yaml")),
+    Shipped::new("buildkit.yaml", include_str!("buildkit.yaml")),
+    Shipped::new("tekton-chains.yaml", include_str!("tekton-chains.yaml")),
+    Shipped::new("witness.yaml", include_str!("witness.yaml")),
+    Shipped::new("jenkins.yaml", include_str!("jenkins.yaml")),
+    Shipped::new("red-hat-pipelines.yaml", include_str!("red-hat-pipelines.yaml")),
+    Shipped::new("generic.yaml", include_str!("generic.yaml")),
 ];
 
-#[expect(clippy::expect_used, reason = "the documents are part of the program, and a test reads them")]
-static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| read_all().expect("shipped rules are sound"));
+/// One document of rules.
+struct Shipped {
+    file: &'static str,
+    text: &'static str,
+    rules: OnceLock<Vec<Rule>>,
+}
 
-fn read_all() -> Result<Vec<Rule>, DocumentError> {
-    let mut rules = Vec::new();
-    for (file, text) in DOCUMENTS {
-        rules.extend(Source::new(file, text).read::<Document>()?.rules);
+impl Shipped {
+    const fn new(file: &'static str, text: &'static str) -> Self {
+        Self { file, text, rules: OnceLock::new() }
     }
-    Ok(rules)
+
+    #[expect(clippy::expect_used, reason = "the documents are part of the program, and a test reads them")]
+    fn rules(&self) -> &[Rule] {
+        self.rules.get_or_init(|| self.read().expect("shipped rules are sound"))
+    }
+
+    fn read(&self) -> Result<Vec<Rule>, DocumentError> {
+        Ok(Source::new(self.file, self.text).read::<Document>()?.rules)
+    }
 }
 
 #[derive(Deserialize)]
@@ -162,7 +173,7 @@ pub(super) struct Origin {
 
 /// Reads a predicate by the first rule that fits. Without one nothing is named.
 pub(super) fn origin(provenance: &Provenance<'_>) -> Result<Origin, Why> {
-    match RULES.iter().find(|rule| rule.fits(provenance)) {
+    match SHIPPED.iter().flat_map(Shipped::rules).find(|rule| rule.fits(provenance)) {
         Some(rule) => rule.read(&provenance.predicate),
         None => Ok(Origin::default()),
     }

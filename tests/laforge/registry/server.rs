@@ -249,6 +249,7 @@ fn serve(
     script: &Mutex<Option<Script>>,
     over: &AtomicBool,
 ) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     while let Some(asked) = request(&mut reader)? {
@@ -327,16 +328,17 @@ fn answer(mut stream: &TcpStream, reply: &Reply, over: &AtomicBool) -> std::io::
         }
         return Ok(false);
     }
-    write!(stream, "HTTP/1.1 {} X\r\n", reply.status)?;
+    let mut head = format!("HTTP/1.1 {} X\r\n", reply.status);
     for (name, value) in &reply.headers {
-        write!(stream, "{name}: {value}\r\n")?;
+        head += &format!("{name}: {value}\r\n");
     }
-    match reply.manner {
-        Manner::Whole => write!(stream, "Content-Length: {}\r\n\r\n", reply.body.len())?,
-        Manner::Short => write!(stream, "Content-Length: {}\r\n\r\n", reply.body.len() + 7)?,
-        _ => write!(stream, "Connection: close\r\n\r\n")?,
-    }
-    stream.write_all(&reply.body)?;
+    head += &match reply.manner {
+        Manner::Whole => format!("Content-Length: {}\r\n\r\n", reply.body.len()),
+        Manner::Short => format!("Content-Length: {}\r\n\r\n", reply.body.len() + 7),
+        _ => "Connection: close\r\n\r\n".to_owned(),
+    };
+    // At once: in pieces, each would wait for the other side's delayed word that it has the one before.
+    stream.write_all(&[head.as_bytes(), &reply.body].concat())?;
     while reply.manner == Manner::Endless && !over.load(Ordering::Relaxed) {
         stream.write_all(&[b' '; 64 * 1024])?;
     }

@@ -19,7 +19,7 @@ const COMMIT: &str = "4d329c75e7ec1725f7c9ce917a8799d408d06be3";
 
 #[test]
 fn the_shipped_rules_are_sound_and_end_with_the_generic_ones() {
-    let rules = read_all().unwrap();
+    let rules: Vec<Rule> = SHIPPED.iter().flat_map(|shipped| shipped.read().unwrap()).collect();
     let generic = rules.iter().position(|rule| rule.build_types == ["pattern:**"]).unwrap();
     assert!(rules.iter().skip(generic).all(|rule| rule.build_types == ["pattern:**"]));
     let place = |place: &Place| match place {
