@@ -23,6 +23,22 @@ pub(super) enum Fault {
         /// What was written.
         host: String,
     },
+    /// A host that is not on the list.
+    #[error("`{host}` is not among the registries that may be asked here")]
+    Unlisted {
+        /// The host.
+        host: String,
+    },
+    /// A host inside the network, which is not on the list.
+    #[error(
+        "`{host}` is at `{at}`, which is no public address, and not among the registries that may be asked here"
+    )]
+    Inside {
+        /// The registry that is there, or leads there.
+        host: String,
+        /// The address, or the name of this machine.
+        at: String,
+    },
     /// Nothing came back.
     #[error("`{host}` did not answer after {attempts} times: {reason}")]
     Silent {
