@@ -330,7 +330,8 @@ fn a_migration_that_fails_is_not_run_again_and_an_operator_can_ask_to_go_back() 
         fs::write(site.path().join("migrate"), script).unwrap();
         let mut guard = serve(&site, "short.json");
         let mut waits = TcpStream::connect(("127.0.0.1", PORT)).unwrap();
-        let body = json!({"name": "app", "namespace": "prod", "metadata": {"planDigest": *PLAN.lock().unwrap()}});
+        let body =
+            json!({"name": "app", "namespace": "prod", "metadata": {"planDigest": *PLAN.lock().unwrap()}});
         let body = body.to_string();
         let head = "POST /v1/flagger/migrate HTTP/1.1\r\nhost: guard\r\ncontent-type: application/json\r\n";
         write!(waits, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();

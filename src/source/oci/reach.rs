@@ -72,12 +72,12 @@ impl Reach {
             Self::Within { others: Others::LedTo, .. } if !self.lists(place.root()) => {
                 Err(Fault::Unlisted { host: place.host().to_owned() })
             }
-            _ => self.way(place.host(), place.root()).map(drop),
+            _ => self.way(place.root()).map(drop),
         }
     }
 
-    /// How a URL is asked, which a registry led to.
-    pub(super) fn way(&self, registry: &str, url: &Url) -> Result<Way, Fault> {
+    /// How a URL is asked: a registry's, or where one led to.
+    pub(super) fn way(&self, url: &Url) -> Result<Way, Fault> {
         let Self::Within { others, .. } = self else { return Ok(Way::Known) };
         if self.lists(url) {
             return Ok(Way::Known);
@@ -85,11 +85,10 @@ impl Reach {
         if *others == Others::Never {
             return Err(Fault::Unlisted { host: named(url) });
         }
-        let inside = |at: String| Err(Fault::Inside { host: registry.to_owned(), at });
         let host = url.host_str().unwrap_or_default();
         match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            Ok(address) if !is_public(address) => inside(address.to_string()),
-            Err(_) if is_loopback(url) => inside(host.to_owned()),
+            Ok(address) if !is_public(address) => Err(Fault::Inside { host: named(url), at: None }),
+            Err(_) if is_loopback(url) => Err(Fault::Inside { host: named(url), at: None }),
             _ => Ok(Way::Public),
         }
     }
@@ -109,7 +108,7 @@ impl Reach {
 }
 
 /// A URL's host and port.
-fn named(url: &Url) -> String {
+pub(super) fn named(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
@@ -177,20 +176,20 @@ mod tests {
         {
             assert_eq!(check(&reach, repository), Ok(()), "{repository}");
         }
-        for (repository, at) in [
+        for (repository, named) in [
             ("169.254.169.254/a", "169.254.169.254"),
             ("10.0.0.5/a", "10.0.0.5"),
-            ("10.0.0.5:22/a", "10.0.0.5"),
-            ("localhost:7001/a", "localhost"),
-            ("127.1:80/a", "127.0.0.1"),
-            ("0x7f.1:80/a", "127.0.0.1"),
-            ("[::1]:80/a", "::1"),
-            ("[::ffff:10.0.0.1]:80/a", "::ffff:10.0.0.1"),
-            ("0.0.0.0:80/a", "0.0.0.0"),
+            ("10.0.0.5:22/a", "10.0.0.5:22"),
+            ("localhost:7001/a", "localhost:7001"),
+            ("127.1:81/a", "127.0.0.1:81"),
+            ("0x7f.1:81/a", "127.0.0.1:81"),
+            ("[::1]:81/a", "[::1]:81"),
+            ("[::ffff:10.0.0.1]:81/a", "[::ffff:a00:1]:81"),
+            ("0.0.0.0:81/a", "0.0.0.0:81"),
         ] {
             let said = check(&reach, repository).unwrap_err();
             assert!(
-                said.contains(&format!("is at `{at}`, which is no public address")),
+                said.starts_with(&format!("`{named}` is no public address, and not")),
                 "{repository}: {said}"
             );
         }
@@ -209,7 +208,7 @@ mod tests {
                 "{repository}: {said}"
             );
         }
-        let way = |url: &str| reach.way("docker.io", &url.parse().unwrap());
+        let way = |url: &str| reach.way(&url.parse().unwrap());
         assert_eq!(way("https://auth.docker.io/token").unwrap(), Way::Known);
         assert_eq!(way("https://blobs.example.net/x").unwrap(), Way::Public);
         assert!(matches!(way("https://10.0.0.5/x"), Err(Fault::Inside { .. })));
