@@ -54,7 +54,7 @@ fn unreachable(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{answer:?}");
     let report = answer.json()["report"].clone();
     assert_eq!(report["decision"]["verdict"], "error", "{report}");
-    report["findings"].to_string()
+    report["unreachable"].to_string()
 }
 
 #[test]
