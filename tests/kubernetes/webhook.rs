@@ -4,6 +4,8 @@
 //! Nothing routes a Service's address here: it is an address of the namespace's loopback, and what comes there is
 //! handed on to the Pod's port.
 
+mod ways;
+
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command};
@@ -229,9 +231,9 @@ fn what_the_log_allows_is_admitted_and_all_else_is_refused_with_the_reason() {
             assert!(said.contains(REFUSED) && said.contains(why), "{said}");
         }
         is_asked_about_what_somebody_changes(&site);
-        is_asked_about_every_kind_that_a_pod_is_made_of(&site);
-        is_asked_about_the_revision_that_a_set_goes_back_to(&site);
-        is_asked_about_a_tag_that_was_there_before(&site);
+        ways::every_kind_that_a_pod_is_made_of(&site);
+        ways::the_revision_that_a_set_goes_back_to(&site);
+        ways::a_tag_that_was_there_before(&site);
         latency(&site);
 
         site.end();
@@ -285,129 +287,6 @@ fn is_asked_about_what_somebody_changes(site: &Site<'_>) {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-}
-
-/// One object of each kind, each refused for its image and made with the one that is allowed.
-fn is_asked_about_every_kind_that_a_pod_is_made_of(site: &Site<'_>) {
-    let pod = |image: &str, restart: &str| json!({"restartPolicy": restart, "containers": [{"name": "app", "image": image}]});
-    let template = |image: &str, restart: &str| json!({"metadata": {"labels": {"app": "kind"}}, "spec": pod(image, restart)});
-    let selector = json!({"matchLabels": {"app": "kind"}});
-    let kinds = |image: &str| {
-        let always = template(image, "Always");
-        let job = json!({"template": template(image, "Never")});
-        [
-            ("v1", "Pod", json!({"spec": pod(image, "Always")})),
-            ("v1", "PodTemplate", json!({"template": always})),
-            (
-                "v1",
-                "ReplicationController",
-                json!({"spec": {"replicas": 0, "selector": {"app": "kind"}, "template": always}}),
-            ),
-            (
-                "apps/v1",
-                "ReplicaSet",
-                json!({"spec": {"replicas": 0, "selector": selector, "template": always}}),
-            ),
-            (
-                "apps/v1",
-                "Deployment",
-                json!({"spec": {"replicas": 0, "selector": selector, "template": always}}),
-            ),
-            (
-                "apps/v1",
-                "StatefulSet",
-                json!({"spec": {"replicas": 0, "serviceName": "kind", "selector": selector, "template": always}}),
-            ),
-            ("apps/v1", "DaemonSet", json!({"spec": {"selector": selector, "template": always}})),
-            ("batch/v1", "Job", json!({"spec": job})),
-            ("batch/v1", "CronJob", json!({"spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job}}})),
-            ("apps/v1", "ControllerRevision", json!({"revision": 1, "data": {"spec": {"template": always}}})),
-        ]
-    };
-    let objects = |image: &str, namespace: &str| -> Vec<(&str, serde_json::Value)> {
-        let named = |(api, kind, mut object): (&str, &'static str, serde_json::Value)| {
-            object["apiVersion"] = json!(api);
-            object["kind"] = json!(kind);
-            object["metadata"] = json!({"name": "kind", "namespace": namespace});
-            (kind, object)
-        };
-        kinds(image).into_iter().map(named).collect()
-    };
-    let create = ["create", "--validate=strict", "-f", "-"];
-    let refused = [
-        (format!("registry.example/other@sha256:{}", "2".repeat(64)), "the log holds no allow of image"),
-        ("registry.example/payments:2.4.0".to_owned(), "is pinned by no digest"),
-        ("registry.example/payments".to_owned(), "is pinned by no digest"),
-    ];
-    for (image, why) in refused {
-        for (kind, object) in objects(&image, "payments") {
-            let said = site.plane.kubectl_with(&create, &object.to_string()).unwrap_err();
-            assert!(said.contains("denied the request: laforge: ") && said.contains(why), "{kind}: {said}");
-        }
-    }
-    for (kind, object) in objects(&site.approved(), "payments") {
-        let made = site.plane.kubectl_with(&create, &object.to_string());
-        assert!(made.is_ok(), "{kind}: {made:?}");
-        // A label changes nothing that runs, whatever the kind.
-        site.plane.kubectl_ok(&["-n", "payments", "label", kind, "kind", "team=payments"]);
-    }
-    site.plane.kubectl_ok(&["-n", "payments", "delete", "daemonset,job,pod", "kind"]);
-}
-
-/// What was there before the webhook, by a tag, which may mean other bytes by now.
-fn is_asked_about_a_tag_that_was_there_before(site: &Site<'_>) {
-    let default = |arguments: &[&str]| site.plane.kubectl(&[&["-n", "default"], arguments].concat());
-    for change in [&["label", "deployment/old", "team=a"][..], &["scale", "deployment/old", "--replicas=0"]] {
-        let output = default(change);
-        assert!(output.status.success(), "{change:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    // Pods would be made anew, of whatever the tag means now.
-    for change in [&["set", "env", "deployment/old", "A=b"][..], &["rollout", "restart", "deployment/old"]] {
-        let output = default(change);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("is pinned by no digest"), "{change:?}: {said}");
-    }
-    let output = default(&["set", "image", "deployment/old", &format!("old={}", site.approved())]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A StatefulSet's controller makes the Pods below a partition of the ControllerRevision that the status names. Whoever
-/// can make one of that name could run anything, by a controller that is not asked about.
-fn is_asked_about_the_revision_that_a_set_goes_back_to(site: &Site<'_>) {
-    let run = |arguments: &[&str]| site.plane.kubectl_ok(&[&["-n", "payments"], arguments].concat());
-    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "payments"}, "spec": {
-        "replicas": 1, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
-        "updateStrategy": {"rollingUpdate": {"partition": 1}},
-        "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "db", "image": site.approved()}]}}}});
-    site.plane.kubectl_with(&["create", "-f", "-"], &set.to_string()).unwrap();
-    // Its controller may make the revision, and the Pod.
-    site.plane.wait("the Pod of the set", |plane| {
-        plane.kubectl(&["-n", "payments", "get", "pod", "db-0"]).status.success()
-    });
-    let name = run(&["get", "statefulset", "db", "-o", "jsonpath={.status.currentRevision}"]);
-    let mut revision: serde_json::Value =
-        serde_json::from_str(&run(&["get", "controllerrevision", &name, "-o", "json"])).unwrap();
-    for member in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
-        revision["metadata"].as_object_mut().unwrap().remove(member);
-    }
-    let containers = revision["data"]["spec"]["template"]["spec"]["containers"].clone();
-    let create = ["create", "-f", "-"];
-    run(&["delete", "controllerrevision", &name]);
-    for (image, why) in [
-        (
-            json!(format!("registry.example/other@sha256:{}", "2".repeat(64))),
-            "the log holds no allow of image",
-        ),
-        (json!("registry.example/payments:2.4.0"), "is pinned by no digest"),
-        (json!(""), "names no image"),
-    ] {
-        revision["data"]["spec"]["template"]["spec"]["containers"] = containers.clone();
-        revision["data"]["spec"]["template"]["spec"]["containers"][0]["image"] = image;
-        let said = site.plane.kubectl_with(&create, &revision.to_string()).unwrap_err();
-        tell(&format!("$ kubectl create -f controllerrevision.json\n{said}\n"));
-        assert!(said.contains(REFUSED) && said.contains(why), "{said}");
-    }
-    run(&["delete", "statefulset", "db"]);
 }
 
 /// What the API server itself has measured of the webhook, after some more questions.
