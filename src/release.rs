@@ -11,6 +11,7 @@ pub mod image;
 pub mod name;
 pub mod reading;
 pub mod reference;
+pub mod registry;
 pub mod resolved;
 pub mod shape;
 

@@ -5,6 +5,7 @@
 //! nothing. Or, with `--roll-back`, a request that the service finds.
 
 mod evaluate;
+mod reach;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::release::registry::RegistryPattern;
 pub use section::ServiceSection;
 
 /// Who may ask for what, and over which connection.
@@ -32,6 +33,8 @@ pub struct Service {
     pub studio: Option<SignIn>,
     /// Who may ask as an engine.
     pub engines: Callers,
+    /// Registries that images of an evaluation may name; none is any at a public address.
+    pub registries: Option<Vec<RegistryPattern>>,
     /// How much is taken at a time.
     pub limits: Limits,
 }
@@ -148,6 +151,7 @@ impl Default for Service {
             admission: None,
             studio: None,
             engines: Callers::Known,
+            registries: None,
             limits: Limits::default(),
         }
     }

@@ -23,8 +23,8 @@ mod query;
 mod rollouts;
 
 use std::net::TcpListener;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +34,7 @@ use tokio::sync::Semaphore;
 use super::RolloutsAt;
 use super::access::{Access, noted};
 use super::caller::{Right, need};
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Pulse, look_after};
 use super::login::{Login, protect};
 use super::metrics::{AUDIT_APPEND, Meter, POLICY, VERIFICATION};
 use super::problem::Problem;
@@ -135,9 +135,9 @@ pub fn serve(listeners: Listeners, parts: Parts) -> Result<(), ServeError> {
         }
         Ok(Arc::new(trust))
     };
-    let keeper = Keeper::new(parts.login, certificate.clone(), Box::new(trust), parts.clock);
-    // It ends with the process.
-    thread::spawn(move || keep(keeper, shared.ledger.as_deref()));
+    let pulse = (shared.health.pulse.clone(), parts.clock);
+    let keeper = Keeper::new(parts.login, certificate.clone(), Box::new(trust), pulse.clone());
+    look_after("keeper", LOOK, pulse, keep(keeper, shared.ledger))?;
     fronts.push(Front { listener: listeners.main, routes, certificate });
     let served = server::serve_all(fronts, limits, &leaving, || {
         if let Some(desk) = desk {
@@ -157,6 +157,7 @@ impl Shared {
         let rollouts = parts.rollouts.clone().map(|at| Arc::new(Rollouts::new(at, parts.clock)));
         let health = Arc::new(Health {
             leaving: leaving.clone(),
+            pulse: Pulse::of((parts.clock)()),
             ledger: ledger.clone(),
             desk: parts.desk.clone(),
             rollouts: rollouts.clone(),
@@ -172,14 +173,14 @@ impl Shared {
 }
 
 /// Keeps what is held in memory as it is outside.
-fn keep(mut keeper: Keeper, ledger: Option<&Ledger>) {
-    loop {
-        if let Some(ledger) = ledger {
+fn keep(mut keeper: Keeper, ledger: Option<Arc<Ledger>>) -> impl FnMut() -> ControlFlow<()> {
+    move || {
+        if let Some(ledger) = &ledger {
             // What is wrong with it is its state, which answers tell.
             let _ = ledger.look();
         }
         keeper.look();
-        thread::sleep(LOOK);
+        ControlFlow::Continue(())
     }
 }
 

@@ -11,6 +11,7 @@
 //! - Redirects are followed by hand; credentials never go to another scheme, host or port, and tokens
 //!   are asked for only of the registry's own host, a parent domain of it, or Docker Hub's pair.
 //! - No URL that a manifest or a piece of evidence holds is ever fetched.
+//! - Which hosts are asked at all can be bounded ([`Reach`]): by name, and by the address that is connected to.
 //! - Plain HTTP is spoken to loopback hosts alone. Elsewhere the system's certificate authorities count,
 //!   and those of `SSL_CERT_FILE`.
 //!
@@ -24,6 +25,7 @@ mod credentials;
 mod fault;
 mod patience;
 mod place;
+mod reach;
 mod referrers;
 mod search;
 mod transport;
@@ -37,6 +39,7 @@ use fault::Fault;
 use place::Place;
 
 pub use patience::Patience;
+pub use reach::{Others, Reach};
 pub(in crate::source) use search::Subject;
 
 /// The registries of the world, or none of them.
@@ -54,6 +57,14 @@ pub struct Settings {
     pub patience: Patience,
 }
 
+/// A registry that may not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct OutOfReach {
+    /// Which one, and why.
+    why: String,
+}
+
 impl<'a> Registries<'a> {
     /// Registries that may be asked. Nothing is opened before the first question.
     pub fn online(settings: Settings) -> Self {
@@ -68,6 +79,22 @@ impl<'a> Registries<'a> {
     /// Whether no registry is ever asked.
     pub(super) fn is_offline(&self) -> bool {
         self.client.is_none()
+    }
+
+    /// Asks no host beyond these.
+    #[must_use]
+    pub fn within(self, reach: Reach) -> Self {
+        Self { client: self.client.map(|client| client.within(reach)) }
+    }
+
+    /// Whether an image of this repository may be asked for, as far as its name tells: a name that leads to an address
+    /// which may not be asked is found out when it is.
+    ///
+    /// # Errors
+    /// [`OutOfReach`], with the reason.
+    pub fn may_ask(repository: &str, reach: &Reach) -> Result<(), OutOfReach> {
+        let checked = Place::of(repository).and_then(|place| reach.check(&place));
+        checked.map_err(|fault| OutOfReach { why: fault.to_string() })
     }
 
     /// Tells of every request: the host, and how many there were so far.

@@ -4,6 +4,8 @@
 //! Nothing routes a Service's address here: it is an address of the namespace's loopback, and what comes there is
 //! handed on to the Pod's port.
 
+mod ways;
+
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command};
@@ -49,6 +51,15 @@ impl<'a> Site<'a> {
         let mut site = Self { volumes: volumes(&released, &plane), plane, released, runtime: None };
         site.serve();
         hand_on();
+        // From before there was a webhook.
+        site.plane.kubectl_ok(&[
+            "-n",
+            "default",
+            "create",
+            "deployment",
+            "old",
+            "--image=registry.example/old:1",
+        ]);
         site.register(&authority);
         site.plane.kubectl_ok(&["create", "namespace", "payments"]);
         site.plane.kubectl_ok(&[
@@ -220,6 +231,9 @@ fn what_the_log_allows_is_admitted_and_all_else_is_refused_with_the_reason() {
             assert!(said.contains(REFUSED) && said.contains(why), "{said}");
         }
         is_asked_about_what_somebody_changes(&site);
+        ways::every_kind_that_a_pod_is_made_of(&site);
+        ways::the_revision_that_a_set_goes_back_to(&site);
+        ways::a_tag_that_was_there_before(&site);
         latency(&site);
 
         site.end();

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,13 @@ fn site(test: &str, rollout: &str, body: impl FnOnce(Site)) {
     });
 }
 
+/// The digest of the plan that is served: what webhooks name, as they are rendered. A test has a process of its own.
+static PLAN: Mutex<String> = Mutex::new(String::new());
+
 /// The service of a plan, once it answers.
 fn serve(site: &Site, plan: &str) -> Guard {
+    let envelope: Value = serde_json::from_str(&site.wrote(plan)).unwrap();
+    *PLAN.lock().unwrap() = envelope["planDigest"].as_str().unwrap().to_owned();
     let guard = site.guard_of(&["runtime", plan]);
     until(&format!("it serves: {}", guard.said()), || TcpStream::connect(("127.0.0.1", PORT)).is_ok());
     guard
@@ -86,8 +92,10 @@ fn post(path: &str, headers: &str, body: &str) -> Answer {
 
 /// What Flagger is answered: the status, and the reason.
 fn webhook(gate: &str, changed: &Value) -> (u16, String) {
-    let mut body =
-        json!({"name": "app", "namespace": "prod", "phase": "Progressing", "checksum": "85d557f47b"});
+    let mut body = json!({
+        "name": "app", "namespace": "prod", "phase": "Progressing", "checksum": "85d557f47b",
+        "metadata": {"planDigest": *PLAN.lock().unwrap()},
+    });
     body.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
     let answer =
         post(&format!("/v1/flagger/{gate}"), "content-type: application/json\r\n", &body.to_string());
@@ -237,6 +245,8 @@ fn flagger_gets_no_step_without_evidence_and_is_told_to_roll_back_for_a_breach()
             (json!({"name": "other"}), "answers for canary `prod/app`, not for `prod/other`"),
             (json!({"namespace": "test"}), "not for `test/app`"),
             (json!({"metadata": {"planDigest": "sha256:00"}}), "not for `sha256:00`"),
+            (json!({"metadata": {}}), "the webhook names no plan"),
+            (json!({"metadata": null}), "the webhook names no plan"),
         ] {
             for gate in ["start", "migrate", "step", "promote", "rollback", "event"] {
                 let (status, said) = webhook(gate, &changed);
@@ -265,7 +275,8 @@ fn flagger_gets_no_step_without_evidence_and_is_told_to_roll_back_for_a_breach()
             asked("rollback"),
             (403, "no breach was seen, and nobody asked for a rollback".to_owned())
         );
-        assert_eq!(webhook("event", &json!({"metadata": {"eventMessage": "New revision detected"}})).0, 200);
+        let message = json!({"metadata": {"eventMessage": "New revision detected", "planDigest": digest}});
+        assert_eq!(webhook("event", &message).0, 200);
 
         service.behave("errors=0.2");
         Load::of(CANDIDATE, 300);
@@ -319,7 +330,9 @@ fn a_migration_that_fails_is_not_run_again_and_an_operator_can_ask_to_go_back() 
         fs::write(site.path().join("migrate"), script).unwrap();
         let mut guard = serve(&site, "short.json");
         let mut waits = TcpStream::connect(("127.0.0.1", PORT)).unwrap();
-        let body = r#"{"name": "app", "namespace": "prod"}"#;
+        let body =
+            json!({"name": "app", "namespace": "prod", "metadata": {"planDigest": *PLAN.lock().unwrap()}});
+        let body = body.to_string();
         let head = "POST /v1/flagger/migrate HTTP/1.1\r\nhost: guard\r\ncontent-type: application/json\r\n";
         write!(waits, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
         until("it migrates", || !site.wrote("migrating").is_empty());

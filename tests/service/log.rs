@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -199,39 +197,116 @@ fn two_services_over_one_folder_write_one_log() {
     assert_eq!(sizes[0], sizes[1]);
 }
 
-#[test]
-fn what_was_answered_is_in_the_log_when_the_service_is_killed_under_load() {
-    let site = Site::new();
-    let mut service = site.serve(&[]);
+/// Asks from four threads until the service is killed, or each has asked often; what was answered.
+fn killed_under_load(service: &mut Service) -> Vec<Value> {
+    const MOST: usize = 500;
     let answered = Mutex::new(Vec::new());
-    let ends = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while !ends.load(Ordering::SeqCst) {
-                    let asked =
-                        service.try_ask("POST", "/v1/evaluate", Some(ALL), Some(&json!({"dryRun": true})));
+                for number in 0..MOST {
+                    // A rehearsal is an entry each time; of the same allow there is one.
+                    let question = json!({"dryRun": number % 3 != 0});
+                    let asked = service.try_ask("POST", "/v1/evaluate", Some(ALL), Some(&question));
                     // One that broke off promised nothing.
                     let Ok(answer) = asked else { return };
                     if answer.status == 200 {
-                        answered.lock().unwrap().push(answer.json()["report"]["audit"].clone());
+                        answered.lock().unwrap().push(answer.json()["report"].clone());
                     }
                 }
             });
         }
         crate::site::until("it is busy", || answered.lock().unwrap().len() >= 20);
+        // By another process, between any two instructions.
         service.signal("-KILL");
-        thread::sleep(Duration::from_millis(200));
-        ends.store(true, Ordering::SeqCst);
     });
     service.kill();
-    let answered = answered.into_inner().unwrap();
-    let entries = site.entries();
-    for audit in &answered {
-        let index = usize::try_from(audit["index"].as_u64().unwrap()).unwrap();
-        assert_eq!(entries[index]["type"], "decision", "{audit} of {} entries", entries.len());
+    answered.into_inner().unwrap()
+}
+
+#[test]
+fn what_was_answered_is_in_the_log_when_the_service_is_killed_under_load() {
+    let site = Site::new();
+    for _ in 0..3 {
+        let mut service = site.serve(&[]);
+        let answered = killed_under_load(&mut service);
+        let entries = site.entries();
+        for report in &answered {
+            let audit = &report["audit"];
+            let entry = &entries[usize::try_from(audit["index"].as_u64().unwrap()).unwrap()];
+            // The log holds it, as it was answered; the head that was answered with it holds it, too.
+            assert_eq!(
+                (
+                    &entry["type"],
+                    &entry["seq"],
+                    &entry["action"],
+                    &entry["verdict"],
+                    &entry["release"]["digest"]
+                ),
+                (
+                    &json!("decision"),
+                    &audit["index"],
+                    &report["decision"]["action"],
+                    &report["decision"]["verdict"],
+                    &report["release"]["digest"]
+                ),
+                "{audit} of {} entries",
+                entries.len()
+            );
+            assert!(audit["size"].as_u64() > audit["index"].as_u64(), "{audit}");
+        }
+        site.laforge(&["audit", "verify"]);
     }
-    site.laforge(&["audit", "verify"]);
     // And the next one goes on.
     rehearse(&site.serve(&[]));
+}
+
+/// The piece of evidence that is stored under a digest.
+fn stored(site: &Site, digest: &str) -> Vec<u8> {
+    let hex = digest.strip_prefix("sha256:").unwrap();
+    fs::read(site.path(&format!(".laforge/audit/evidence/sha256/{}/{hex}", &hex[..2]))).unwrap()
+}
+
+#[test]
+fn evidence_is_recorded_and_kept_as_the_bytes_that_were_sent() {
+    let site = Site::new();
+    let service = site.serve(&[]);
+    let path = site.path("evidence/approval-alice.sigstore.json");
+    let compact = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    // The same document in another spelling: other white space, and an escape that a reader would take away.
+    let spaced = compact.trim_end().replacen('{', "{ \n\t", 1).replacen("mediaType", "mediaT\\u0079pe", 1);
+    let junk = r#"{"nobody": "signed this",  "n": 1.0e0}"#;
+    let body = format!("{{\"dryRun\": true, \"evidence\" : [ {spaced} ,\n{junk}]}}");
+    let head = format!(
+        "POST /v1/evaluate HTTP/1.1\r\nhost: laforge\r\nauthorization: Bearer {ALL}\r\ncontent-type: \
+         application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let answer = service.send(format!("{head}{body}").as_bytes());
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+    let decided: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(decided["report"]["decision"]["verdict"], "pass", "{decided}");
+    let index = decided["report"]["audit"]["index"].as_u64().unwrap();
+    let shown: Value =
+        serde_json::from_str(&site.laforge(&["audit", "show", &index.to_string(), "-o", "json"])).unwrap();
+    let served = service.get(&format!("/v1/decisions/{index}")).json();
+    let line: Value = serde_json::from_str(served["line"].as_str().unwrap()).unwrap();
+    assert_eq!(line, shown);
+    for (sent, role) in [(spaced.as_str(), "approval"), (junk, "set-aside")] {
+        let digest = format!("sha256:{}", crate::site::sha256(sent));
+        let inputs = line["inputs"].as_array().unwrap();
+        let input = inputs.iter().find(|input| input["digest"] == digest.as_str());
+        let input = input.unwrap_or_else(|| panic!("{digest} is none of {inputs:?}"));
+        assert_eq!((&input["role"], &input["size"]), (&json!(role), &json!(sent.len())), "{input}");
+    }
+    // What was read is kept, byte for byte.
+    let digest = format!("sha256:{}", crate::site::sha256(&spaced));
+    assert_eq!(String::from_utf8(stored(&site, &digest)).unwrap(), spaced);
+    assert!(
+        !line["inputs"].to_string().contains(&crate::site::sha256(&compact)),
+        "another spelling was recorded"
+    );
+    site.laforge(&["audit", "verify"]);
 }

@@ -17,12 +17,14 @@ mod desk;
 #[path = "../rollout_journal/driver.rs"]
 mod driver;
 mod ending;
+mod engines;
 mod input;
 mod issuer;
 mod keys;
 mod log;
 mod login;
 mod metrics;
+mod reach;
 mod rollouts;
 mod schema;
 mod sign_in;

@@ -13,12 +13,44 @@ use crate::rollouts::under_way;
 use crate::site::Site;
 use crate::skipped;
 
-struct Prometheus(Child);
+/// A real Prometheus, which scrapes one address each second.
+pub(crate) struct Prometheus {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Prometheus {
+    /// None where it is not installed.
+    pub(crate) fn begin(site: &Site, scraped: u16) -> Option<Self> {
+        let program = ["/usr/bin/prometheus", "/usr/local/bin/prometheus"];
+        let Some(program) = program.into_iter().find(|path| Path::new(path).is_file()) else {
+            skipped("`prometheus` is not installed");
+            return None;
+        };
+        let port = free_port();
+        site.write(
+            "prometheus.yml",
+            &format!(
+                "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: laforge\n  \
+                 static_configs: [{{targets: ['127.0.0.1:{scraped}']}}]\n"
+            ),
+        );
+        let child = Command::new(program)
+            .current_dir(site.path("."))
+            .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Some(Self { child, port })
+    }
+}
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -56,10 +88,6 @@ fn the_dashboard_is_one_that_grafana_reads() {
 
 #[test]
 fn every_query_of_the_dashboard_has_data() {
-    let program = ["/usr/bin/prometheus", "/usr/local/bin/prometheus"];
-    let Some(program) = program.into_iter().find(|path| Path::new(path).is_file()) else {
-        return skipped("`prometheus` is not installed");
-    };
     let site = Site::with("  admission: {environment: production}\n");
     site.roll_out();
     under_way(&site);
@@ -71,25 +99,8 @@ fn every_query_of_the_dashboard_has_data() {
                         "request": {"uid": "7", "operation": "DELETE"}});
     assert_eq!(service.post("/v1/admission", &review).status, 200);
     site.laforge(&["audit", "anchor", "--to", "file=anchor", "--record"]);
-    let port = free_port();
-    site.write(
-        "prometheus.yml",
-        &format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: laforge\n  \
-             static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
-            service.probes
-        ),
-    );
-    let _prometheus = Prometheus(
-        Command::new(program)
-            .current_dir(site.path("."))
-            .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
+    let Some(prometheus) = Prometheus::begin(&site, service.probes) else { return };
+    let port = prometheus.port;
     let client = Client::builder().no_proxy().build().unwrap();
     let ask = |query: &str| -> Option<Value> {
         let url = format!("http://127.0.0.1:{port}/api/v1/query");

@@ -74,6 +74,76 @@ fn a_rollout_is_shown_and_a_request_is_left_under_the_callers_name() {
     service.post("/v1/rollouts/elsewhere/pause", &json!({"reason": "so"})).problem(404);
 }
 
+/// The requests that wait for the guard.
+fn waiting(site: &Site) -> usize {
+    let folder = site.path(&format!("state/{TARGET}/{}/requests", created().plan_digest.hex()));
+    fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_request_that_is_meant_for_another_rollout_is_left_to_none() {
+    let site = Site::new();
+    site.roll_out();
+    under_way(&site);
+    let service = site.serve(&[]);
+    let (plan, other) = (created().plan_digest.to_string(), format!("sha256:{}", "0".repeat(64)));
+    for verb in ["pause", "resume", "rollback"] {
+        let path = format!("/v1/rollouts/{TARGET}/{verb}");
+        let said = service.post(&path, &json!({"reason": "red", "plan": other})).problem(409);
+        assert_eq!(
+            said,
+            format!(
+                "plan {plan} is under way at target `{TARGET}`, and {other} is meant: look at it, and ask again"
+            )
+        );
+        for plan in ["", "latest", plan.trim_start_matches("sha256:"), &plan.to_uppercase()] {
+            let said = service.post(&path, &json!({"reason": "red", "plan": plan})).problem(400);
+            assert!(said.contains("is not a digest"), "{said}");
+        }
+    }
+    assert_eq!(waiting(&site), 0);
+    let left = service.post(&format!("/v1/rollouts/{TARGET}/pause"), &json!({"reason": "red", "plan": plan}));
+    assert_eq!((left.status, &left.json()["plan"], waiting(&site)), (202, &json!(plan), 1));
+}
+
+const EXECUTOR: &str = "executor:
+  environment: production
+  target: TARGET
+  state: state
+  driver: haproxy
+  haproxy: {socket: nowhere.sock, backend: app}
+  slots:
+    blue: {probe: 'http://127.0.0.1:9', runs: [cat, blue.digest]}
+    green: {probe: 'http://127.0.0.1:9', runs: [cat, green.digest]}
+  commands: {start: [/bin/true], stop: [/bin/true]}
+  metrics: {prometheus: {url: 'http://127.0.0.1:9', scrapeSeconds: 5}}
+";
+
+#[test]
+fn the_command_line_leaves_no_request_to_another_rollout_either() {
+    let site = Site::new();
+    site.write("laforge.yaml", &(site.read("laforge.yaml") + &EXECUTOR.replace("TARGET", TARGET)));
+    under_way(&site);
+    let (plan, other) = (created().plan_digest.to_string(), format!("sha256:{}", "0".repeat(64)));
+    let ask = |verb: &'static str, plan: &str| {
+        let reason = ["rollout", verb, "--reason", "red", "--actor", "alice", "--plan", plan];
+        site.run(&reason)
+    };
+    for verb in ["pause", "resume", "rollback"] {
+        let (status, said) = ask(verb, &other);
+        assert_eq!(status, Some(2), "{said}");
+        let why = format!("plan {plan} is under way at target `{TARGET}`, and --plan is {other}");
+        assert!(said.contains(&why), "{said}");
+        let (status, said) = ask(verb, "latest");
+        assert!(status == Some(2) && said.contains("is not a digest"), "{status:?} {said}");
+    }
+    assert_eq!(waiting(&site), 0);
+    // The one that is meant is asked; nobody is there to take it.
+    let (status, said) = ask("pause", &plan);
+    assert!(status == Some(11) && said.contains("no guard is running"), "{status:?} {said}");
+    assert_eq!(waiting(&site), 1);
+}
+
 #[test]
 fn engines_are_told_that_there_is_no_plan() {
     let site = Site::new();

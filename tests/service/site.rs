@@ -74,7 +74,10 @@ fn template() -> &'static Path {
 }
 
 fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_laforge"));
+    set_up(Command::new(env!("CARGO_BIN_EXE_laforge")), folder)
+}
+
+fn set_up(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     command.env("XDG_CACHE_HOME", folder.join(".cache")).env("TMPDIR", folder.join(".tmp"));
     command
@@ -165,6 +168,12 @@ impl Site {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Runs the program here; how it ended, and what it said on stderr.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = laforge(self.folder.path(), arguments);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
     /// What the program says that does not begin, for the way it is configured.
     #[track_caller]
     pub(crate) fn refused(&self, arguments: &[&str]) -> String {
@@ -199,6 +208,13 @@ impl Site {
         service
     }
 
+    /// The service of a plan that engines ask about, once it is ready.
+    pub(crate) fn serve_plan_under(&self, variables: &[(&str, &str)], plan: &str) -> Service {
+        let service = self.begin_under(variables, &[plan], Client::builder());
+        service.until_ready();
+        service
+    }
+
     /// The service, asked by a client of one's own.
     pub(crate) fn begin(&self, arguments: &[&str], client: reqwest::blocking::ClientBuilder) -> Service {
         self.begin_under(&[], arguments, client)
@@ -211,17 +227,43 @@ impl Site {
         service
     }
 
+    /// The service where names lead to other addresses, once it is ready: in a namespace of mounts of its own. None
+    /// where this machine gives no such namespace.
+    pub(crate) fn serve_where(&self, hosts: &str) -> Option<Service> {
+        let own = Command::new("unshare").args(["--mount", "true"]).status();
+        if !own.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        self.write("hosts", hosts);
+        let mut wrapped = Command::new("unshare");
+        let script = "mount --bind hosts /etc/hosts && exec \"$0\" \"$@\"";
+        wrapped.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_laforge")]);
+        let service = self.begin_by(set_up(wrapped, self.folder.path()), &[], Client::builder());
+        service.until_ready();
+        Some(service)
+    }
+
     fn begin_under(
         &self,
         variables: &[(&str, &str)],
         arguments: &[&str],
         client: reqwest::blocking::ClientBuilder,
     ) -> Service {
+        let mut command = command(self.folder.path());
+        command.envs(variables.iter().copied());
+        self.begin_by(command, arguments, client)
+    }
+
+    fn begin_by(
+        &self,
+        mut command: Command,
+        arguments: &[&str],
+        client: reqwest::blocking::ClientBuilder,
+    ) -> Service {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let said = self.path(&format!(".said-{number}"));
-        let child = command(self.folder.path())
-            .envs(variables.iter().copied())
+        let child = command
             .args(["runtime", "--listen", "127.0.0.1:0", "--probes", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::null())

@@ -22,15 +22,15 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 
 /// The receiver, and what it took.
-struct Receiver {
+pub(crate) struct Receiver {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     folder: TempDir,
 }
 
 impl Receiver {
     /// None where it is not built.
-    fn begin() -> Option<Self> {
+    pub(crate) fn begin() -> Option<Self> {
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts/traces/build");
         let output = Command::new(build).arg("--where").output().unwrap();
         let program = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()).join("otlp-receiver");
@@ -71,7 +71,7 @@ impl Receiver {
     }
 
     /// The spans of a service, once the one of that name is there.
-    fn of(&self, service: &str, name: &str) -> Vec<Value> {
+    pub(crate) fn of(&self, service: &str, name: &str) -> Vec<Value> {
         let spans = || -> Vec<Value> {
             self.spans().into_iter().filter(|(of, _)| of == service).map(|(_, span)| span).collect()
         };
@@ -89,7 +89,7 @@ impl Drop for Receiver {
 
 /// An attribute's text, or its number.
 #[track_caller]
-fn text(of: &Value, name: &str) -> String {
+pub(crate) fn text(of: &Value, name: &str) -> String {
     let all = of["attributes"].as_array().unwrap_or_else(|| panic!("{of}"));
     let found = all.iter().find(|attribute| attribute["key"] == name);
     let value = &found.unwrap_or_else(|| panic!("no {name}: {of}"))["value"];

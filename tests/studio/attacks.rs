@@ -236,3 +236,24 @@ fn a_request_that_is_too_large_or_no_request_hurts_nobody() {
     assert!(studio.post("/rollouts/00/pause", &[("reason", &reason), ("sure", "yes")]).status >= 400);
     assert!(studio.is_up());
 }
+
+#[test]
+fn a_form_that_was_open_while_its_rollout_ended_asks_nothing_of_the_next_one() {
+    let desk = Desk::decided().executes();
+    let mut first = Rollout::of(&desk);
+    first.begin();
+    let studio = desk.studio().opened();
+    let path = format!("/rollouts/{}/rollback", first.hex());
+    assert!(studio.page(&path).contains(&format!("action=\"{path}\"")), "the form is of this plan");
+    let form = [("reason", "the dashboard is red"), ("sure", "yes")];
+    assert_eq!(studio.post(&path, &form).status, 303);
+    assert_eq!(first.take_asks().len(), 1);
+    first.retreat();
+    drop(first);
+    assert_eq!(desk.deploy(&["--ttl", "3h", "-o", "plan.json"]), 0);
+    let mut next = Rollout::of(&desk);
+    next.begin();
+    let late = studio.post(&path, &form);
+    assert!(late.status == 404 && late.text().contains("It has ended"), "{}: {}", late.status, late.text());
+    assert_eq!(next.take_asks(), []);
+}

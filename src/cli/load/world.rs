@@ -10,7 +10,7 @@ use crate::report::paint::printable;
 use crate::source::bundle::{BundledImages, Bundles};
 use crate::source::directory::{EvidenceFolders, Files};
 use crate::source::gathering::AllEvidence;
-use crate::source::oci::Registries;
+use crate::source::oci::{Reach, Registries};
 use crate::trust::TrustRoot;
 
 use super::super::flags::EvidenceFlags;
@@ -43,6 +43,11 @@ impl<'a> Sources<'a> {
         let registries =
             registries(flags, session).with_progress(|host, requests| progress.asked(host, requests));
         Self { artifacts, folders, bundles, registries }
+    }
+
+    /// Asks no registry beyond these.
+    pub(in crate::cli) fn within(self, reach: Reach) -> Self {
+        Self { registries: self.registries.within(reach), ..self }
     }
 
     /// The manifests of images.

@@ -12,6 +12,7 @@ use clap::Args;
 use crate::cli::load;
 use crate::cli::{Exit, Failure, Session};
 use crate::random;
+use crate::release::digest::ClaimedDigest;
 use crate::report::paint::printable;
 use crate::report::rollout as report;
 use crate::rollout::executor::Executor;
@@ -36,6 +37,9 @@ pub(in crate::cli) struct AskFlags {
     /// Who asks (default: $USER); it is journaled, and not verified
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
+    /// The digest of the plan that is meant, as `rollout status` shows it; another one under way is left alone
+    #[arg(long, value_name = "DIGEST")]
+    plan: Option<ClaimedDigest>,
     /// The log's secret key, where this command becomes the guard: file:PATH or env:NAME
     #[arg(long, value_name = "SOURCE", help_heading = "Audit")]
     audit_key: Option<String>,
@@ -60,6 +64,7 @@ impl AskFlags {
             Failure::usage(format!("no rollout is under way at target `{}`", executor.target))
                 .hint("`laforge rollout status` says what ended last")
         })?;
+        self.is_meant(open, &executor.target)?;
         let read = || Reading::open(&executor.state, &executor.target, open).map_err(|error| failed(&error));
         let reading = read()?;
         // One request is one event, however often it is found.
@@ -70,7 +75,7 @@ impl AskFlags {
         asks.leave(&ask)
             .map_err(|error| Failure::io(Exit::NoDecision, "write to", reading.path(), &error))?;
         if !View::is_at_work(reading.path(), session.now()) {
-            return self.alone(&ask, executor, session);
+            return self.alone(&ask, open, executor, session);
         }
         let began = Instant::now();
         loop {
@@ -88,10 +93,21 @@ impl AskFlags {
                 }
                 // It was gone already, or goes now.
                 Answer::Waiting if !View::is_at_work(reading.path(), session.now()) => {
-                    return self.alone(&ask, executor, session);
+                    return self.alone(&ask, open, executor, session);
                 }
                 Answer::Waiting => thread::sleep(EVERY),
             }
+        }
+    }
+
+    /// What was decided about one rollout is not done to the next one.
+    fn is_meant(&self, open: &ClaimedDigest, target: &str) -> Result<(), Failure> {
+        match &self.plan {
+            Some(plan) if plan != open => Err(Failure::usage(format!(
+                "plan {open} is under way at target `{target}`, and --plan is {plan}"
+            ))
+            .hint("`laforge rollout status` shows it: ask again, if it is meant")),
+            _ => Ok(()),
         }
     }
 
@@ -109,12 +125,18 @@ impl AskFlags {
     }
 
     /// Nobody guards the target. Going back must not wait; the rest would touch nothing by itself.
-    fn alone(&self, ask: &Ask, executor: &Executor, session: &Session) -> Result<Exit, Failure> {
+    fn alone(
+        &self,
+        ask: &Ask,
+        plan: &ClaimedDigest,
+        executor: &Executor,
+        session: &Session,
+    ) -> Result<Exit, Failure> {
         if ask.verb == Verb::Rollback {
             session
                 .say(&printable(&format!("no guard is running at `{}`: this is one now", executor.target)));
             session.say("\n");
-            return run::retreat(ask, self.audit_key.clone(), session);
+            return run::retreat(ask, plan, self.audit_key.clone(), session);
         }
         Err(Failure::new(Exit::Inconclusive, "no guard is running: nobody takes the request now")
             .hint("it stays, and `laforge rollout run` takes it when it goes on"))

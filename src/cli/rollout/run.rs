@@ -217,13 +217,20 @@ fn held(here: &Here<'_>) -> Result<Vec<RolloutRecord>, Failure> {
 
 /// Goes back with the rollout that is not over here, and becomes its guard for that. Neither trust nor log
 /// nor the plan's proof is asked: the journal is this executor's own, and lowering waits for nothing.
-pub(super) fn retreat(ask: &Ask, audit_key: Option<String>, session: &Session) -> Result<Exit, Failure> {
+pub(super) fn retreat(
+    ask: &Ask,
+    meant: &ClaimedDigest,
+    audit_key: Option<String>,
+    session: &Session,
+) -> Result<Exit, Failure> {
     let config = load::config(session)?;
     let executor = load::executor(&config)?;
     let lock = TargetLock::take(&executor.state, &executor.target).map_err(|error| failed(&error))?;
     let standing = lock.standing().map_err(|error| failed(&error))?;
-    let open = standing.open.ok_or_else(|| {
-        Failure::usage("no rollout is under way").hint("`laforge rollout status` says what ended last")
+    // It may have ended since it was looked at, and another one begun: that one was not asked about.
+    let open = standing.open.filter(|open| open == meant).ok_or_else(|| {
+        Failure::usage(format!("the rollout of plan {meant} has ended meanwhile"))
+            .hint("`laforge rollout status` says what is under way")
     })?;
     let journal = Journal::open(lock, &open, journal::schedule_of).map_err(|error| failed(&error))?;
     let core = journal::unproven_core(&journal.created().envelope)

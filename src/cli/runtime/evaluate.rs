@@ -2,8 +2,8 @@
 //!
 //! In: an evaluation. Out: the decision that is on record. Configuration, trust and policies are read for each one, so
 //! that what was changed behind review counts at once; the log stays open, and reads on. A release that came over the
-//! network names images alone: no file of this machine is read for whoever asks. Evidence that came with it lies in a
-//! folder of its own, which goes with the answer.
+//! network names images alone: no file of this machine is read for whoever asks, and no registry is asked beyond the
+//! bounds of [`reach`](super::reach). Evidence that came with it lies in a folder of its own, which goes with the answer.
 #![expect(
     clippy::disallowed_methods,
     reason = "evidence that came with a request lies in a folder of its own"
@@ -28,6 +28,7 @@ use crate::report::json::{self, Timing};
 use crate::report::paint::{Paint, printable};
 use crate::serve::Kind;
 use crate::serve::runtime::{Decide, Decided, Question, Step, Undecided};
+use crate::source::oci::Reach;
 use crate::trust::TrustRoot;
 use crate::yaml;
 
@@ -35,6 +36,7 @@ use super::super::flags::{EvidenceFlags, PolicyFlags, ReleaseFlags};
 use super::super::load::{self, LogPlace, Missing, Sources};
 use super::super::progress::Progress;
 use super::super::{Exit, Failure, Session};
+use super::reach::bounds;
 
 /// How long one waits for another writer of the log.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,6 +69,7 @@ struct Case {
     release: Release,
     rollout: RolloutRequest,
     trust: TrustRoot,
+    reach: Reach,
 }
 
 impl Gatekeeper {
@@ -84,8 +87,9 @@ impl Gatekeeper {
         let rollout = rollout.map_err(|error| impossible(error.into()))?;
         let release = self.release(question, &config).map_err(invalid)?;
         rollout.check(&release).map_err(|error| invalid(error.into()))?;
+        let reach = bounds(&question.evaluation, &release, &config, &self.session).map_err(invalid)?;
         let trust = load::executor_trust(&config, &self.session).map_err(impossible)?;
-        Ok(Case { config, release, rollout, trust })
+        Ok(Case { config, release, rollout, trust, reach })
     }
 
     fn release(&self, question: &Question, config: &Config) -> Result<Release, Failure> {
@@ -133,7 +137,7 @@ impl Gatekeeper {
         inline: &Inline,
         began: Instant,
     ) -> Result<Decided, Undecided> {
-        let Case { config, release, rollout, trust } = case;
+        let Case { config, release, rollout, trust, reach } = case;
         let evidence = EvidenceFlags { evidence: Vec::new(), trust: None, offline: false };
         let mut paths =
             load::evidence_paths(&evidence, &config, &trust, &self.session).map_err(impossible)?;
@@ -147,7 +151,7 @@ impl Gatekeeper {
         let mode = if question.evaluation.dry_run { Mode::DryRun } else { Mode::Enforce };
         let request = Request { rollout, mode, caller: caller(question) };
         let progress = Progress::on(&self.session);
-        let sources = Sources::open(bundles, &evidence, &trust, &progress, &self.session);
+        let sources = Sources::open(bundles, &evidence, &trust, &progress, &self.session).within(reach);
         let standard = Standard { trust, policies };
         let (images, found) = (sources.images(), sources.evidence());
         let world = World { artifacts: &sources.artifacts, images: &images, evidence: &found };

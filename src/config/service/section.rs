@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Admission, Callers, Grant, Issuer, KeysFrom, Limits, Service, SignIn, Tls, Token};
+use crate::release::registry::{NoRegistry, RegistryPattern};
 use crate::yaml::{DocumentError, Source, Spanned};
 
 /// How often keys are asked for anew.
@@ -40,6 +41,10 @@ pub struct ServiceSection {
     studio: Option<StudioSection>,
     /// Who may ask as an engine; default `known`.
     engines: Option<Callers>,
+    /// Registries that images of an evaluation may name, as `HOST`, `HOST:PORT` or `*.DOMAIN`; default: those that the
+    /// configured release names, and any other at a public address.
+    #[schemars(with = "Option<Vec<String>>")]
+    registries: Option<Vec<Spanned<String>>>,
     /// How much is taken at a time.
     #[serde(default)]
     limits: LimitsSection,
@@ -187,6 +192,7 @@ impl ServiceSection {
             tls: self.tls.map(|tls| reader.tls(tls)),
             admission: self.admission.map(|admission| reader.admission(admission)).transpose()?,
             engines: self.engines.unwrap_or(Callers::Known),
+            registries: self.registries.map(|all| reader.registries(&all)).transpose()?,
             limits: self.limits.read(),
         })
     }
@@ -265,6 +271,14 @@ impl Reader<'_> {
             let message = format!("`{}` is no duration such as `90s`, `5m` or `1h30m`", member.value);
             self.source.error_at(member, message)
         })
+    }
+
+    fn registries(&self, all: &[Spanned<String>]) -> Result<Vec<RegistryPattern>, DocumentError> {
+        let read = |text: &Spanned<String>| {
+            let refused = |error: NoRegistry| self.source.error_at(text, error.to_string());
+            text.value.parse::<RegistryPattern>().map_err(refused)
+        };
+        all.iter().map(read).collect()
     }
 
     fn token(&self, section: TokenSection) -> Result<Token, DocumentError> {
@@ -415,6 +429,16 @@ mod tests {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(wrong), "{text} {error}");
         }
+    }
+
+    #[test]
+    fn reads_registries_and_refuses_what_names_none() {
+        let service = read("registries: [docker.io, 'r.example:5000', '*.example.com']\n").unwrap();
+        let shown: Vec<String> = service.registries.unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["docker.io", "r.example:5000", "*.example.com"]);
+        assert_eq!(read("registries: []\n").unwrap().registries, Some(Vec::new()), "nothing may be asked");
+        let error = read("registries: [docker.io, 'https://r.example/']\n").unwrap_err().to_string();
+        assert!(error.starts_with("laforge.yaml:1:25: `https://r.example/` is no registry"), "{error}");
     }
 
     #[test]

@@ -248,8 +248,19 @@ family!(
     [("laforge_build_info", "{{version}}")]
 );
 
+family!(
+    KEPT,
+    "laforge_service_kept_timestamp_seconds",
+    Gauge,
+    "When what is held in memory was last looked after (look), and when trust could last be read (trust).",
+    "Service",
+    "Since trust was read",
+    "s",
+    [("time() - laforge_service_kept_timestamp_seconds", "{{what}}")]
+);
+
 /// Every family.
-pub(in crate::serve) const FAMILIES: [Family; 19] = [
+pub(in crate::serve) const FAMILIES: [Family; 20] = [
     DECISIONS,
     VERIFICATION,
     POLICY,
@@ -268,5 +279,6 @@ pub(in crate::serve) const FAMILIES: [Family; 19] = [
     HTTP_REQUESTS,
     HTTP_SECONDS,
     SPANS_LOST,
+    KEPT,
     BUILD,
 ];

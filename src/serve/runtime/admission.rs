@@ -2,8 +2,8 @@
 //!
 //! In: an `AdmissionReview` of `admission.k8s.io/v1`. Out: one with the answer. What is created or updated is
 //! admitted where each image that it runs is pinned by a digest, and the log holds an allow for that digest and the
-//! namespace's environment that has not expired; or where an update brings no image that the object did not run
-//! before. What deletes or connects runs nothing new, and an object without an image neither: both are admitted. All
+//! namespace's environment that has not expired; or where an update brings no image, each by its digest, that the object
+//! did not run before. What deletes or connects runs nothing new, and an object without an image neither: both are admitted. All
 //! else is refused, with what is missing; so is everything while the log can't be read.
 //!
 //! Spec: <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>.
@@ -28,6 +28,7 @@ use super::super::metrics::{Meter, REVIEWS};
 use super::super::problem::{Problem, answer};
 use super::ledger::{Ledger, Said};
 use crate::config::service::Admission;
+use crate::release::digest::ClaimedDigest;
 use crate::release::reference::ImageReference;
 use crate::time::{self, Timestamp};
 use images::{Image, Running, short};
@@ -251,8 +252,7 @@ impl Webhook {
     fn image(&self, image: &Image, environment: &str) -> Result<u64, Finding> {
         let shown = short(&image.text);
         let refuse = |why: String| Finding::Refused(format!("{}: {why}", image.place));
-        let reference: Option<ImageReference> = image.text.parse().ok();
-        let digest = reference.and_then(|reference| reference.digest).ok_or_else(|| {
+        let digest = digest_of(image).ok_or_else(|| {
             refuse(format!("image `{shown}` is pinned by no digest: write `repository@sha256:…`"))
         })?;
         match self.ledger.find(environment, &digest, (self.clock)()) {
@@ -279,14 +279,19 @@ impl Webhook {
     }
 }
 
-/// Whether every image was there before: then no new code comes in, however the object changes.
+/// The digest that an image is pinned by.
+fn digest_of(image: &Image) -> Option<ClaimedDigest> {
+    let reference: Option<ImageReference> = image.text.parse().ok();
+    reference.and_then(|reference| reference.digest)
+}
+
+/// Whether every image was there before, as the same bytes: then no new code comes in, however the object changes. What
+/// a tag or a member of two readings means may have changed since.
 fn brings_nothing(running: &Running, old: &Value) -> bool {
     let before = Running::of(old);
     let known: BTreeSet<&str> = before.images.iter().map(|image| image.text.as_str()).collect();
-    let faulty: BTreeSet<&str> = before.faults.iter().map(String::as_str).collect();
-    !running.more
-        && running.images.iter().all(|image| known.contains(image.text.as_str()))
-        && running.faults.iter().all(|fault| faulty.contains(fault.as_str()))
+    let was_there = |image: &Image| digest_of(image).is_some() && known.contains(image.text.as_str());
+    !running.more && running.faults.is_empty() && running.images.iter().all(was_there)
 }
 
 #[cfg(test)]

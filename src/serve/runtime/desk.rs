@@ -205,7 +205,11 @@ impl Desk {
         }
         let began = Instant::now();
         let migrated = self.migrating.run(turn).await;
-        let wrong = migrated.is_err().then_some("interrupted");
+        let wrong = match &migrated {
+            Ok(Migrated::Failed(_)) => Some("failed"),
+            Ok(Migrated::Unknown) | Err(_) => Some("interrupted"),
+            Ok(_) => None,
+        };
         let part = Part { name: "migrate", began, ended: Instant::now(), wrong, members: Vec::new() };
         Traced::current().tell(part);
         let migrated = migrated?;

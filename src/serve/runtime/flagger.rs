@@ -1,8 +1,8 @@
 //! `/v1/flagger/{start,migrate,step,promote,rollback,event}`: Flagger's webhooks.
 //!
 //! In: a webhook's body. Out: 200 goes on (for `rollback`: rolls back), 403 holds, with the reason as text.
-//! What is decided from what is in [`gates`](crate::rollout::verdict::gates). A webhook of another Canary, or of
-//! another plan, is held. Spec: `rollout.md` section 4; <https://docs.flagger.app/usage/webhooks>.
+//! What is decided from what is in [`gates`](crate::rollout::verdict::gates). A webhook of another Canary, of another
+//! plan, or of none that it names, is held: a Canary that was not rendered anew for this plan is not this plan's. Spec: `rollout.md` section 4; <https://docs.flagger.app/usage/webhooks>.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,8 +92,14 @@ fn stranger(desk: &Desk, webhook: &Webhook) -> Option<String> {
         ));
     }
     let plan = desk.plan().to_string();
-    let other = webhook.metadata("planDigest").filter(|named| *named != plan)?;
-    Some(format!("this answers for plan {plan}, not for `{}`", excerpt(other)))
+    match webhook.metadata("planDigest") {
+        Some(named) if named == plan => None,
+        Some(other) => Some(format!("this answers for plan {plan}, not for `{}`", excerpt(other))),
+        None => Some(format!(
+            "the webhook names no plan, and this answers for {plan}: its `metadata` needs `planDigest`, as `laforge \
+             render flagger` writes it"
+        )),
+    }
 }
 
 async fn ask(gate: Gate, desk: &Arc<Desk>, webhook: &Webhook) -> Result<Answer, MemoryError> {

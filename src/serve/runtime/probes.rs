@@ -1,9 +1,10 @@
 //! `/livez` and `/readyz` (with `/health` and `/ready`, as they were once called), and `/metrics`.
 //!
-//! Ready is: it was not asked to end, the log was read and checks out, and, with a plan for engines, the plan is in
-//! force and the metrics answer a question, whatever the answer.
+//! Ready is: it was not asked to end, what it holds in memory is looked after, the log was read and checks out, and, with
+//! a plan for engines, the plan is in force and the metrics answer a question, whatever the answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,9 +13,10 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio::task::spawn_blocking;
 
+use super::super::keeper::Pulse;
 use super::super::metrics::{
     AUDIT_AGE, AUDIT_ANCHOR, AUDIT_APPEND, AUDIT_ENTRIES, AUDIT_HEALTHY, AUDIT_SIZE, BUILD, DECISIONS,
-    HTTP_REQUESTS, HTTP_SECONDS, Meter, POLICY, Page, REVIEWS, SPANS_LOST, VERIFICATION,
+    HTTP_REQUESTS, HTTP_SECONDS, KEPT, Meter, POLICY, Page, REVIEWS, SPANS_LOST, VERIFICATION,
 };
 use super::super::problem::{Problem, answer};
 use super::super::server::Leaving;
@@ -22,10 +24,12 @@ use super::super::traces::Traces;
 use super::desk::Desk;
 use super::ledger::Ledger;
 use super::rollouts::Rollouts;
+use crate::time::Timestamp;
 
 /// What health hangs on.
 pub(super) struct Health {
     pub(super) leaving: Leaving,
+    pub(super) pulse: Pulse,
     pub(super) ledger: Option<Arc<Ledger>>,
     pub(super) desk: Option<Arc<Desk>>,
     pub(super) rollouts: Option<Arc<Rollouts>>,
@@ -72,6 +76,7 @@ impl Health {
         if self.leaving.is_set() {
             return Err("it was asked to end".to_owned());
         }
+        self.pulse.check(Instant::now())?;
         if let Some(ledger) = &self.ledger {
             ledger.health()?;
         }
@@ -87,6 +92,11 @@ impl Health {
         page.whole(BUILD.name, &[("version", env!("CARGO_PKG_VERSION").to_owned())], 1);
         for family in [VERIFICATION, POLICY, AUDIT_APPEND, REVIEWS, HTTP_REQUESTS, HTTP_SECONDS] {
             self.meter.write(family, &mut page);
+        }
+        let (looked, trusted) = self.pulse.times();
+        page.family(KEPT);
+        for (what, time) in [("look", looked), ("trust", trusted)] {
+            page.number(KEPT.name, &[("what", what.to_owned())], seconds(time));
         }
         page.family(SPANS_LOST);
         page.whole(SPANS_LOST.name, &[], self.traces.lost());
@@ -122,8 +132,11 @@ fn log(ledger: &Ledger, page: &mut Page) {
     for (family, time) in [(AUDIT_AGE, health.last), (AUDIT_ANCHOR, health.anchored)] {
         let Some(time) = time else { continue };
         page.family(family);
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970")]
-        let seconds = time.timestamp_millis() as f64 / 1000.0;
-        page.number(family.name, &[], seconds);
+        page.number(family.name, &[], seconds(time));
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970")]
+fn seconds(time: Timestamp) -> f64 {
+    time.timestamp_millis() as f64 / 1000.0
 }

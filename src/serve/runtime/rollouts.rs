@@ -60,6 +60,17 @@ pub(super) struct Asked {
     /// Why; it is journaled.
     #[schemars(length(min = 1, max = MOST_REASON))]
     reason: String,
+    /// The digest of the plan that is meant, so that a rollout which began meanwhile is not. Default: whichever is
+    /// under way.
+    #[serde(default)]
+    plan: Option<ClaimedDigest>,
+}
+
+/// A request, read.
+struct Wish {
+    verb: Verb,
+    operator: Operator,
+    plan: Option<ClaimedDigest>,
 }
 
 /// `GET /v1/rollouts`
@@ -101,13 +112,13 @@ pub(super) async fn ask(
         return Problem::new(404, format!("`{}` is none of pause, resume and rollback", excerpt(&verb)))
             .response();
     };
-    let operator = match read(request, MOST).await.and_then(|body| operator(&body, &caller)) {
-        Ok(operator) => operator,
+    let wish = match read(request, MOST).await.and_then(|body| wish(verb, &body, &caller)) {
+        Ok(wish) => wish,
         Err(problem) => return problem.response(),
     };
     let left = spawn_blocking(move || {
         rollouts.is_here(&target)?;
-        rollouts.leave(verb, operator, desk.as_deref())
+        rollouts.leave(wish, desk.as_deref())
     });
     match left.await {
         Ok(Ok(document)) => answer(StatusCode::ACCEPTED, "application/json", document.to_string()),
@@ -116,10 +127,14 @@ pub(super) async fn ask(
     }
 }
 
-fn operator(body: &[u8], caller: &Caller) -> Result<Operator, Problem> {
-    let asked: Asked = decode(body)
-        .map_err(|error| Problem::new(400, format!("the body has to be `{{\"reason\": \"…\"}}`: {error}")))?;
-    Ask::operator(caller.name(), &asked.reason).map_err(|error| Problem::new(422, error.to_string()))
+fn wish(verb: Verb, body: &[u8], caller: &Caller) -> Result<Wish, Problem> {
+    let Asked { reason, plan } = decode(body).map_err(|error| {
+        let shape = r#"`{"reason": "…"}`, perhaps with the digest of the `plan` that is meant"#;
+        Problem::new(400, format!("the body has to be {shape}: {error}"))
+    })?;
+    let operator =
+        Ask::operator(caller.name(), &reason).map_err(|error| Problem::new(422, error.to_string()))?;
+    Ok(Wish { verb, operator, plan })
 }
 
 async fn told(
@@ -205,11 +220,12 @@ impl Rollouts {
         })
     }
 
-    fn leave(&self, verb: Verb, operator: Operator, desk: Option<&Desk>) -> Result<Value, Problem> {
-        let Some(open) = self.standing()?.open else { return self.leave_to_engine(verb, operator, desk) };
+    fn leave(&self, wish: Wish, desk: Option<&Desk>) -> Result<Value, Problem> {
+        let Some(open) = self.standing()?.open else { return self.leave_to_engine(wish, desk) };
+        self.is_meant(&wish, &open)?;
         let reading = self.reading(&open)?;
         let nonce = random::hex::<16>().map_err(|_| Problem::new(503, "no random number"))?;
-        let ask = Ask { verb, operator, epoch: reading.state().epoch, nonce };
+        let ask = Ask { verb: wish.verb, operator: wish.operator, epoch: reading.state().epoch, nonce };
         let left = Asks::of(reading.path()).leave(&ask);
         left.map_err(|error| Problem::new(503, format!("the request could not be left: {error}")))?;
         Ok(json!({
@@ -220,16 +236,31 @@ impl Rollouts {
         }))
     }
 
+    /// What was decided about one rollout is not done to the next one.
+    fn is_meant(&self, wish: &Wish, under_way: &ClaimedDigest) -> Result<(), Problem> {
+        match &wish.plan {
+            Some(meant) if meant != under_way => Err(Problem::new(
+                409,
+                format!(
+                    "plan {under_way} is under way at target `{}`, and {meant} is meant: look at it, and ask again",
+                    self.at.target
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Without a guard of ours an engine may be at it: it goes back when it is told to.
-    fn leave_to_engine(&self, verb: Verb, operator: Operator, desk: Option<&Desk>) -> Result<Value, Problem> {
+    fn leave_to_engine(&self, wish: Wish, desk: Option<&Desk>) -> Result<Value, Problem> {
         let none = || Problem::new(409, format!("no rollout is under way at target `{}`", self.at.target));
         // A service's rollouts are its executor's, and its plan for engines may be another target's.
         let desk = desk.filter(|desk| desk.target() == self.at.target).ok_or_else(none)?;
-        if verb != Verb::Rollback {
+        self.is_meant(&wish, &desk.plan().claim())?;
+        if wish.verb != Verb::Rollback {
             return Err(Problem::new(409, "an engine shifts the traffic here: pause and resume it there"));
         }
         let plan = desk.plan().to_string();
-        desk.roll_back(operator)
+        desk.roll_back(wish.operator)
             .map_err(|error| Problem::new(503, format!("the request could not be left: {error}")))?;
         Ok(json!({"target": self.at.target, "plan": plan, "request": "rollback", "guarded": false}))
     }

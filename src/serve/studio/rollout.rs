@@ -162,7 +162,7 @@ fn asked_for(asked: &Asked<'_>, course: &Course) -> Markup {
             div.banner.unclear role="status" { (icon("clock")) div {
                 strong { "The request is left, but no guard is at work to take it." }
                 p { "It is taken as soon as one runs. To go back at once, on the executor's machine:" }
-                (super::page::command("laforge rollout rollback --reason '…'"))
+                (super::page::command(&format!("laforge rollout rollback --plan {} --reason '…'", course.reading.created().plan_digest)))
             } }
         },
     }

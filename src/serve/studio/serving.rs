@@ -4,21 +4,22 @@
 //! where waiting is allowed; signing in waits for the issuer, and is done where others go on meanwhile.
 
 use std::net::TcpListener;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::STRICT_TRANSPORT_SECURITY;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{any, get};
 use tokio::time::timeout;
 
-use super::super::keeper::Keeper;
+use super::super::keeper::{Keeper, Pulse, look_after};
 use super::super::login::Login;
+use super::super::problem::{Problem, answer};
 use super::super::server::{self, Certificate, Front, Leaving, ServeError};
 use super::Studio;
 use super::door::Theme;
@@ -56,7 +57,7 @@ pub struct Served {
 /// # Errors
 /// [`ServeError`]: it could not begin.
 pub fn serve(listener: TcpListener, studio: &Arc<Studio>) -> Result<(), ServeError> {
-    server::serve(listener, alive().merge(routes(studio)), || {})
+    server::serve(listener, probes().merge(routes(studio)), || {})
 }
 
 /// Serves people who sign in, until SIGTERM or SIGINT.
@@ -72,27 +73,47 @@ pub fn serve_all(served: Served, studio: &Arc<Studio>) -> Result<(), ServeError>
         own.trusts(Arc::clone(&trust));
         Ok(trust)
     };
-    let mut keeper = Keeper::new(login, certificate.clone(), Box::new(read), studio.setup.clock);
-    // It ends with the process.
-    thread::spawn(move || {
-        loop {
-            keeper.look();
-            thread::sleep(LOOK);
-        }
-    });
-    let mut routes = alive().merge(server::bounded(routes(studio), limits.requests));
+    let clock = studio.setup.clock;
+    let pulse = Pulse::of(clock());
+    let mut keeper = Keeper::new(login, certificate.clone(), Box::new(read), (pulse.clone(), clock));
+    let look = move || {
+        keeper.look();
+        ControlFlow::Continue(())
+    };
+    look_after("keeper", LOOK, (pulse.clone(), clock), look)?;
+    let mut routes = probes_of(&pulse).merge(server::bounded(routes(studio), limits.requests));
     if studio.door.sessions().is_some_and(Sessions::is_secure) {
         routes = routes.layer(middleware::map_response(by_tls_alone));
     }
-    let probes = probes.map(|listener| Front { listener, routes: alive(), certificate: None });
+    let probes = probes.map(|listener| Front { listener, routes: probes_of(&pulse), certificate: None });
     let front = Front { listener, routes, certificate };
     server::serve_all(probes.into_iter().chain([front]).collect(), limits, &Leaving::default(), || {})
 }
 
-/// Probes: it is alive, and ready: what is wrong with the log is what its pages are for.
+/// Probes of one's own desk, where nothing is held but what pages tell of.
+fn probes() -> Router {
+    alive().route("/readyz", get(fine)).route("/ready", get(fine))
+}
+
+/// Probes: it is ready where trust and certificate are looked after. What is wrong with the log is what its pages are
+/// for.
+fn probes_of(pulse: &Pulse) -> Router {
+    let ready = |State(pulse): State<Pulse>| async move {
+        match pulse.check(Instant::now()) {
+            Ok(()) => answer(StatusCode::OK, "text/plain", "ok\n".to_owned()),
+            Err(why) => Problem::new(503, why).response(),
+        }
+    };
+    let routes = Router::new().route("/readyz", get(ready)).route("/ready", get(ready));
+    alive().merge(routes.with_state(pulse.clone()))
+}
+
 fn alive() -> Router {
-    let probes = ["/livez", "/readyz", "/health", "/ready"];
-    probes.into_iter().fold(Router::new(), |routes, path| routes.route(path, get(|| async { "ok\n" })))
+    Router::new().route("/livez", get(fine)).route("/health", get(fine))
+}
+
+async fn fine() -> &'static str {
+    "ok\n"
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc6797>: a browser that was here once comes by TLS alone for a year.

@@ -5,13 +5,14 @@
 //! are hashed on and the tree is held against the signed head (`audit-log.md` 1.6: readers need no lock).
 
 use std::error::Error;
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::thread;
 use std::time::Duration;
 
 use crate::audit::catalog::Catalog;
 use crate::audit::follow::{Followed, Follower, Read};
 use crate::audit::{AuditError, ExitClass, Index, Reader};
+use crate::serve::keeper::{Pulse, look_after};
 use crate::time::Timestamp;
 
 /// How often the log is looked at.
@@ -73,14 +74,15 @@ impl Shelf {
     pub(super) fn follow(self: &Arc<Self>) -> std::io::Result<()> {
         let Some(log) = self.log.clone() else { return Ok(()) };
         let shelf = Arc::downgrade(self);
-        let follow = move || {
-            while let Some(shelf) = shelf.upgrade() {
+        let look = move || match shelf.upgrade() {
+            Some(shelf) => {
                 shelf.look(&log);
-                drop(shelf);
-                thread::sleep(EVERY);
+                ControlFlow::Continue(())
             }
+            None => ControlFlow::Break(()),
         };
-        thread::Builder::new().name("log".to_owned()).spawn(follow).map(|_| ())
+        // What is shown says itself when it was looked at.
+        look_after("log", EVERY, (Pulse::of((self.clock)()), self.clock), look)
     }
 
     /// What is known now. Nobody asks twice at a time: between the two somebody may wait to write, and then both do.

@@ -21,6 +21,7 @@ use super::credentials::{Credential, Credentials};
 use super::fault::Fault;
 use super::patience::Patience;
 use super::place::Place;
+use super::reach::Reach;
 use super::transport::{Question, Transport, Trouble};
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::image::{MAX_MANIFEST, document};
@@ -120,12 +121,17 @@ impl<'a> Client<'a> {
         Self { progress: Box::new(progress), ..self }
     }
 
+    pub(super) fn within(self, reach: Reach) -> Self {
+        Self { transport: self.transport.within(reach), ..self }
+    }
+
     pub(super) fn requests(&self) -> u64 {
         self.transport.requests()
     }
 
     /// Asks until there is an answer; none is that the registry has no such thing.
     pub(super) fn get(&self, place: &Place, wanted: &Wanted, limit: u64) -> Result<Option<Answer>, Fault> {
+        self.transport.reach().check(place)?;
         let host = self.host(place);
         let url = wanted.url(place)?;
         let mut attempts = 0;

@@ -4,6 +4,7 @@
 //! host and no URL (one may hold a signature that lets anyone read). None of these is an answer: who
 //! asked can't tell.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::credentials::CredentialError;
@@ -22,6 +23,20 @@ pub(super) enum Fault {
     Host {
         /// What was written.
         host: String,
+    },
+    /// A host that is not on the list.
+    #[error("`{host}` is not among the registries that may be asked here")]
+    Unlisted {
+        /// The host.
+        host: String,
+    },
+    /// A host inside the network, which is not on the list.
+    #[error("{}, and not among the registries that may be asked here", inside_text(.host, *.at))]
+    Inside {
+        /// The host: the registry's, or where it led to.
+        host: String,
+        /// The address that its name leads to; none where it is an address itself, or this machine's name.
+        at: Option<IpAddr>,
     },
     /// Nothing came back.
     #[error("`{host}` did not answer after {attempts} times: {reason}")]
@@ -139,6 +154,13 @@ pub(super) enum Fault {
         /// Why.
         reason: String,
     },
+}
+
+fn inside_text(host: &str, at: Option<IpAddr>) -> String {
+    match at {
+        Some(at) => format!("`{host}` is at {at}, which is no public address"),
+        None => format!("`{host}` is no public address"),
+    }
 }
 
 /// What mends an answer that asks who is asking.

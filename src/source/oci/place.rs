@@ -77,6 +77,14 @@ impl Place {
     }
 }
 
+/// How people write a host of Docker Hub's.
+pub(super) fn hub_names(host: &str) -> &'static [&'static str] {
+    match host == DOCKER_HUB_HOST || host == DOCKER_HUB_TOKENS {
+        true => &DOCKER_HUB,
+        false => &[],
+    }
+}
+
 /// What a host's credentials are kept under: Docker Hub has several names and one key.
 pub(super) fn key_of(host: &str) -> &str {
     if DOCKER_HUB.contains(&host) { DOCKER_HUB_KEY } else { host }

@@ -18,6 +18,7 @@ use super::answer::Answer;
 use super::fault::Fault;
 use super::patience::Patience;
 use super::place::same_origin;
+use super::reach::{LookUp, PublicAlone, Reach, Way, inside, named, system};
 use crate::network::{CLIENT, is_loopback, may_follow};
 
 /// Requests at a time: enough to hide a registry's latency, and few enough to be no burden on it.
@@ -59,17 +60,37 @@ impl From<Fault> for Trouble {
 /// The clients, made at the first question.
 pub(super) struct Transport {
     patience: Patience,
+    reach: Reach,
+    look_up: LookUp,
     /// For loopback hosts, which no proxy stands before.
     near: OnceLock<Result<Client, String>>,
     far: OnceLock<Result<Client, String>>,
+    /// For hosts that are asked at public addresses alone: no proxy, which would choose the address itself.
+    public: OnceLock<Result<Client, String>>,
     requests: AtomicU64,
     slots: Slots,
 }
 
 impl Transport {
     pub(super) fn new(patience: Patience) -> Self {
-        let (near, far) = (OnceLock::new(), OnceLock::new());
-        Self { patience, near, far, requests: AtomicU64::new(0), slots: Slots::new(MAX_PARALLEL) }
+        Self {
+            patience,
+            reach: Reach::Anywhere,
+            look_up: system,
+            near: OnceLock::new(),
+            far: OnceLock::new(),
+            public: OnceLock::new(),
+            requests: AtomicU64::new(0),
+            slots: Slots::new(MAX_PARALLEL),
+        }
+    }
+
+    pub(super) fn within(self, reach: Reach) -> Self {
+        Self { reach, ..self }
+    }
+
+    pub(super) fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     pub(super) fn requests(&self) -> u64 {
@@ -116,13 +137,20 @@ impl Transport {
         {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        request.send().map_err(|error| Trouble::Lost(reason(&error)))
+        request.send().map_err(|error| match inside(&error) {
+            at @ Some(_) => Fault::Inside { host: named(url), at }.into(),
+            None => Trouble::Lost(reason(&error)),
+        })
     }
 
     fn client(&self, url: &Url) -> Result<&Client, Trouble> {
-        let (cell, builder) = match is_loopback(url) {
-            true => (&self.near, Client::builder().no_proxy()),
-            false => (&self.far, Client::builder().https_only(true)),
+        let (cell, builder) = match (self.reach.way(url)?, is_loopback(url)) {
+            (Way::Known, true) => (&self.near, Client::builder().no_proxy()),
+            (Way::Known, false) => (&self.far, Client::builder().https_only(true)),
+            (Way::Public, _) => {
+                let addresses = PublicAlone::by(self.look_up);
+                (&self.public, Client::builder().https_only(true).no_proxy().dns_resolver(addresses))
+            }
         };
         let made = cell.get_or_init(|| {
             let builder = builder
@@ -230,5 +258,59 @@ impl Drop for Slot<'_> {
     fn drop(&mut self) {
         *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.0.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::{SocketAddr, TcpListener};
+    use std::time::Duration;
+
+    use super::super::reach::Others;
+    use super::*;
+
+    /// A name server that an attacker runs: public for whoever asks first, and this machine from then on.
+    fn answers_twice(_: &str) -> io::Result<Vec<SocketAddr>> {
+        static ASKED: AtomicU64 = AtomicU64::new(0);
+        let first = ASKED.fetch_add(1, Ordering::SeqCst) == 0;
+        Ok(vec![(if first { [192, 0, 1, 1] } else { [127, 0, 0, 1] }, 0).into()])
+    }
+
+    fn both(_: &str) -> io::Result<Vec<SocketAddr>> {
+        Ok(vec![([192, 0, 1, 1], 0).into(), ([10, 0, 0, 1], 0).into()])
+    }
+
+    fn asked(look_up: LookUp, url: &str) -> Trouble {
+        let reach = Reach::Within { listed: Vec::new(), repositories: Vec::new(), others: Others::Public };
+        let quick = Patience { connect: Duration::from_millis(200), ..Patience::default() };
+        let transport = Transport { look_up, ..Transport::new(quick).within(reach) };
+        let question = Question {
+            host: "rebound.example",
+            url: url.parse().unwrap(),
+            accept: "*/*",
+            authorization: None,
+            form: None,
+            limit: 1,
+        };
+        let refused = transport.exchange(&question, &|_| {});
+        refused.err().unwrap_or_else(|| panic!("it was asked"))
+    }
+
+    #[test]
+    fn a_name_that_leads_inside_at_its_second_answer_is_not_followed() {
+        let inside = TcpListener::bind("127.0.0.1:0").unwrap();
+        inside.set_nonblocking(true).unwrap();
+        let url = format!("https://rebound.example:{}/", inside.local_addr().unwrap().port());
+        assert_eq!(answers_twice("rebound.example").unwrap(), [SocketAddr::from(([192, 0, 1, 1], 0))]);
+        for (look_up, at) in [(answers_twice as LookUp, "127.0.0.1"), (both, "10.0.0.1")] {
+            let Trouble::Final(fault) = asked(look_up, &url) else { panic!("it was tried") };
+            assert!(
+                fault.to_string().contains(&format!("` is at {at}, which is no public address")),
+                "{fault}"
+            );
+        }
+        let came = inside.accept().map(drop).map_err(|error| error.kind());
+        assert_eq!(came, Err(io::ErrorKind::WouldBlock), "a connection was made");
     }
 }

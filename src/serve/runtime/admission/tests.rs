@@ -100,8 +100,47 @@ fn an_update_that_brings_nothing_is_admitted() {
     let found = asked("UPDATE", "shop", pod(&[&image("b")]), old.clone());
     assert_eq!(found, Finding::Admitted("it brings no image that was not there".to_owned()));
     assert!(matches!(asked("UPDATE", "shop", pod(&[&image("e")]), old), Finding::Refused(_)));
+    // A tag that was there may mean other bytes now, and a member of two readings is not read.
+    let said = asked("UPDATE", "shop", pod(&["busybox"]), pod(&["busybox"]));
+    assert!(matches!(&said, Finding::Refused(why) if why.contains("pinned by no digest")), "{said:?}");
+    let twofold = |text: &str| {
+        let mut pod = pod(&[&image("b")]);
+        pod["spec"]["containers"][0]["Image"] = json!(text);
+        pod
+    };
+    let said = asked("UPDATE", "shop", twofold(&image("e")), twofold(&image("b")));
+    assert!(matches!(&said, Finding::Refused(why) if why.contains("to some readers")), "{said:?}");
     // What is created has no before, whatever the review says.
     assert!(matches!(asked("CREATE", "shop", pod(&["busybox"]), pod(&["busybox"])), Finding::Refused(_)));
+}
+
+#[test]
+fn a_revision_that_a_controller_goes_back_to_is_asked_about_as_what_it_holds() {
+    let revision = |template: Value| {
+        json!({"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": {"name": "db-1"}, "revision": 1,
+               "data": {"spec": {"template": template}}})
+    };
+    let of = |image: &str| {
+        revision(json!({"$patch": "replace", "spec": {"containers": [{"name": "db", "image": image}]}}))
+    };
+    assert!(matches!(asked("CREATE", "shop", of(&image("a")), Value::Null), Finding::Admitted(_)));
+    for (template, why) in [
+        (of(&image("e")), "the log holds no allow of image"),
+        (of("busybox"), "pinned by no digest"),
+        // Merged into the set, whose image it would run with another command.
+        (revision(json!({"spec": {"containers": [{"name": "db", "command": ["sh"]}]}})), "names no image"),
+        (
+            revision(json!({"spec": {"containers": [{"name": "db", "image": image("a"), "Image": "b"}]}})),
+            "to some readers",
+        ),
+        (revision(json!({"spec": {"Containers": [{"name": "db", "image": image("a")}]}})), "to some readers"),
+    ] {
+        let said = asked("CREATE", "shop", template, Value::Null);
+        assert!(matches!(&said, Finding::Refused(found) if found.contains(why)), "{said:?}");
+    }
+    let template = json!({"apiVersion": "v1", "kind": "PodTemplate",
+                          "template": {"spec": {"containers": [{"name": "db", "image": "busybox"}]}}});
+    assert!(matches!(asked("CREATE", "shop", template, Value::Null), Finding::Refused(_)));
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn webhook() -> Schema {
         "properties": {
             "name": {"type": "string"}, "namespace": {"type": "string"}, "phase": {"type": "string"},
             "checksum": {"type": "string"}, "canaryWeight": {"type": ["integer", "null"], "minimum": 0},
-            "metadata": {"type": ["object", "null"], "additionalProperties": {"type": "string"}},
+            "metadata": {"type": ["object", "null"], "additionalProperties": {"type": "string"}, "description": "With the `planDigest` of the plan that the Canary was rendered of; without it every gate holds."},
         },
     })
 }

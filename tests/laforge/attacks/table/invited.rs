@@ -217,6 +217,36 @@ pub(super) const INVITED: &[Attack] = &[
         ]),
     },
     Attack {
+        ids: "the service as a way into its network",
+        what: "images named at its own machine, at a cloud's metadata, at private addresses in other spellings; a name whose second answer leads inside; a redirect; a proxy",
+        state: Tried(&[
+            "an_address_inside_the_network_is_asked_for_nobody",
+            "where_a_name_leads_is_found_out_when_it_is_connected_to",
+            "a_name_that_leads_inside_at_its_second_answer_is_not_followed",
+            "a_listed_registry_leads_nowhere_inside",
+            "the_configured_release_names_its_registry_and_nobody_else_does",
+            "behind_a_proxy_only_what_is_listed_is_asked",
+        ]),
+    },
+    Attack {
+        ids: "a request or a gate of another rollout",
+        what: "a pause, a resume or a rollback that was meant for the rollout before; a Canary of another plan, or of none that it names",
+        state: Tried(&[
+            "a_request_that_is_meant_for_another_rollout_is_left_to_none",
+            "the_command_line_leaves_no_request_to_another_rollout_either",
+            "a_canary_of_another_plan_or_of_none_that_it_names_is_held",
+        ]),
+    },
+    Attack {
+        ids: "a Pod by a way that nobody is asked about",
+        what: "every kind that a Pod is made of; the revision that a StatefulSet goes back to, made anew with another image; an update that keeps a tag",
+        state: Tried(&[
+            "what_the_log_allows_is_admitted_and_all_else_is_refused_with_the_reason",
+            "a_revision_that_a_controller_goes_back_to_is_asked_about_as_what_it_holds",
+            "an_update_that_brings_nothing_is_admitted",
+        ]),
+    },
+    Attack {
         ids: "an allow kept in reserve",
         what: "a release decided twice, and rolled back by one of its plans; an image that the version before has, too",
         state: Tried(&[
