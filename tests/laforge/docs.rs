@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::example::{Run, at_home, finished};
+use crate::example::{Example, Run, at_home, finished};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -337,4 +337,56 @@ fn every_flag_and_verb_that_a_page_names_is_one() {
         }
     }
     assert!(strange.is_empty(), "named, and not there: {strange:#?}");
+}
+
+/// The verbs of a family that the README says are not built yet: `laforge audit tail`, `stats` and so on, up to a
+/// semicolon.
+fn not_built(readme: &str) -> Vec<(String, String)> {
+    let (_, list) = readme.split_once("**Not built yet.**").unwrap();
+    let list = list.split("\n## ").next().unwrap();
+    let mut verbs = Vec::new();
+    for clause in list.split(';') {
+        let mut family = None;
+        for span in clause.split('`').skip(1).step_by(2) {
+            let words: Vec<&str> = span.split(' ').collect();
+            match (&words[..], family) {
+                (["laforge", verb], _) => verbs.push((String::new(), (*verb).to_owned())),
+                (["laforge", of, verb], _) => {
+                    family = Some(*of);
+                    verbs.push(((*of).to_owned(), (*verb).to_owned()));
+                }
+                ([verb], Some(of)) => verbs.push((of.to_owned(), (*verb).to_owned())),
+                _ => {}
+            }
+        }
+    }
+    verbs
+}
+
+#[test]
+fn what_the_readme_calls_not_built_is_refused_by_name_and_nothing_else_is() {
+    let verbs = not_built(&fs::read_to_string(root().join("README.md")).unwrap());
+    let example = Example::new();
+    for (family, verb) in &verbs {
+        let words = [family.as_str(), verb].into_iter().filter(|word| !word.is_empty());
+        let run = example.run(&words.collect::<Vec<_>>()).ends(2);
+        assert!(run.stderr.contains("is not built yet"), "{family} {verb}: {}", run.stderr);
+    }
+    let audit = fs::read_to_string(root().join("src/cli/audit.rs")).unwrap();
+    let later = audit.split_once("const LATER: [").unwrap().1.split("];").next().unwrap().to_owned();
+    let later: BTreeSet<&str> = later.split('"').skip(1).step_by(2).collect();
+    let named: BTreeSet<&str> =
+        verbs.iter().filter(|(family, _)| family == "audit").map(|(_, verb)| verb.as_str()).collect();
+    assert_eq!(named, later);
+}
+
+#[test]
+fn every_member_of_rollout_is_in_the_table_of_its_page() {
+    let page = fs::read_to_string(root().join("docs/rollout.md")).unwrap();
+    let rows: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let schema = Example::empty().run(&["schema", "config"]).ends(0).json();
+    let members = schema["$defs"]["RolloutSection"]["properties"].as_object().unwrap();
+    let missing: Vec<&String> = members.keys().filter(|member| !rows.contains(member.as_str())).collect();
+    assert!(missing.is_empty() && members.len() > 20, "not in docs/rollout.md: {missing:?}");
 }
