@@ -28,7 +28,10 @@ impl Exit {
     /// Every code with its meaning, for `--help` and `docs/cli.md`.
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::Holds, "allowed; or the asked-for check holds"),
-        (Self::NoDecision, "no decision: internal error, an artifact that can't be read, a disk that takes nothing"),
+        (
+            Self::NoDecision,
+            "no decision: internal error, an artifact that can't be read, a disk that takes nothing",
+        ),
         (Self::Usage, "usage, configuration or policy invalid"),
         (Self::Empty, "nothing matched (only with --fail-empty)"),
         (Self::Denied, "denied, or the asked-for check does not hold"),

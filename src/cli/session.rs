@@ -170,10 +170,10 @@ impl Session {
             KeyError::Passphrase => {
                 Failure::usage(format!("the passphrase in {PASSPHRASE} does not open the key `{shown}`"))
             }
-            KeyError::NotPem { .. } if matches!(source, KeySource::Environment(_)) => {
-                Failure::usage(format!("the key `{shown}` {error}"))
-                    .hint("the variable holds the text of the `.key` file, or its base64 in one line (`base64 -w0`)")
-            }
+            KeyError::NotPem { .. } if matches!(source, KeySource::Environment(_)) => Failure::usage(
+                format!("the key `{shown}` {error}"),
+            )
+            .hint("the variable holds the text of the `.key` file, or its base64 in one line (`base64 -w0`)"),
             _ => Failure::usage(format!("the key `{shown}` {error}"))
                 .hint("`laforge keygen` makes one; a public key (.pub) signs nothing"),
         })

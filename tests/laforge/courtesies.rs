@@ -205,7 +205,8 @@ fn what_audit_init_prints_pins_the_log_where_it_is_pasted() {
     let example = Example::new();
     example.run(&["keygen", "--use", "gate", "-o", "staging", "--insecure-unencrypted"]).ends(0);
     let made = made_with(&example, &STANDARD.encode(example.read("staging.key"))).ends(0);
-    let (entry, key) = made.stdout.split_once("# For the file trust/staging-gate.pub, beside trust.yaml:\n").unwrap();
+    let (entry, key) =
+        made.stdout.split_once("# For the file trust/staging-gate.pub, beside trust.yaml:\n").unwrap();
     assert_eq!(key, example.read("staging.pub"));
     let (_, entry) = entry.split_once("\ngates:\n").unwrap();
     let verify = ["audit", "verify", "--audit-log", "new", "--trust", "trust.yaml"];
@@ -241,5 +242,9 @@ fn a_run_without_an_id_is_an_unknown_one() {
         serde_json::json!({"provider": "github", "runId": "", "attempt": 1})
     );
     let shown = example.run(&["audit", "show", "--release", "payments"]).ends(0);
-    assert!(shown.stdout.contains("unknown (not verified); github run unknown attempt 1"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("unknown (not verified); github run unknown attempt 1"),
+        "{}",
+        shown.stdout
+    );
 }

@@ -93,7 +93,8 @@ fn session(blocks: &[&Block]) -> (Run, Vec<String>) {
     let work = folder.path().join("work");
     fs::create_dir(&work).unwrap();
     // A failure inside of a function or a subshell is one, too.
-    let mut script = "set -E; exec 2>&1; trap 'echo \"failed with $?: $BASH_COMMAND\"; exit 99' ERR\n".to_owned();
+    let mut script =
+        "set -E; exec 2>&1; trap 'echo \"failed with $?: $BASH_COMMAND\"; exit 99' ERR\n".to_owned();
     for block in blocks {
         script.push_str(&format!("{}echo; echo '{NEXT}'\n", block.text));
     }
@@ -156,16 +157,20 @@ fn wrong_with(blocks: &[Block]) -> Vec<String> {
         _ => "",
     });
     let pairs = shown.zip(&printed);
-    pairs.flat_map(|(shown, printed)| {
-        let found = differs(shown, printed);
-        let context = (!found.is_empty()).then(|| format!("printed:\n{printed}"));
-        found.into_iter().chain(context)
-    }).collect()
+    pairs
+        .flat_map(|(shown, printed)| {
+            let found = differs(shown, printed);
+            let context = (!found.is_empty()).then(|| format!("printed:\n{printed}"));
+            found.into_iter().chain(context)
+        })
+        .collect()
 }
 
 #[test]
 fn what_is_shown_has_to_be_printed() {
-    assert!(fits("allowed", " allowed") && fits("a … d", "a b  c d ") && fits("… deny … x", "12  deny  y, x"));
+    assert!(
+        fits("allowed", " allowed") && fits("a … d", "a b  c d ") && fits("… deny … x", "12  deny  y, x")
+    );
     assert!(!fits("allowed", "would be allowed") && !fits("a … d", "a b c") && !fits("exit 1", "exit 13"));
     assert_eq!(differs("a\nexit 10\n", "a\nb\nexit 10\n"), Vec::<String>::new());
     assert_eq!(differs("b\na\n", "a\nb\n"), ["not printed, or not in this order: a"]);
