@@ -1,6 +1,7 @@
 //! `laforge audit`: the log created, read and verified.
 
 mod anchor;
+mod init;
 mod list;
 mod proof;
 mod show;
@@ -13,18 +14,17 @@ use clap::{Args, Subcommand};
 
 use crate::audit::entry::{Body, Entry, EntryError};
 use crate::audit::reader::Line;
-use crate::audit::{AuditLog, Filter, NewLog, Reader};
-use crate::config::KeySource;
+use crate::audit::{Filter, Reader};
 use crate::time;
 
 use super::load::{self, LogPlace};
-use super::{Exit, Failure, Session, caller};
+use super::{Exit, Failure, Session};
 
 /// Create, read and verify the audit log.
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Create a log where nothing is
-    Init(Init),
+    Init(init::Init),
     /// Size, head and health
     Status(Status),
     /// One line per entry
@@ -103,19 +103,6 @@ impl Which {
     }
 }
 
-/// Create a log where nothing is.
-#[derive(Debug, Args)]
-pub(super) struct Init {
-    #[command(flatten)]
-    which: Which,
-    /// The log's origin: a schema-less URL that you own, and the environment
-    #[arg(long, value_name = "ORIGIN")]
-    origin: Option<String>,
-    /// The log's secret key, Ed25519 and used for nothing else: file:PATH or env:NAME
-    #[arg(long, value_name = "SOURCE")]
-    audit_key: Option<String>,
-}
-
 /// Size, head and health.
 #[derive(Debug, Args)]
 pub(super) struct Status {
@@ -135,34 +122,6 @@ impl Audit {
             Self::VerifyProof(verb) => verb.run(session),
             Self::Other(words) => Err(load::other_verb("audit ", &words, &LATER)),
         }
-    }
-}
-
-impl Init {
-    fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let config = load::config(session)?;
-        let place = LogPlace::of(self.which.audit_log.as_ref(), self.audit_key.as_ref(), &config)?;
-        let origin = self.origin.or_else(|| place.origin().map(str::to_owned)).ok_or_else(|| {
-            Failure::usage("a log needs an origin")
-                .hint("give --origin, such as gitops.example.com/payments/production")
-        })?;
-        let source: &KeySource = place.key.as_ref().ok_or_else(|| {
-            Failure::usage("a log needs a key")
-                .hint("`laforge keygen --use gate -o audit` makes one; name it with --audit-key")
-        })?;
-        let key = session.secret_key(source)?;
-        let caller = caller::of(session);
-        let new = NewLog { seen: load::seen_folder(session), ..NewLog::new(&place.folder, &origin, &caller) };
-        let created =
-            AuditLog::create(&new, &key, session.now()).map_err(|error| load::audit_failure(&error))?;
-        session.say(&format!(
-            "created {} of {origin}; pin it under `gates` in trust.yaml:\n",
-            place.folder.display()
-        ));
-        session.print(
-            format!("logId: \"{}\"\norigin: {origin}\nvkey: {}\n", created.log_id, created.vkey).as_bytes(),
-        )?;
-        Ok(Exit::Holds)
     }
 }
 

@@ -9,10 +9,9 @@ pub(super) fn of(session: &Session) -> Caller {
     let set = |name: &str| session.variable(name);
     if set("GITHUB_ACTIONS").as_deref() == Some("true") {
         let run_id = set("GITHUB_RUN_ID").unwrap_or_default();
-        let url = match (set("GITHUB_SERVER_URL"), set("GITHUB_REPOSITORY")) {
-            (Some(server), Some(repository)) => Some(format!("{server}/{repository}/actions/runs/{run_id}")),
-            _ => None,
-        };
+        let run_at = |(server, repository)| format!("{server}/{repository}/actions/runs/{run_id}");
+        let known = set("GITHUB_SERVER_URL").zip(set("GITHUB_REPOSITORY")).filter(|_| !run_id.is_empty());
+        let url = known.map(run_at);
         return workload("github", run_id, set("GITHUB_RUN_ATTEMPT"), url);
     }
     if set("GITLAB_CI").is_some() {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Allowed, or the asked-for check holds.
     Holds = 0,
-    /// No decision: an internal error, or a file that can't be read or written.
+    /// No decision: an internal error, an artifact that can't be read, or something that can't be written.
     NoDecision = 1,
     /// Usage, configuration or policy invalid.
     Usage = 2,
@@ -28,7 +28,10 @@ impl Exit {
     /// Every code with its meaning, for `--help` and `docs/cli.md`.
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::Holds, "allowed; or the asked-for check holds"),
-        (Self::NoDecision, "no decision: internal error, or a file that can't be read or written"),
+        (
+            Self::NoDecision,
+            "no decision: internal error, an artifact that can't be read, a disk that takes nothing",
+        ),
         (Self::Usage, "usage, configuration or policy invalid"),
         (Self::Empty, "nothing matched (only with --fail-empty)"),
         (Self::Denied, "denied, or the asked-for check does not hold"),

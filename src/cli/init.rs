@@ -112,7 +112,7 @@ impl Init {
 
     fn config_yaml(&self, gate: &Gate) -> String {
         format!(
-            "# Defaults for laforge; a flag overrides each of them.\n\
+            "# What laforge uses where no flag says otherwise. --policy adds to `policies`; `trust` and `audit` stay as they are here.\n\
              apiVersion: laforge.dev/v1\n\
              kind: Config\n\
              release: release.yaml\n\

@@ -26,6 +26,7 @@ pub fn reference() -> String {
     for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
         verb_section(&mut out, &format!("laforge {}", verb.get_name()), verb);
     }
+    out.push_str(FILES);
     out
 }
 
@@ -76,3 +77,30 @@ fn spelled(arg: &Arg) -> String {
     let value = if takes && !words.is_empty() { words.join("|") } else { value };
     [names.join(", "), value].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
+
+/// What the table of codes leaves open: whose trouble is which code, and what becomes of an earlier plan.
+const FILES: &str = "
+## When a file is the trouble
+
+Which code it is when something is not there, can't be read, or can't be written:
+
+| what | code |
+|--|--|
+| a flag, its value, or a file that a flag or an argument names, plans and anchors among them | 2 |
+| `laforge.yaml`, the release, trust and its keys, policies, the folder of evidence, a secret key | 2 |
+| an artifact or configuration that the release names by `path` | 1 |
+| a file that `sign` is to sign | 1 |
+| a piece of evidence, or a registry that does not answer | 11, where something is missing for it |
+| the audit log: not there, locked, full, its key of another log | 12 |
+| the audit log, a proof, a journal or a plan: there, and not what was signed; an anchor that the log does not hold | 13 |
+| the folder that a plan or a report is to be written into | 2 |
+| the plan itself, when the disk fails after the entry was made | 1: the entry stays, and the same command gives the plan again |
+| a `git` that fails, for an anchor on a ref | 1 |
+
+## An earlier plan
+
+`deploy -o FILE` removes the plan of an earlier run, and its proof, before it decides. So after any code but 0 there is no
+plan, with one exception: a command line that can't be read (a flag that is none, a word that a flag does not take, a
+folder of `-C` that is not there) ends with 2 before anything is looked at, and touches nothing. Then the old plan is
+still there. In CI go by the exit code, never by whether the file exists.
+";

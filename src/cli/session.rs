@@ -146,18 +146,23 @@ impl Session {
     /// # Errors
     /// A [`Failure`] with exit 2: not there, not such a key, or not its passphrase.
     pub fn secret_key(&self, source: &KeySource) -> Result<SecretKey, Failure> {
-        let (pem, shown) = match source {
-            KeySource::Environment(name) => (self.variable(name), format!("${name}")),
+        let passphrase = || self.variable(PASSPHRASE);
+        let (key, shown) = match source {
+            KeySource::Environment(name) => {
+                let value = self.variable(name).ok_or_else(|| {
+                    Failure::usage(format!("the key's variable `${name}` is not set")).hint(
+                        "set it to the PEM text of the key or its base64 in one line, or name a file with `file:PATH`",
+                    )
+                })?;
+                (SecretKey::from_variable(&value, passphrase), format!("${name}"))
+            }
             KeySource::File(path) => {
                 self.warn_of_readers(path);
-                (Some(self.read_text(path, Exit::Usage)?), path.display().to_string())
+                let pem = self.read_text(path, Exit::Usage)?;
+                (SecretKey::from_pem(&pem, passphrase), path.display().to_string())
             }
         };
-        let pem = pem.ok_or_else(|| {
-            Failure::usage(format!("the key's variable `{shown}` is not set"))
-                .hint("set it to the PEM text of the key, or name a file with `file:PATH`")
-        })?;
-        SecretKey::from_pem(&pem, || self.variable(PASSPHRASE)).map_err(|error| match error {
+        key.map_err(|error| match error {
             KeyError::Passphrase if self.variable(PASSPHRASE).is_none() => {
                 Failure::usage(format!("the key `{shown}` is encrypted, and no passphrase is given"))
                     .hint(format!("give it in the variable {PASSPHRASE}"))
@@ -165,6 +170,10 @@ impl Session {
             KeyError::Passphrase => {
                 Failure::usage(format!("the passphrase in {PASSPHRASE} does not open the key `{shown}`"))
             }
+            KeyError::NotPem { .. } if matches!(source, KeySource::Environment(_)) => Failure::usage(
+                format!("the key `{shown}` {error}"),
+            )
+            .hint("the variable holds the text of the `.key` file, or its base64 in one line (`base64 -w0`)"),
             _ => Failure::usage(format!("the key `{shown}` {error}"))
                 .hint("`laforge keygen` makes one; a public key (.pub) signs nothing"),
         })

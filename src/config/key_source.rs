@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Where a secret key comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// `env:NAME`: an environment variable that holds a PEM text.
+    /// `env:NAME`: an environment variable that holds a PEM text, or its base64 in one line.
     Environment(String),
     /// `file:PATH`: a PEM file.
     File(PathBuf),

@@ -6,6 +6,8 @@
 
 use aws_lc_rs::rand::{self, SystemRandom};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pkcs8::EncryptedPrivateKeyInfo;
 use pkcs8::pkcs5::pbes2;
 
@@ -22,6 +24,9 @@ enum Pair {
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
+
+/// How every PEM block begins; no base64 holds it.
+const PEM_BEGINS: &str = "-----BEGIN ";
 
 /// The log2 of scrypt's cost: about 60 ms and 32 MiB to open a key, as `cosign` takes it.
 const SCRYPT_LOG_N: u8 = 15;
@@ -87,6 +92,21 @@ impl SecretKey {
         Self::from_pkcs8(opened.as_bytes())
     }
 
+    /// From the value of a variable: a PEM text, or the base64 of one in one line, since some CI systems mask no secret
+    /// of several lines. The base64 is the standard one with its padding, and of nothing but the PEM text.
+    ///
+    /// # Errors
+    /// As [`SecretKey::from_pem`]; [`KeyError::NotPem`] also for what is neither.
+    pub fn from_variable(value: &str, passphrase: impl FnOnce() -> Option<String>) -> Result<Self, KeyError> {
+        if value.contains(PEM_BEGINS) {
+            return Self::from_pem(value, passphrase);
+        }
+        let refuse = || KeyError::NotPem { expected: "PRIVATE KEY" };
+        let bytes = STANDARD.decode(value.trim()).map_err(|_| refuse())?;
+        let text = String::from_utf8(bytes).map_err(|_| refuse())?;
+        Self::from_pem(&text, passphrase)
+    }
+
     /// As PEM: encrypted when a passphrase is given.
     ///
     /// # Errors
@@ -139,6 +159,38 @@ mod tests {
             assert_eq!(opened.public(), key.public());
             assert!(matches!(SecretKey::from_pem(&pem, || Some("wrong".into())), Err(KeyError::Passphrase)));
             assert!(matches!(SecretKey::from_pem(&pem, || None), Err(KeyError::Passphrase)));
+        }
+    }
+
+    #[test]
+    fn a_variable_holds_a_pem_text_or_its_base64() {
+        let key = SecretKey::generate(Algorithm::Ed25519).unwrap();
+        let (plain, sealed) = (key.to_pem(None).unwrap(), key.to_pem(Some("open")).unwrap());
+        let encoded = STANDARD.encode(&plain);
+        for text in [plain, format!("{encoded}\n"), encoded, sealed.clone(), STANDARD.encode(&sealed)] {
+            let read = SecretKey::from_variable(&text, || Some("open".into())).unwrap();
+            assert_eq!(read.public(), key.public(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_of_anything_else_is_no_key() {
+        let key = SecretKey::generate(Algorithm::Ed25519).unwrap();
+        let (plain, public) = (key.to_pem(None).unwrap(), key.public().to_pem());
+        let encoded = STANDARD.encode(&plain);
+        for text in [
+            String::new(),
+            "no key".into(),
+            encoded.trim_end_matches('=').to_owned() + "*",
+            format!("{}\n{}", &encoded[..64], &encoded[64..]),
+            STANDARD.encode(&encoded),
+            STANDARD.encode(format!("{plain}{plain}")),
+            STANDARD.encode([0xff, 0xfe]),
+            STANDARD.encode(&key.pkcs8),
+            STANDARD.encode(public),
+        ] {
+            let read = SecretKey::from_variable(&text, || None);
+            assert!(matches!(read, Err(KeyError::NotPem { expected: "PRIVATE KEY" })), "{text}");
         }
     }
 

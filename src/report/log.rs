@@ -241,8 +241,10 @@ impl Page {
 }
 
 fn actor(decision: &DecisionEntry) -> String {
-    let run =
-        decision.ci.as_ref().map(|ci| format!("; {} run {} attempt {}", ci.provider, ci.run_id, ci.attempt));
+    let run = decision.ci.as_ref().map(|ci| {
+        let id = if ci.run_id.is_empty() { "unknown" } else { &ci.run_id };
+        format!("; {} run {id} attempt {}", ci.provider, ci.attempt)
+    });
     format!("{}{}", id(&decision.actor), run.unwrap_or_default())
 }
 

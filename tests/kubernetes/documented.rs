@@ -1,7 +1,7 @@
 //! `docs/kubernetes.md`, command by command, on a cluster without containers: what it says to type is typed.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -42,6 +42,18 @@ fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
+/// `kubectl`, but for the logs of the Job: no container runs here, so the Job's program does, over the files that the
+/// page has laid out.
+const LOGS: &str = r#"#!/bin/sh
+case "$*" in
+  *" logs job/laforge-log-init")
+    mkdir job && cp flat/* job/
+    sed -i 's#/var/lib/laforge/##; s#/keys/gate.key#../gate/.laforge/audit.key#' job/laforge.yaml
+    exec laforge -C job audit init ;;
+esac
+exec KUBECTL "$@"
+"#;
+
 #[test]
 fn every_command_of_the_page_does_what_it_says() {
     within("documented::every_command_of_the_page_does_what_it_says", |parts| {
@@ -53,9 +65,10 @@ fn every_command_of_the_page_does_what_it_says() {
         let folder = tempfile::tempdir().unwrap();
         let programs = folder.path().join("bin");
         fs::create_dir(&programs).unwrap();
-        for part in ["helm", "kubectl"] {
-            symlink(parts.path(part), programs.join(part)).unwrap();
-        }
+        symlink(parts.path("helm"), programs.join("helm")).unwrap();
+        let kubectl = programs.join("kubectl");
+        fs::write(&kubectl, LOGS.replace("KUBECTL", parts.path("kubectl").to_str().unwrap())).unwrap();
+        fs::set_permissions(&kubectl, Permissions::from_mode(0o755)).unwrap();
         symlink(env!("CARGO_BIN_EXE_laforge"), programs.join("laforge")).unwrap();
         symlink(root.join("deploy"), folder.path().join("deploy")).unwrap();
         let released = Released::new();
@@ -79,6 +92,12 @@ fn every_command_of_the_page_does_what_it_says() {
                 }
             }
         }
+        // What the Job made is what trust pins when the page is through.
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_laforge"));
+        verify.args(["audit", "verify", "--audit-log", "job/audit", "--trust", "flat/trust.yaml"]);
+        let verified = verify.current_dir(folder.path()).env("HOME", folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&verified.stdout);
+        assert!(verified.status.success() && said.contains("(pinned by trust)"), "{said}");
         tell(&format!("docs/kubernetes.md: {tried} commands\n"));
         assert!(tried >= 15, "{tried}");
         // The webhook is on, and nothing answers it here: it fails closed, where it applies and nowhere else.

@@ -147,7 +147,7 @@ fn gate(volumes: &mut Volumes) {
 
 /// Of `laforge audit init`: a line of it.
 fn line<'a>(said: &'a str, name: &str) -> &'a str {
-    let line = said.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let line = said.lines().find_map(|line| line.trim_start().strip_prefix(name)).unwrap();
     line.trim_matches([':', ' ', '"'])
 }
 

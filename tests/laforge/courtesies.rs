@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::example::Example;
+use crate::example::{Example, Run, finished};
 
 const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
@@ -188,4 +190,61 @@ fn the_list_of_a_bundle_is_of_its_schema() {
     assert!(validator.is_valid(&list), "{list}");
     list["stray"] = 1.into();
     assert!(!validator.is_valid(&list));
+}
+
+/// A run of `audit init` with what a variable says of the key.
+fn made_with(example: &Example, key: &str) -> Run {
+    let mut command = crate::example::command(&example.path(""));
+    let made = ["audit", "init", "--audit-log", "new", "--origin", "gitops.example.com/payments/staging"];
+    command.args(made).args(["--audit-key", "env:LOG_KEY"]).env("LOG_KEY", key);
+    finished(command.output().unwrap())
+}
+
+#[test]
+fn what_audit_init_prints_pins_the_log_where_it_is_pasted() {
+    let example = Example::new();
+    example.run(&["keygen", "--use", "gate", "-o", "staging", "--insecure-unencrypted"]).ends(0);
+    let made = made_with(&example, &STANDARD.encode(example.read("staging.key"))).ends(0);
+    let (entry, key) =
+        made.stdout.split_once("# For the file trust/staging-gate.pub, beside trust.yaml:\n").unwrap();
+    assert_eq!(key, example.read("staging.pub"));
+    let (_, entry) = entry.split_once("\ngates:\n").unwrap();
+    let verify = ["audit", "verify", "--audit-log", "new", "--trust", "trust.yaml"];
+    example.run(&verify).ends(13);
+    // `gates` is the last member of what `init` wrote.
+    example.write("trust.yaml", &(example.read("trust.yaml") + entry));
+    example.run(&verify).ends(2).says("cannot read `trust/staging-gate.pub`");
+    example.write("trust/staging-gate.pub", key);
+    example.run(&verify).ends(0);
+}
+
+#[test]
+fn a_variable_that_holds_no_key_says_what_it_should_hold() {
+    let example = Example::new();
+    example.run(&["keygen", "--use", "gate", "-o", "staging", "--insecure-unencrypted"]).ends(0);
+    for value in ["staging.key", &example.read("staging.pub")] {
+        let refused = made_with(&example, value).ends(2).says("the key `$LOG_KEY` is not a PEM file");
+        refused.says("its base64 in one line");
+    }
+    made_with(&example, "").ends(2).says("`$LOG_KEY` is not set").says("its base64 in one line");
+    assert!(!example.path("new").exists());
+}
+
+#[test]
+fn a_run_without_an_id_is_an_unknown_one() {
+    let example = Example::new();
+    let mut command = crate::example::command(&example.path(""));
+    command.args(["deploy", "--require-signed", "--dry-run"]).env("GITHUB_ACTIONS", "true");
+    command.env("GITHUB_SERVER_URL", "https://github.example").env("GITHUB_REPOSITORY", "acme/payments");
+    finished(command.output().unwrap()).ends(0);
+    assert_eq!(
+        example.last_decision()["ci"],
+        serde_json::json!({"provider": "github", "runId": "", "attempt": 1})
+    );
+    let shown = example.run(&["audit", "show", "--release", "payments"]).ends(0);
+    assert!(
+        shown.stdout.contains("unknown (not verified); github run unknown attempt 1"),
+        "{}",
+        shown.stdout
+    );
 }

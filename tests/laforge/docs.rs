@@ -1,14 +1,16 @@
 //! README and `docs/`: every shell block runs, every link leads somewhere, every flag and verb is one.
 //!
-//! The shell blocks of a page are one session in a folder of its own, in their order. Those that can't run here say
-//! why in their fence (`sh no-run: …`) and are counted.
+//! The shell blocks of a page are one session in a folder of its own, in their order. No line of them may fail but
+//! one that tells its code (`|| echo "exit $?"`). A block of `output` after one shows lines that it has to print, in
+//! their order, `…` for anything; every code that is told is among them. Blocks that can't run here say why in their
+//! fence (`sh no-run: …`) and are counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::example::{Run, at_home, finished};
+use crate::example::{Example, Run, at_home, finished};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -73,8 +75,11 @@ const OF_A_CLUSTER: [&str; 1] = ["docs/kubernetes.md"];
 /// What is the same as running this test.
 const ITSELF: &str = "cargo test\n";
 
-/// Runs the blocks of a page in one shell. A line that fails ends it, but for what a gate says by its exit code.
-fn session(blocks: &[Block]) -> Run {
+/// What stands between the output of one block and that of the next.
+const NEXT: &str = "-- the next block --";
+
+/// Runs the blocks of a page in one shell, and gives its code with what each of them printed.
+fn session(blocks: &[&Block]) -> (Run, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let bin = folder.path().join("bin");
     fs::create_dir(&bin).unwrap();
@@ -87,11 +92,11 @@ fn session(blocks: &[Block]) -> Run {
     Command::new("chmod").arg("+x").arg(bin.join("cargo")).status().unwrap();
     let work = folder.path().join("work");
     fs::create_dir(&work).unwrap();
-    let mut script = "trap 'code=$?; case $code in 10|11|13) ;; *) echo \"failed with $code: $BASH_COMMAND\" >&2; exit 99 ;; esac' ERR\n".to_owned();
-    for block in
-        blocks.iter().filter(|block| block.is_shell() && block.reason().is_none() && block.text != ITSELF)
-    {
-        script.push_str(&block.text);
+    // A failure inside of a function or a subshell is one, too.
+    let mut script =
+        "set -E; exec 2>&1; trap 'echo \"failed with $?: $BASH_COMMAND\"; exit 99' ERR\n".to_owned();
+    for block in blocks {
+        script.push_str(&format!("{}echo; echo '{NEXT}'\n", block.text));
     }
     let program = Path::new(crate::example::PROGRAM).parent().unwrap();
     let mut command = at_home("bash", &work);
@@ -103,7 +108,74 @@ fn session(blocks: &[Block]) -> Run {
             [(format!("GIT_{who}_NAME"), "a"), (format!("GIT_{who}_EMAIL"), "a@example.com")]
         }))
         .args(["-c", &script]);
-    finished(command.output().unwrap())
+    let run = finished(command.output().unwrap());
+    let printed = run.stdout.split(&format!("\n{NEXT}\n")).map(str::to_owned).collect();
+    (run, printed)
+}
+
+/// Whether a line is one that is shown: `…` for anything, white space as one.
+fn fits(shown: &str, line: &str) -> bool {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (shown, line) = (words(shown), words(line));
+    let mut pieces = shown.split('…');
+    let Some(mut rest) = line.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
+    let Some(last) = pieces.next_back() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some(at) = rest.find(piece) else { return false };
+        rest = &rest[at + piece.len()..];
+    }
+    rest.ends_with(last)
+}
+
+/// What a page shows of a block's output and the block did not print, and the codes that it tells unannounced.
+fn differs(shown: &str, printed: &str) -> Vec<String> {
+    let mut lines = printed.lines();
+    let mut differences: Vec<String> = shown
+        .lines()
+        .filter(|wanted| !lines.by_ref().any(|line| fits(wanted, line)))
+        .map(|wanted| format!("not printed, or not in this order: {wanted}"))
+        .collect();
+    let codes = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| line.starts_with("exit ")).map(str::to_owned).collect()
+    };
+    if codes(shown) != codes(printed) {
+        differences.push(format!("announced {:?}, and ended with {:?}", codes(shown), codes(printed)));
+    }
+    differences
+}
+
+/// What is wrong with a page's session.
+fn wrong_with(blocks: &[Block]) -> Vec<String> {
+    let runs = |block: &Block| block.is_shell() && block.reason().is_none() && block.text != ITSELF;
+    let shell: Vec<&Block> = blocks.iter().filter(|block| runs(block)).collect();
+    let (run, printed) = session(&shell);
+    if run.code != 0 {
+        return vec![format!("exit {}\n{}", run.code, run.stdout)];
+    }
+    let shown = (0..blocks.len()).filter(|at| runs(&blocks[*at])).map(|at| match blocks.get(at + 1) {
+        Some(next) if next.info == "output" => next.text.as_str(),
+        _ => "",
+    });
+    let pairs = shown.zip(&printed);
+    pairs
+        .flat_map(|(shown, printed)| {
+            let found = differs(shown, printed);
+            let context = (!found.is_empty()).then(|| format!("printed:\n{printed}"));
+            found.into_iter().chain(context)
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_shown_has_to_be_printed() {
+    assert!(
+        fits("allowed", " allowed") && fits("a … d", "a b  c d ") && fits("… deny … x", "12  deny  y, x")
+    );
+    assert!(!fits("allowed", "would be allowed") && !fits("a … d", "a b c") && !fits("exit 1", "exit 13"));
+    assert_eq!(differs("a\nexit 10\n", "a\nb\nexit 10\n"), Vec::<String>::new());
+    assert_eq!(differs("b\na\n", "a\nb\n"), ["not printed, or not in this order: a"]);
+    assert_eq!(differs("", "exit 2\n"), ["announced [], and ended with [\"exit 2\"]"]);
+    assert_eq!(differs("exit 10\n", "exit 2\n").len(), 2);
 }
 
 #[test]
@@ -116,12 +188,12 @@ fn every_shell_block_runs() {
             .filter(|(name, blocks)| {
                 !OF_A_CLUSTER.contains(&name.as_str()) && blocks.iter().any(Block::is_shell)
             })
-            .map(|(name, blocks)| (name, scope.spawn(move || session(&blocks))))
+            .map(|(name, blocks)| (name, scope.spawn(move || wrong_with(&blocks))))
             .collect();
         let ended = runs.into_iter().map(|(name, run)| (name, run.join().unwrap()));
         ended
-            .filter(|(_, run)| ![0, 10, 11, 13].contains(&run.code))
-            .map(|(name, run)| format!("{name}: exit {}\n{}\n{}", run.code, run.stdout, run.stderr))
+            .filter(|(_, wrong)| !wrong.is_empty())
+            .map(|(name, wrong)| format!("{name}: {}", wrong.join("\n")))
             .collect()
     });
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -270,4 +342,56 @@ fn every_flag_and_verb_that_a_page_names_is_one() {
         }
     }
     assert!(strange.is_empty(), "named, and not there: {strange:#?}");
+}
+
+/// The verbs of a family that the README says are not built yet: `laforge audit tail`, `stats` and so on, up to a
+/// semicolon.
+fn not_built(readme: &str) -> Vec<(String, String)> {
+    let (_, list) = readme.split_once("**Not built yet.**").unwrap();
+    let list = list.split("\n## ").next().unwrap();
+    let mut verbs = Vec::new();
+    for clause in list.split(';') {
+        let mut family = None;
+        for span in clause.split('`').skip(1).step_by(2) {
+            let words: Vec<&str> = span.split(' ').collect();
+            match (&words[..], family) {
+                (["laforge", verb], _) => verbs.push((String::new(), (*verb).to_owned())),
+                (["laforge", of, verb], _) => {
+                    family = Some(*of);
+                    verbs.push(((*of).to_owned(), (*verb).to_owned()));
+                }
+                ([verb], Some(of)) => verbs.push((of.to_owned(), (*verb).to_owned())),
+                _ => {}
+            }
+        }
+    }
+    verbs
+}
+
+#[test]
+fn what_the_readme_calls_not_built_is_refused_by_name_and_nothing_else_is() {
+    let verbs = not_built(&fs::read_to_string(root().join("README.md")).unwrap());
+    let example = Example::new();
+    for (family, verb) in &verbs {
+        let words = [family.as_str(), verb].into_iter().filter(|word| !word.is_empty());
+        let run = example.run(&words.collect::<Vec<_>>()).ends(2);
+        assert!(run.stderr.contains("is not built yet"), "{family} {verb}: {}", run.stderr);
+    }
+    let audit = fs::read_to_string(root().join("src/cli/audit.rs")).unwrap();
+    let later = audit.split_once("const LATER: [").unwrap().1.split("];").next().unwrap().to_owned();
+    let later: BTreeSet<&str> = later.split('"').skip(1).step_by(2).collect();
+    let named: BTreeSet<&str> =
+        verbs.iter().filter(|(family, _)| family == "audit").map(|(_, verb)| verb.as_str()).collect();
+    assert_eq!(named, later);
+}
+
+#[test]
+fn every_member_of_rollout_is_in_the_table_of_its_page() {
+    let page = fs::read_to_string(root().join("docs/rollout.md")).unwrap();
+    let rows: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let schema = Example::empty().run(&["schema", "config"]).ends(0).json();
+    let members = schema["$defs"]["RolloutSection"]["properties"].as_object().unwrap();
+    let missing: Vec<&String> = members.keys().filter(|member| !rows.contains(member.as_str())).collect();
+    assert!(missing.is_empty() && members.len() > 20, "not in docs/rollout.md: {missing:?}");
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::action::forge::{self, Forge};
@@ -31,7 +33,7 @@ fn shell(forge: &Forge, checkout: &str, lines: &str, variables: &[(&str, String)
     command
         .env("PATH", format!("{}:{}:/usr/bin:/bin", forge::bin().display(), scripts.display()))
         .env("HOME", forge.path("home"))
-        .env("LAFORGE_AUDIT_KEY", fs::read_to_string(forge.path("first/.laforge/audit.key")).unwrap())
+        .env("LAFORGE_AUDIT_KEY", STANDARD.encode(fs::read(forge.path("first/.laforge/audit.key")).unwrap()))
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .args(["-eo", "pipefail", "-c", lines]);
     fs::create_dir_all(forge.path("home")).unwrap();

@@ -201,3 +201,60 @@ fn a_deny_is_on_the_branch_like_any_allow() {
     assert!(ran.run.stderr.contains("::error title=laforge%3A approval-threshold"), "{}", ran.run.stderr);
     assert_eq!(forge.decisions().pop().unwrap()["action"], "deny");
 }
+
+/// With-log over a command that succeeds and writes one file, in the folder `first`.
+fn written_to(forge: &Forge, out: &str, more: &[&str]) -> example::Run {
+    let command = format!("mkdir -p -- '{out}' && echo new >'{out}/plan.json'");
+    forge.with_log("first", &[&["--out", out], more, &["--", "sh", "-c", &command]].concat())
+}
+
+#[test]
+fn an_output_folder_of_its_own_is_emptied_each_time() {
+    let forge = Forge::new();
+    for more in [&[][..], &["--branch", BRANCH]] {
+        fs::create_dir_all(forge.path("first/empty")).unwrap();
+        for out in ["empty", "gate/", "gate"] {
+            let run = written_to(&forge, out, more);
+            assert_eq!(run.code, 0, "{out} {more:?}: {}", run.stderr);
+            let plan = forge.path("first").join(out).join("plan.json");
+            assert_eq!(fs::read_to_string(&plan).unwrap(), "new\n");
+            fs::write(plan.with_file_name("old.json"), "old").unwrap();
+        }
+        let run = written_to(&forge, "gate", more);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(!forge.path("first/gate/old.json").exists(), "{more:?}");
+    }
+}
+
+#[test]
+fn an_output_folder_that_is_somebody_elses_is_left_as_it_is() {
+    let forge = Forge::new();
+    fs::create_dir(forge.path("first/mine")).unwrap();
+    fs::write(forge.path("first/mine/thesis"), "years of work").unwrap();
+    std::os::unix::fs::symlink("mine", forge.path("first/linked")).unwrap();
+    let listed = || forge.git("first", &["ls-files", "--others", "--cached"]);
+    let before = listed();
+    for more in [&[][..], &["--branch", BRANCH], &["--branch", "elsewhere"]] {
+        for (out, says) in [
+            ("mine", "with-log did not make"),
+            ("mine/", "with-log did not make"),
+            (".laforge", "with-log did not make"),
+            (".laforge/audit", "with-log did not make"),
+            ("linked", "is no folder"),
+            ("linked/", "is no folder"),
+            ("release.yaml", "is no folder"),
+            (".", "holds the folder that this runs in"),
+            ("..", "holds the folder that this runs in"),
+            ("/", "holds the folder that this runs in"),
+        ] {
+            let run = written_to(&forge, out, more);
+            assert_eq!(run.code, 2, "{out} {more:?}: {}", run.stderr);
+            assert!(run.stderr.contains(says), "{out}: {}", run.stderr);
+        }
+    }
+    // A wrong call, and a branch that is not there: neither removes what it did not make.
+    assert_eq!(written_to(&forge, "mine", &["--bogus"]).code, 2);
+    assert_eq!(forge.with_log("first", &["--out", "mine", "--branch", BRANCH, "--start"]).code, 12);
+    assert_eq!(fs::read_to_string(forge.path("first/mine/thesis")).unwrap(), "years of work");
+    assert_eq!(listed(), before);
+}
