@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 
 use crate::audit::entry::{Body, Entry, EntryError};
 use crate::audit::reader::Line;
-use crate::audit::{AuditLog, Filter, NewLog, Reader};
+use crate::audit::{AuditLog, Filter, NewLog, Reader, Unless};
 use crate::config::KeySource;
 use crate::time;
 
@@ -74,7 +74,7 @@ impl Which {
     fn place(&self, session: &Session) -> Result<LogPlace, Failure> {
         let config = load::config(session)?;
         if self.audit_log.is_none() && config.audit.is_none() {
-            return Err(Failure::usage("no audit log is named")
+            return Err(load::unconfigured("no audit log is named", session)
                 .hint("name it with --audit-log, or `audit: {log: …}` in laforge.yaml"));
         }
         LogPlace::of(self.audit_log.as_ref(), None, &config)
@@ -152,7 +152,13 @@ impl Init {
         })?;
         let key = session.secret_key(source)?;
         let caller = caller::of(session);
-        let new = NewLog { seen: load::seen_folder(session), ..NewLog::new(&place.folder, &origin, &caller) };
+        // One that trust pins would have no match in this one, which makes the loss of the pinned look mended.
+        let pins = place.expectations(trust_in_reach(None, session)?.as_ref(), session).pins;
+        let new = NewLog {
+            seen: load::seen_folder(session),
+            unless: Unless::Pinned(&pins),
+            ..NewLog::new(&place.folder, &origin, &caller)
+        };
         let created =
             AuditLog::create(&new, &key, session.now()).map_err(|error| load::audit_failure(&error))?;
         session.say(&format!(
