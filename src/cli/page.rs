@@ -4,7 +4,18 @@ use std::fmt::Write as _;
 
 use clap::{Arg, Command};
 
-use super::Exit;
+use super::{EVERYWHERE, Exit};
+
+const ENVIRONMENT: &str = "\
+| variable | meaning |
+|--|--|
+| `LAFORGE_KEY_PASSPHRASE` | opens an encrypted secret key, and encrypts the one that `keygen` makes |
+| `SIGSTORE_ID_TOKEN` | the OIDC token that signs where no `--key` does |
+| `XDG_CACHE_HOME`, else `HOME` | where the heads of logs are remembered, by which an older copy is noticed |
+| `DOCKER_CONFIG`, else `HOME` | where the credentials of registries are |
+| `NO_COLOR`, `TERM=dumb` | no colours, unless `--color always` asks for them |
+| `GITHUB_ACTIONS`, `GITLAB_CI` | the run that asks, as an entry tells it; annotations, summary and outputs on GitHub |
+";
 
 /// The page: every verb with its flags, and the exit codes.
 pub fn reference() -> String {
@@ -20,7 +31,7 @@ pub fn reference() -> String {
     out.push_str(
         "\nA `rollout run` that a signal ends, ends with 1; a second signal ends it at once, with 130.\n",
     );
-    out.push_str("\n## Everywhere\n\n");
+    let _ = writeln!(out, "\n## Environment\n\n{ENVIRONMENT}\n## {EVERYWHERE}\n");
     flags(&mut out, &command);
     for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
         verb_section(&mut out, &format!("laforge {}", verb.get_name()), verb);
@@ -49,7 +60,7 @@ fn flags(out: &mut String, command: &Command) {
     for arg in command.get_arguments().filter(shown) {
         let group = arg.get_help_heading();
         if group != heading {
-            if let Some(group) = group {
+            if let Some(group) = group.filter(|group| *group != EVERYWHERE) {
                 let _ = writeln!(out, "\n{group}:\n");
             }
             heading = group;
