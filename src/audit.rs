@@ -42,7 +42,7 @@ pub mod verify;
 
 pub use anchor::Anchor;
 pub use error::{AppendError, AuditError, Damage, ExitClass, Problem};
-pub use filter::Filter;
+pub use filter::{Filter, FilterError, TYPES};
 pub use identity::{Identity, Pin, Pinned};
 pub use inception::{Created, NewLog, Unless};
 pub use index::Index;

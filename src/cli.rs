@@ -31,6 +31,7 @@ mod outputs;
 pub mod page;
 mod policy;
 mod progress;
+mod prompt;
 mod render;
 mod reports;
 mod rollout;
@@ -68,25 +69,31 @@ const NAME: &str = "laforge";
 #[command(name = NAME, version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     /// Run as if started in DIR
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', value_name = "DIR", global = true, help_heading = EVERYWHERE)]
     dir: Option<PathBuf>,
     /// The configuration, instead of DIR/laforge.yaml
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// When to colour
-    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, help_heading = EVERYWHERE)]
     color: ColorChoice,
     /// Say nothing on stderr but errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
     /// Say more on stderr
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     verbose: bool,
     #[command(subcommand)]
     verb: Verb,
 }
 
+/// Where the options stand that every verb has: behind its own.
+const EVERYWHERE: &str = "Everywhere";
+
 const AFTER_HELP: &str = "\
+Environment: LAFORGE_KEY_PASSPHRASE opens an encrypted secret key, SIGSTORE_ID_TOKEN signs without
+one, NO_COLOR keeps colours away, XDG_CACHE_HOME or HOME is where heads of logs are remembered.
+
 Exit codes: 0 allowed or holds, 1 no decision (internal), 2 usage or configuration,
 3 nothing matched (--fail-empty), 10 denied, 11 inconclusive, 12 not recorded, 13 integrity.
 

@@ -255,6 +255,28 @@ impl Config {
         self.trust.is_some() || self.audit.is_some() || !self.policies.is_empty()
     }
 
+    /// Whether nothing is configured at all.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            release,
+            manifests,
+            evidence,
+            trust,
+            policies,
+            audit,
+            executor,
+            render,
+            runtime,
+            service,
+            rollout,
+            source: _,
+        } = self;
+        let lists = evidence.is_empty() && policies.is_empty();
+        let gate = release.is_none() && manifests.is_none() && trust.is_none() && audit.is_none();
+        let rollouts = executor.is_none() && render.is_none() && runtime.is_none() && rollout.is_none();
+        lists && gate && rollouts && service.is_none()
+    }
+
     /// Reads the document; its paths are relative to `folder`.
     ///
     /// # Errors

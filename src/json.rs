@@ -28,8 +28,14 @@ pub enum JsonError {
     #[error("starts with a byte order mark")]
     ByteOrderMark,
     /// Syntax, a repeated member, depth, or a member that the type does not know.
-    #[error("{0}")]
-    Malformed(#[from] serde_json::Error),
+    #[error("{}", crate::wording::plain(&.0.to_string()))]
+    Malformed(serde_json::Error),
+}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(error)
+    }
 }
 
 /// Reads one JSON value strictly.

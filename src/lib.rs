@@ -26,5 +26,6 @@ pub mod source;
 pub mod time;
 pub mod trust;
 pub mod verify;
+mod wording;
 mod workers;
 pub mod yaml;

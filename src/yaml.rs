@@ -6,6 +6,8 @@
 //!
 //! Spec: <https://yaml.org/spec/1.2.2/>, minus what it would take a second reader to agree on.
 
+mod words;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,15 +15,12 @@ use std::sync::Arc;
 use granit_parser::{Event, Parser};
 use serde::de::DeserializeOwned;
 pub use serde_saphyr::Spanned;
-use serde_saphyr::budget::BudgetBreach;
 
 /// The largest document that people write by hand, with room to spare.
 pub const MAX_DOCUMENT: usize = 1024 * 1024;
 
 /// Nesting that no document needs; deeper input is refused before it costs stack.
 const MAX_DEPTH: usize = 32;
-
-const NO_TAG: &str = "tags such as `!!int` are not taken: write a plain or quoted value";
 
 /// A place in a document, for a caret under it.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,6 +61,14 @@ pub struct DocumentError {
     pub help: Option<String>,
 }
 
+impl DocumentError {
+    /// The same, with how to mend it.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
 /// The text of a document and the name that the user gave it.
 #[derive(Clone)]
 pub struct Source {
@@ -96,12 +103,25 @@ impl Source {
             )));
         }
         if self.text.starts_with('\u{feff}') {
-            return Err(self.error_at_start("starts with a byte order mark".to_owned()));
+            let error = self.error_at_start("starts with a byte order mark");
+            return Err(error.with_help(
+                "save it as UTF-8 without a byte order mark: `sed -i '1s/^\\xEF\\xBB\\xBF//' FILE`",
+            ));
+        }
+        if self.is_blank() {
+            let error = self.error_at_start("is empty: there is nothing in it but perhaps comments");
+            return Err(error.with_help("`laforge schema KIND` says what a document of each kind holds"));
         }
         let document = serde_saphyr::from_str_with_options(&self.text, options())
             .map_err(|error| self.explain(&error))?;
         self.refuse_tags()?;
         Ok(document)
+    }
+
+    /// Whether there is nothing but blank lines, comments and marks of a document's beginning and end.
+    fn is_blank(&self) -> bool {
+        let nothing = |line: &str| matches!(line.trim(), "" | "---" | "...") || line.trim().starts_with('#');
+        self.text.lines().all(nothing)
     }
 
     /// A tag changes what a value is (`!!binary` decodes it) or is dropped by one reader and not by
@@ -131,7 +151,7 @@ impl Source {
                     span: self.byte_of(span.start.index())..self.byte_of(span.end.index()),
                     text: self.text.clone(),
                 };
-                return Err(DocumentError { place, message: NO_TAG.to_owned(), help: None });
+                return Err(DocumentError { place, message: words::NO_TAG.to_owned(), help: None });
             }
         }
         Ok(())
@@ -172,6 +192,21 @@ impl Source {
         self.locate(&at.referenced)
     }
 
+    /// Whether a scalar is written in quotes: then it is a text, whatever its letters are.
+    pub fn is_quoted<T>(&self, at: &Spanned<T>) -> bool {
+        let start = self.place(at).span.start;
+        let quote = |text: Option<&str>| text.is_some_and(|text| text.starts_with(['"', '\'']));
+        quote(self.text.get(start..)) || quote(start.checked_sub(1).and_then(|at| self.text.get(at..)))
+    }
+
+    /// The member that a value is of, where its name stands before it on the same line.
+    pub fn member_of<T>(&self, at: &Spanned<T>) -> Option<&str> {
+        let line = self.text.get(..self.place(at).span.start)?.rsplit('\n').next()?;
+        let name = line.trim_end_matches([' ', '"', '\'']).strip_suffix(':')?;
+        let name = name.rsplit([' ', '{', ',', '-']).next()?.trim_matches(['"', '\'']);
+        Some(name).filter(|name| !name.is_empty())
+    }
+
     /// The tab that stands where indentation should, if that is what broke the text: readers notice one
     /// only where what follows makes no sense any more.
     fn tab_in_indentation(&self) -> Option<DocumentError> {
@@ -202,7 +237,8 @@ impl Source {
             Some(location) => self.locate(&location),
             None => self.error_at_start("").place,
         };
-        DocumentError { place, message: message(error), help: None }
+        let (message, help) = words::of(error);
+        DocumentError { place, message, help }
     }
 
     fn locate(&self, location: &serde_saphyr::Location) -> Place {
@@ -219,38 +255,6 @@ impl Source {
             column: location.column(),
             span: start..line_end,
             text: self.text.clone(),
-        }
-    }
-}
-
-/// What the library says, in the words of somebody who wrote the document.
-fn message(error: &serde_saphyr::Error) -> String {
-    const NO_ALIAS: &str = "anchors and aliases are not taken: write the value out";
-    match error {
-        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("member `{key}` appears twice")
-        }
-        serde_saphyr::Error::DuplicateMappingKey { .. } => "a member appears twice".to_owned(),
-        serde_saphyr::Error::UnknownAnchor { .. } => NO_ALIAS.to_owned(),
-        serde_saphyr::Error::MergeKeyNotAllowed { .. } => {
-            "merge keys are not taken: write the members out".to_owned()
-        }
-        serde_saphyr::Error::TaggedScalarCannotDeserializeIntoString { .. } => NO_TAG.to_owned(),
-        serde_saphyr::Error::MultipleDocuments { .. } => "holds more than one document".to_owned(),
-        serde_saphyr::Error::Budget { breach, .. } => match breach {
-            BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => NO_ALIAS.to_owned(),
-            BudgetBreach::Documents { .. } => "holds more than one document".to_owned(),
-            BudgetBreach::Depth { .. } => format!("is nested deeper than {MAX_DEPTH} levels"),
-            _ => "is larger than a document that people write".to_owned(),
-        },
-        // The library ends its messages with the position, which the place already says.
-        other => {
-            let text = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-            let message = match text.rsplit_once(" at line ") {
-                Some((message, position)) if position.starts_with(|c: char| c.is_ascii_digit()) => message,
-                _ => &text,
-            };
-            message.trim_end_matches('.').to_owned()
         }
     }
 }

@@ -20,7 +20,7 @@ use super::lines::{Position, RawLine, segment_name};
 use super::lock::Lock;
 use super::log::{AuditLog, CHECKPOINT, NEEDS_REPAIR, Warning, check_writable, preflight};
 use super::recovery::{self, Recovery};
-use super::store::LogFile;
+use super::store::{Folder, LogFile};
 use super::tip::Tip;
 use super::tree::Frontier;
 
@@ -56,11 +56,19 @@ struct RepairMark<'a> {
 }
 
 impl AuditLog {
+    /// What it is that the log's path leads to another folder, or to none any more.
+    fn displaced(&self) -> AuditError {
+        match Folder::open(&self.config.dir) {
+            Err(missing @ AuditError::Missing(_)) => missing,
+            _ => Damage::file(".", Problem::Replaced),
+        }
+    }
+
     /// Takes the lock, checks everything again, and makes the files end where they are signed.
     pub(super) fn lock(&mut self, now: Timestamp) -> Result<Writer<'_>, AuditError> {
         let (lock, waited) = Lock::take(&self.files.log, self.config.lock_deadline)?;
         if !self.files.log.is_in_place() {
-            return Err(Damage::file(".", Problem::Replaced));
+            return Err(self.displaced());
         }
         preflight(&self.files.log, &self.config)?;
         // A tip that something failed on is not used again: it may hold lines that are undone.

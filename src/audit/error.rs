@@ -36,6 +36,9 @@ pub enum AuditError {
     /// There is none.
     #[error("no audit log at `{}`", .0.display())]
     Missing(PathBuf),
+    /// There is something that never was one.
+    #[error("`{}` is no audit log", .0.display())]
+    NotALog(PathBuf),
     /// A log is only made where nothing is.
     #[error("`{}` is not empty, so no audit log is made there", .0.display())]
     NotEmpty(PathBuf),

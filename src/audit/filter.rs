@@ -9,12 +9,39 @@ use serde_json::Value;
 
 use crate::json::JsonError;
 use crate::plan::draft::Verdict;
+use crate::policy::RuleId;
 use crate::policy::account::Action;
 use crate::time::{self, Timestamp};
+use crate::wording;
 
 use super::catalog::brief::Brief;
 use super::entry::decision::DecisionEntry;
 use super::entry::{Body, Entry, EntryError};
+
+/// Every type of entry that the format has, also those that a later version writes (`audit-log.md` 1.5).
+pub const TYPES: [&str; 21] = [
+    "log.created",
+    "decision",
+    "rollout.started",
+    "rollout.paused",
+    "rollout.resumed",
+    "rollout.rolling_back",
+    "rollout.rolled_back",
+    "rollout.completed",
+    "override.reviewed",
+    "annotation",
+    "policy.changed",
+    "trust.changed",
+    "key.added",
+    "key.retired",
+    "key.compromised",
+    "anchor.recorded",
+    "log.recovered",
+    "log.repaired",
+    "log.pruned",
+    "log.moved",
+    "heartbeat",
+];
 
 /// Which entries; what is not given is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +88,16 @@ pub enum FilterError {
         /// What there is.
         expected: &'static str,
     },
+    /// A rule or a type of entry that there is none of.
+    #[error("`{value}` is no {member}{}", meant(*.near))]
+    Unlisted {
+        /// The member.
+        member: &'static str,
+        /// What was given.
+        value: String,
+        /// What was probably meant.
+        near: Option<&'static str>,
+    },
     /// A time that is none.
     #[error("`{value}` is no time for `{member}`: RFC 3339, such as 2026-07-01T00:00:00Z")]
     Time {
@@ -69,6 +106,10 @@ pub enum FilterError {
         /// What was given.
         value: String,
     },
+}
+
+fn meant(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 /// What an entry is asked for, however it is kept.
@@ -129,8 +170,8 @@ impl Filter {
             }),
             "actor" => put(&mut self.actor, "actor", value, text),
             "approver" => put(&mut self.approver, "approver", value, text),
-            "rule" => put(&mut self.rule, "rule", value, text),
-            "type" => put(&mut self.types, "type", value, text),
+            "rule" => put(&mut self.rule, "rule", value, rule),
+            "type" => put(&mut self.types, "type", value, types),
             "since" => put(&mut self.since, "since", value, |value| instant("since", value)),
             "until" => put(&mut self.until, "until", value, |value| instant("until", value)),
             other => Err(FilterError::Unknown(other.chars().take(60).collect())),
@@ -271,6 +312,30 @@ fn put<T>(
     Ok(())
 }
 
+fn rule(value: &str) -> Result<String, FilterError> {
+    let known = || RuleId::ALL.iter().map(|rule| rule.as_str());
+    match known().any(|rule| rule == value) {
+        true => Ok(value.to_owned()),
+        false => Err(unlisted("rule", value, wording::nearest(value, known()))),
+    }
+}
+
+/// Types, separated by commas; `key.*` is all of a family.
+fn types(value: &str) -> Result<String, FilterError> {
+    let is_known = |wanted: &str| match wanted.strip_suffix('*') {
+        Some(family) => TYPES.iter().any(|kind| kind.starts_with(family)),
+        None => TYPES.contains(&wanted),
+    };
+    match value.split(',').find(|wanted| !is_known(wanted)) {
+        None => Ok(value.to_owned()),
+        Some(stray) => Err(unlisted("type", stray, wording::nearest(stray, TYPES))),
+    }
+}
+
+fn unlisted(member: &'static str, value: &str, near: Option<&'static str>) -> FilterError {
+    FilterError::Unlisted { member, value: value.chars().take(60).collect(), near }
+}
+
 fn word<T: DeserializeOwned>(
     member: &'static str,
     value: &str,
@@ -328,6 +393,14 @@ mod tests {
         assert_eq!(refused(&[("action", "permit")]), "`permit` is no action: allow, deny or none");
         assert_eq!(refused(&[("verdict", "no")]), "`no` is no verdict: pass, fail or error");
         assert_eq!(refused(&[("actor", "a"), ("actor", "b")]), "`actor` is given twice");
+        assert_eq!(refused(&[("rule", "foo")]), "`foo` is no rule");
+        let near = refused(&[("rule", "approval-treshold")]);
+        assert_eq!(near, "`approval-treshold` is no rule; did you mean `approval-threshold`?");
+        assert_eq!(
+            refused(&[("type", "decision,descision")]),
+            "`descision` is no type; did you mean `decision`?"
+        );
+        assert_eq!(refused(&[("type", "kay.*")]), "`kay.*` is no type");
         assert_eq!(
             refused(&[("since", "July")]),
             "`July` is no time for `since`: RFC 3339, such as 2026-07-01T00:00:00Z"

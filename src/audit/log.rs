@@ -104,8 +104,10 @@ pub enum Warning {
     /// An entry is durable, but the file that shows the latest head is not up to date.
     #[error("the entry is recorded, but `checkpoint` could not be replaced")]
     Checkpoint(#[source] AuditError),
-    /// An entry is durable, but its head could not be remembered here.
-    #[error("the entry is recorded, but its head could not be remembered")]
+    /// The head that was read or written could not be remembered here.
+    #[error(
+        "the log's head could not be remembered on this machine, so an older copy of the log would not be noticed"
+    )]
     Memory(#[source] AuditError),
     /// Recovered bytes are reported, but their file kept its name.
     #[error("recovered bytes are reported, but their file in `quarantine` could not be renamed")]
@@ -121,11 +123,19 @@ impl fmt::Debug for AuditLog {
     }
 }
 
+/// What every log has in its folder.
+const PARTS: [&str; 5] = [super::identity::FILE, CHECKPOINT, "entries", "journal", "blobs"];
+
 impl Files {
     pub(super) fn open(dir: &std::path::Path) -> Result<Self, AuditError> {
         let log = Folder::open(dir)?;
-        if log.names()?.is_empty() {
+        let names = log.names()?;
+        if names.is_empty() {
             return Err(AuditError::Missing(dir.to_owned()));
+        }
+        // Of a log that was damaged something is left; where nothing of one is, the path is another folder's.
+        if !names.iter().any(|name| PARTS.contains(&name.as_str())) {
+            return Err(AuditError::NotALog(dir.to_owned()));
         }
         let (entries, journal) = (log.sub("entries")?, log.sub("journal")?);
         let blobs = Arc::new(Blobs::open(&log)?);

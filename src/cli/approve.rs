@@ -18,7 +18,7 @@ use crate::time::{self, duration};
 
 use super::flags::ReleaseFlags;
 use super::load::{self, Signing};
-use super::sign::bundle_name;
+use super::sign::{BUNDLE_ENDING, bundle_name};
 use super::signer::{self, SignerFlags};
 use super::{Exit, Failure, Session};
 use github::{Heard, Said};
@@ -69,7 +69,7 @@ struct Record {
     /// Count in this role of yours only
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
-    /// Sign without asking, also on a terminal
+    /// Sign without asking; without a terminal nobody can be asked, and it is needed
     #[arg(long)]
     yes: bool,
     /// The file to write (default: evidence/approval-….sigstore.json)
@@ -104,20 +104,34 @@ impl Record {
         let (digest, environment) = self.subject(release.as_ref())?;
         let record = self.record(decision, environment, session)?;
         let signer = self.signer.signer(session)?;
-        signer.warn_of_stranger(Signing::Approval, session);
-        let rows = shown(&record, &digest, release.as_ref()).into_iter().chain(signer.described());
-        session.tell(&signer::table(rows));
-        if !self.yes && !confirmed(session) {
-            return Err(Failure::new(Exit::Denied, "not signed"));
-        }
-        let statement = statement::approval(&digest, &record);
-        let bundle = signer.statement(&statement, &digest, Signing::Approval, session)?;
         let kind = kind_of(decision);
         let name = format!("{}-{}", digest.hex().get(..12).unwrap_or_default(), signer.short_name());
-        let target = self.output.unwrap_or_else(|| Path::new("evidence").join(bundle_name(kind, &name)));
+        let target = self.output.clone().unwrap_or_else(|| free(Path::new("evidence"), kind, &name, session));
+        session.refuse_taken(&target)?;
+        signer.warn_of_stranger(Signing::Approval, session);
+        signer.warn_of_role(record.role.as_deref(), session);
+        let rows = shown(&record, &digest, release.as_ref()).into_iter().chain(signer.described());
+        self.confirm(&signer::table(rows), session)?;
+        let statement = statement::approval(&digest, &record);
+        let bundle = signer.statement(&statement, &digest, Signing::Approval, session)?;
         session.create(&target, &bundle)?;
         session.say(&format!("signed the {kind}: {}\n", target.display()));
         Ok(Exit::Holds)
+    }
+
+    /// Shows what is about to be signed, and asks; `--yes` is the answer of whoever can't be asked.
+    fn confirm(&self, shown: &str, session: &Session) -> Result<(), Failure> {
+        if self.yes {
+            session.say(shown);
+            return Ok(());
+        }
+        session.tell(shown);
+        session.tell("sign this? [y/N] ");
+        let mut answer = String::new();
+        match io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes") {
+            true => Ok(()),
+            false => Err(Failure::new(Exit::Denied, "not signed")),
+        }
     }
 
     /// What can't be signed, or not so, whatever the release says.
@@ -129,6 +143,11 @@ impl Record {
         if self.manifests.as_deref() == Some(Path::new("-")) && !self.yes {
             return Err(Failure::usage("the manifests come in where your answer would").hint(
                 "look at them in a file with `--manifests PATH`, or say `--yes` to sign what comes in",
+            ));
+        }
+        if !self.yes && !io::stdin().is_terminal() {
+            return Err(Failure::usage("there is no terminal to ask on whether this is to be signed").hint(
+                "say `--yes` to sign without being asked: `laforge verify` shows what there is to judge",
             ));
         }
         Ok(())
@@ -178,21 +197,18 @@ impl Record {
             ));
         }
         let signer = self.signer.signer(session)?;
-        signer.warn_of_stranger(Signing::Attestation, session);
-        for (record, _) in &records {
-            session.tell(&signer::table(
-                shown(record, &digest, Some(&release)).into_iter().chain(signer.described()),
-            ));
-        }
-        if !self.yes && !confirmed(session) {
-            return Err(Failure::new(Exit::Denied, "not signed"));
-        }
         // The file of a single record; several have files of their own in a folder.
         let file = self.output.as_ref().filter(|output| records.len() == 1 && output.extension().is_some());
+        file.map_or(Ok(()), |file| session.refuse_taken(file))?;
+        signer.warn_of_stranger(Signing::Attestation, session);
+        let tables = records.iter().map(|(record, _)| {
+            signer::table(shown(record, &digest, Some(&release)).into_iter().chain(signer.described()))
+        });
+        self.confirm(&tables.collect::<String>(), session)?;
         for (record, login) in records {
             let statement = statement::approval(&digest, &record);
             let bundle = signer.statement(&statement, &digest, Signing::Attestation, session)?;
-            let target = file.cloned().unwrap_or_else(|| self.target(&record, &digest, &login));
+            let target = file.cloned().unwrap_or_else(|| self.target(&record, &digest, &login, session));
             session.create(&target, &bundle)?;
             session.say(&format!("passed on what github:{} said: {}\n", printable(&login), target.display()));
         }
@@ -200,13 +216,10 @@ impl Record {
     }
 
     /// The file of its own that one record gets in the folder.
-    fn target(&self, record: &Approval, digest: &ClaimedDigest, login: &str) -> PathBuf {
+    fn target(&self, record: &Approval, digest: &ClaimedDigest, login: &str, session: &Session) -> PathBuf {
         let name = format!("{}-github-{login}", digest.hex().get(..12).unwrap_or_default());
-        let name = bundle_name(kind_of(record.decision), &name);
-        match &self.output {
-            Some(folder) => folder.join(name),
-            None => Path::new("evidence").join(name),
-        }
+        let folder = self.output.as_deref().unwrap_or(Path::new("evidence"));
+        free(folder, kind_of(record.decision), &name, session)
     }
 
     /// The record of what one person said: as old as their word, and in date from now.
@@ -301,14 +314,11 @@ fn shown(
     rows
 }
 
-/// On a terminal a person says yes; elsewhere the command line is the word.
-fn confirmed(session: &Session) -> bool {
-    if !io::stdin().is_terminal() {
-        return true;
-    }
-    session.tell("sign this? [y/N] ");
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes")
+/// A name that no earlier word of the same person has: each stays, and the latest counts.
+fn free(folder: &Path, kind: &str, name: &str, session: &Session) -> PathBuf {
+    let first = bundle_name(kind, name);
+    let stem = first.strip_suffix(BUNDLE_ENDING).unwrap_or(&first);
+    session.free_name(folder, stem, BUNDLE_ENDING)
 }
 
 /// A duration of at least a minute and at most a year.

@@ -74,7 +74,7 @@ impl Which {
     fn place(&self, session: &Session) -> Result<LogPlace, Failure> {
         let config = load::config(session)?;
         if self.audit_log.is_none() && config.audit.is_none() {
-            return Err(Failure::usage("no audit log is named")
+            return Err(load::unconfigured("no audit log is named", session)
                 .hint("name it with --audit-log, or `audit: {log: …}` in laforge.yaml"));
         }
         LogPlace::of(self.audit_log.as_ref(), None, &config)

@@ -11,13 +11,11 @@ use std::sync::{Mutex, PoisonError};
 use clap::Args;
 
 use crate::evidence::Gathered;
-use crate::release::Release;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::resolved::{
     Image, ImageManifests, Kept, Mismatch, Resolution, ResolvedRelease, Unfetched,
 };
 use crate::source::bundle::{Bundles, Collected};
-use crate::source::directory::Files;
 
 use super::flags::{EvidenceFlags, ReleaseFlags};
 use super::load::Sources;
@@ -53,7 +51,7 @@ impl Bundle {
         session.writable(&self.output)?;
         let config = load::config(session)?;
         let release = load::release_in_reach(&self.release, &config, session)?.ok_or_else(|| {
-            Failure::usage("nothing to bundle: no release in reach")
+            load::unconfigured("nothing to bundle: no release in reach", session)
                 .hint("name one with `release:` in laforge.yaml or --release")
         })?;
         let trust = load::trust(&self.evidence, &config, session)?;
@@ -64,7 +62,12 @@ impl Bundle {
         let sources = Sources::open((bundles, paths), &self.evidence, &trust, &progress, session);
         let images = sources.images();
         let fetched = Fetched { images: &images, documents: Mutex::default() };
-        let release = resolved(release, &sources.artifacts, &fetched)?;
+        let release = match release.resolve(&sources.artifacts, &fetched) {
+            Ok(Resolution::Matches(release)) => release,
+            // Only a release whose bytes are what it claims has evidence that can be told from others'.
+            Ok(Resolution::Differs(mismatch)) => return Err(differs(&mismatch)),
+            Err(error) => return Err(load::unresolved(&error, (&self.release, &config), session)),
+        };
         let (pieces, gathered) = sources.evidence().pieces(&release);
         progress.clear();
         sources.tell_requests(session);
@@ -136,15 +139,6 @@ fn refuse_broken(bundles: &Bundles) -> Result<(), Failure> {
     let Some(broken) = bundles.broken().first() else { return Ok(()) };
     Err(Failure::usage(format!("`{}` {}", broken.source, broken.problem))
         .hint("make it again with `laforge bundle`, or leave it out"))
-}
-
-/// Only a release whose bytes are what it claims has evidence that can be told from others'.
-fn resolved(release: Release, files: &Files<'_>, images: &Fetched<'_>) -> Result<ResolvedRelease, Failure> {
-    match release.resolve(files, images) {
-        Ok(Resolution::Matches(release)) => Ok(release),
-        Ok(Resolution::Differs(mismatch)) => Err(differs(&mismatch)),
-        Err(error) => Err(Failure::of(Exit::NoDecision, &error)),
-    }
 }
 
 fn differs(mismatch: &Mismatch) -> Failure {

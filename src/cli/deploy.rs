@@ -35,7 +35,7 @@ pub(super) struct Deploy {
     /// The audit log's folder
     #[arg(long, value_name = "DIR", help_heading = "Audit")]
     audit_log: Option<PathBuf>,
-    /// The log's secret key: file:PATH or env:NAME
+    /// The log's secret key: file:PATH or env:NAME (its passphrase: $LAFORGE_KEY_PASSPHRASE)
     #[arg(long, value_name = "SOURCE", help_heading = "Audit")]
     audit_key: Option<String>,
     /// Create the log if there is none (never where one is known)
@@ -68,6 +68,7 @@ impl Deploy {
     fn decide(&self, session: &Session) -> Result<Exit, Failure> {
         let started = Instant::now();
         let reports = Reports::parse(&self.gate.reports)?;
+        let session = &reports.session(session);
         self.refuse_outputs_in_a_log(&reports, session)?;
         self.clear_output(session)?;
         self.summary.clear(session)?;
@@ -75,6 +76,7 @@ impl Deploy {
         if let Some(flag) = self.gate.refused.first() {
             return Err(load::not_built_yet(flag));
         }
+        load::refuse_misnamed(session)?;
         let config = load::config(session)?;
         let rollout = self.gate.rollout.request(&config)?;
         let Some(release) = load::release_in_reach(&self.gate.release, &config, session)? else {
@@ -91,7 +93,7 @@ impl Deploy {
         let missing = if self.audit_init { Missing::IsMade } else { Missing::IsRefused };
         let mut log = place.open(missing, &trust, &release.environment, session, clock)?;
         let recorded = log.last_versions(&release.environment);
-        let policies = load::policies(&self.gate.policy, &config, &trust, &recorded)?;
+        let policies = load::policies(&self.gate.policy, &config, &trust, &recorded, session)?;
         let (mode, now) = match &self.gate.now {
             Some(now) => (Mode::DryRun, load::instant(now)?),
             None if self.dry_run => (Mode::DryRun, clock),
@@ -109,8 +111,14 @@ impl Deploy {
         progress.clear();
         sources.tell_requests(session);
         for warning in log.take_warnings() {
-            session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
+            session.say_last(load::warning(&warning));
         }
+        let outcome = match outcome {
+            Err(GateError::Resolve(error)) => {
+                return Err(load::unresolved(&error, (&self.gate.release, &config), session));
+            }
+            outcome => outcome,
+        };
         let about = load::about(&self.gate.release, &config, session);
         let exit = self.say(outcome, summary.as_ref(), &Telling::new(&reports, started, &about, session))?;
         say_whether_pinned(&log, session);
@@ -147,14 +155,14 @@ impl Deploy {
     /// Without a release there is nothing to verify: a preview, or an error if anything was required.
     fn preview(&self, config: &Config, rollout: &RolloutRequest, session: &Session) -> Result<Exit, Failure> {
         if self.asks_to_verify() || config.is_a_gates() {
-            return Err(Failure::usage("nothing to verify: no release in reach, and that is never a pass")
-                .hint("name one with `release:` in laforge.yaml or --release"));
+            return Err(load::no_release("nothing to verify", session));
         }
+        load::refuse_elsewhere(session)?;
         let preview = format!("{:#}\n", PlanDraft::preview(rollout));
         session.say("preview only: no release in reach, so nothing was verified, decided or recorded\n");
         match &self.output {
             Some(path) => session.replace(path, preview.as_bytes())?,
-            None => session.print(preview.as_bytes())?,
+            None => session.print_plan(preview.as_bytes())?,
         }
         Ok(Exit::Holds)
     }
@@ -206,7 +214,7 @@ impl Deploy {
                     }
                     session.replace(path, &plan.envelope())?;
                 }
-                None => session.print(&plan.envelope())?,
+                None => session.print_plan(&plan.envelope())?,
             }
             Ok(exit)
         });
@@ -221,17 +229,9 @@ impl Deploy {
     /// A plan of an earlier run goes before anything is decided: after a deny there is none.
     fn clear_output(&self, session: &Session) -> Result<(), Failure> {
         let Some(path) = &self.output else { return Ok(()) };
-        session.writable(path)?;
+        let ours = |bytes: &[u8]| Inspection::of(bytes).is_some_and(|file| file.is_plan());
         for path in [path.clone(), proof_of(path)] {
-            if session.is_file(&path) {
-                let ours =
-                    Inspection::of(&session.read(&path, Exit::Usage)?).is_some_and(|file| file.is_plan());
-                if !ours {
-                    return Err(Failure::usage(format!("`{}` is there, and it is no plan", path.display()))
-                        .hint("write the plan to another name: a file that is something else is not overwritten"));
-                }
-                session.remove(&path)?;
-            }
+            session.make_room(&path, "plan", ours)?;
         }
         Ok(())
     }

@@ -62,10 +62,15 @@ impl Failure {
         let mut failure = Self::new(exit, error.to_string());
         let mut source = error.source();
         while let Some(cause) = source {
-            failure.causes.push(cause.to_string());
+            failure = failure.because(cause.to_string());
             source = cause.source();
         }
         failure
+    }
+
+    /// What is wrong at a place in a document, with another exit code than 2.
+    pub fn at(exit: Exit, document: DocumentError) -> Self {
+        Self { exit, ..document.into() }
     }
 
     /// An I/O error on a path, with the usual ways to mend it.
@@ -83,10 +88,13 @@ impl Failure {
         }
     }
 
-    /// Adds why.
+    /// Adds why, unless that is what was said last.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {
-        self.causes.push(cause.into());
+        let cause = cause.into();
+        if self.causes.last().unwrap_or(&self.message) != &cause {
+            self.causes.push(cause);
+        }
         self
     }
 
@@ -114,6 +122,21 @@ impl Failure {
     /// The exit code that it ends with.
     pub fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// What is wrong and where, in a line without paint: for whoever has neither a terminal nor flags.
+    pub fn sentence(&self) -> String {
+        let mut parts = vec![match &self.document {
+            Some(document) => document.to_string(),
+            None => self.message.clone(),
+        }];
+        parts.extend(self.causes.iter().cloned());
+        let mut out = printable(&parts.join(": "));
+        let of_the_command_line = |hint: &&String| hint.contains("--") || hint.contains("-C ");
+        for hint in self.hints.iter().filter(|hint| !of_the_command_line(hint)) {
+            out.push_str(&format!("; {}", printable(hint)));
+        }
+        out
     }
 
     /// The whole text for stderr.

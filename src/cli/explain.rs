@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::policy::RuleId;
 use crate::report::rules;
+use crate::wording::did_you_mean;
 
 use super::{Exit, Failure, Session};
 
@@ -23,8 +24,11 @@ impl Explain {
         };
         let rule = RuleId::ALL.iter().find(|rule| rule.as_str() == name).ok_or_else(|| {
             let known: Vec<&str> = RuleId::ALL.iter().map(|rule| rule.as_str()).collect();
-            Failure::usage(format!("`{name}` is no rule of laforge"))
-                .hint(format!("one of {}", known.join(", ")))
+            let failure = Failure::usage(format!("`{name}` is no rule of laforge"));
+            match did_you_mean(&name, known.iter().copied()) {
+                Some(meant) => failure.hint(meant),
+                None => failure.hint(format!("one of {}", known.join(", "))),
+            }
         })?;
         session.print(
             format!("{}\n\n{}\n\n{}\n", rule.as_str(), rules::section(*rule), rules::uri(*rule)).as_bytes(),

@@ -1,5 +1,6 @@
 //! Flags that several verbs share, grouped as `--help` shows them (`cli.md`).
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -26,7 +27,8 @@ pub(super) struct GateFlags {
     /// Judge as of TIME (RFC 3339); with `deploy` this is a dry run, always
     #[arg(long, value_name = "TIME", help_heading = "Time")]
     pub(super) now: Option<String>,
-    /// Write a report: human, json, sarif, junit, markdown or html, each as FORMAT=FILE for a file (repeatable)
+    /// Write a report: human, json, sarif, junit, markdown or html, as FORMAT=FILE to a file (repeatable). Without
+    /// FILE, `verify` writes it to stdout, and `deploy`, whose stdout is the plan's, to stderr in the place of all else
     #[arg(long = "report", value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(super) reports: Vec<String>,
 }
@@ -148,6 +150,22 @@ impl RolloutFlags {
         .into_iter()
         .find_map(|(given, flag)| given.then_some(flag))
     }
+}
+
+/// A whole number on the command line.
+///
+/// # Errors
+/// What is expected instead.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a whole number, 0 or more, is expected, such as 7".to_owned())
+}
+
+/// An address to listen on.
+///
+/// # Errors
+/// What is expected instead.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address and a port are expected, such as 127.0.0.1:8088".to_owned())
 }
 
 /// How a reading verb prints.

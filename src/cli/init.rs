@@ -57,6 +57,10 @@ impl Init {
             return Err(Failure::usage("the origin is not one that a log can have")
                 .hint("a URL without scheme that you own, and the environment: gitops.example.com/payments/production"));
         }
+        if session.exists(&self.folder) && !session.is_folder(&self.folder) {
+            return Err(Failure::usage(format!("`{}` is no folder", self.folder.display()))
+                .hint("name a folder, which is made where it is missing"));
+        }
         self.refuse_what_is_there(session)?;
         let trusted = match self.example {
             true => example::write(&self.folder, &self.environment, session)?,

@@ -6,11 +6,13 @@ use clap::{Args, ValueEnum};
 
 use crate::key::Algorithm;
 use crate::key::secret::SecretKey;
+use crate::report::paint::printable;
 
+use super::prompt;
 use super::session::PASSPHRASE;
 use super::{Exit, Failure, Session};
 
-/// Make a key pair for one use; the secret part is encrypted at rest.
+/// Make a key pair for one use; the secret part is encrypted at rest, under $LAFORGE_KEY_PASSPHRASE.
 #[derive(Debug, Args)]
 pub(super) struct Keygen {
     /// What the key is for: one key, one use
@@ -81,12 +83,25 @@ impl Keygen {
         match (session.variable(PASSPHRASE), self.insecure_unencrypted) {
             (_, true) => Ok(None),
             (Some(passphrase), false) => Ok(Some(passphrase)),
-            (None, false) => Err(Failure::usage(
-                "a secret key is encrypted at rest, and no passphrase is given",
-            )
-            .hint(format!(
+            (None, false) => self.typed(session).map(Some),
+        }
+    }
+
+    /// A passphrase that is typed twice alike.
+    fn typed(&self, session: &Session) -> Result<String, Failure> {
+        let question =
+            format!("passphrase for the key `{}`: ", printable(&self.output.display().to_string()));
+        let passphrase = prompt::secret(&question, session).ok_or_else(|| {
+            Failure::usage("a secret key is encrypted at rest, and no passphrase is given").hint(format!(
                 "set {PASSPHRASE}, or pass --insecure-unencrypted for a key that only its machine guards"
-            ))),
+            ))
+        })?;
+        match prompt::secret("the same once more: ", session) {
+            Some(again) if again == passphrase => Ok(passphrase),
+            _ => {
+                Err(Failure::usage("the two passphrases are not one")
+                    .hint("run it again: nothing was written"))
+            }
         }
     }
 }

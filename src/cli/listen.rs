@@ -3,6 +3,7 @@
 //! In: flags, and `service: tls`. Out: a listener and a certificate; or why not: what others could read and change on
 //! the way is served on loopback alone, unless that is asked for.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::Args;
 
 use crate::config::service::{Service, Tls};
 use crate::serve::Certificate;
+use crate::trust::TrustRoot;
 
 use super::{Exit, Failure};
 
@@ -58,6 +60,22 @@ impl ConnectionFlags {
                 .hint("`service: tls` in laforge.yaml, or --tls-certificate and --tls-key")
         })
     }
+}
+
+/// A right of a role that nobody has opens nothing: it is a role misspelt, which is better said before somebody is
+/// kept out.
+pub(super) fn check_roles(service: &Service, trust: &TrustRoot) -> Result<(), Failure> {
+    let known: BTreeSet<&String> = trust.people.iter().flat_map(|person| &person.roles).collect();
+    let Some(role) = service.access.values().flatten().find(|role| !known.contains(role)) else {
+        return Ok(());
+    };
+    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    let failure =
+        Failure::usage(format!("`service: access` names the role `{role}`, and nobody in trust has it"));
+    Err(match known.is_empty() {
+        true => failure.hint("give people their `roles` in trust.yaml"),
+        false => failure.hint(format!("roles of trust are {}", known.join(", "))),
+    })
 }
 
 /// Listens.

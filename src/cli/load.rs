@@ -4,6 +4,7 @@
 //! `--policy` only ever adds.
 
 mod deployed;
+mod elsewhere;
 mod executor;
 mod log;
 mod world;
@@ -13,7 +14,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfiguredPath};
 use crate::evidence::bundle::instance::Instance;
 use crate::evidence::use_for;
 use crate::policy::{PolicySet, PolicySets};
@@ -26,16 +27,20 @@ use crate::source::directory;
 use crate::source::oci::{Registries, Settings};
 use crate::time::{self, Timestamp};
 use crate::trust::{Identity, TrustRoot, Use};
-use crate::yaml::Source;
+use crate::wording::nearest;
+use crate::yaml::{DocumentError, Source};
 
 use super::error::Failure;
 use super::exit::Exit;
 use super::flags::{EvidenceFlags, PolicyFlags};
 use super::session::Session;
 
-pub(super) use deployed::{about, check_rollout, release_in_reach};
+pub(super) use deployed::{about, check_rollout, release_in_reach, unresolved};
+pub(super) use elsewhere::{refuse_elsewhere, refuse_misnamed, unconfigured};
 pub(super) use executor::{AnchorFlags, Whereabouts, accept, accept_for, executor, executor_trust};
-pub(super) use log::{LogPlace, Missing, audit_failure, refuse_other_gates, refuse_other_log, seen_folder};
+pub(super) use log::{
+    LogPlace, Missing, audit_failure, refuse_other_gates, refuse_other_log, seen_folder, warning,
+};
 pub(super) use world::Sources;
 
 /// What an absent `laforge.yaml` stands for: nothing configured.
@@ -52,9 +57,23 @@ pub(super) fn other_verb(family: &str, words: &[OsString], later: &[&str]) -> Fa
     let verb = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     match later.contains(&verb.as_str()) {
         true => Failure::usage(format!("`laforge {family}{verb}` is not built yet")),
-        false => Failure::usage(format!("`laforge {family}{verb}` is no verb"))
-            .hint(format!("`laforge {family}--help` lists them")),
+        false => {
+            let failure = Failure::usage(format!("`laforge {family}{verb}` is no verb"));
+            let whole = super::command();
+            let parent = whole.find_subcommand(family.trim_end()).unwrap_or(&whole);
+            match nearest(&verb, parent.get_subcommands().map(|known| known.get_name())) {
+                Some(near) => failure.hint(format!("did you mean `laforge {family}{near}`?")),
+                None => failure,
+            }
+            .hint(format!("`laforge {family}--help` lists them"))
+        }
     }
+}
+
+/// That no release is in reach of a verb that needs one.
+pub(super) fn no_release(what: &str, session: &Session) -> Failure {
+    unconfigured(&format!("{what}: no release in reach, and that is never a pass"), session)
+        .hint("name one with `release:` in laforge.yaml or --release")
 }
 
 /// `laforge.yaml`, or nothing configured where there is none.
@@ -108,10 +127,27 @@ pub(super) fn trust(flags: &EvidenceFlags, config: &Config, session: &Session) -
             Ok(configured_root)
         }
         (Some(path), None) => trust_file(session, path),
-        (None, Some(path)) => trust_file(session, path),
-        (None, None) => Err(Failure::usage("no trust file: nobody's word would count")
+        (None, Some(path)) => {
+            config.trust.as_ref().map_or(Ok(()), |trust| refuse_absent("trust", trust, session))?;
+            trust_file(session, path)
+        }
+        (None, None) => Err(unconfigured("no trust file: nobody's word would count", session)
             .hint("name one with `trust:` in laforge.yaml or --trust; `laforge init` writes a first one")),
     }
+}
+
+/// That a configured path leads to nothing, shown where it is configured.
+pub(super) fn refuse_absent(
+    what: &str,
+    configured: &ConfiguredPath,
+    session: &Session,
+) -> Result<(), Failure> {
+    if !session.is_absent(&configured.path) {
+        return Ok(());
+    }
+    let message = format!("there is no {what} at `{}`", configured.path.display());
+    let help = "make it, or mend the path: it is relative to this file's folder".to_owned();
+    Err(DocumentError { place: configured.place.clone(), message, help: Some(help) }.into())
 }
 
 fn trust_file(session: &Session, path: &Path) -> Result<TrustRoot, Failure> {
@@ -147,16 +183,20 @@ pub(super) fn evidence_paths(
     session: &Session,
 ) -> Result<Vec<PathBuf>, Failure> {
     let trust_file = flags.trust.iter().chain(config.trust.as_ref().map(|trust| &trust.path));
-    let paths = match flags.evidence.is_empty() {
-        true => config.evidence.iter().map(|evidence| evidence.path.clone()).collect(),
+    // What is not there is a mistake of whoever configured it; what can't be read is unreachable.
+    let paths: Vec<PathBuf> = match flags.evidence.is_empty() {
+        true => {
+            config.evidence.iter().try_for_each(|path| refuse_absent("evidence", path, session))?;
+            config.evidence.iter().map(|evidence| evidence.path.clone()).collect()
+        }
         false => flags.evidence.clone(),
     };
     for path in &paths {
-        // What is not there is a mistake of whoever configured it; what can't be read is unreachable.
         if session.is_absent(path) {
             return Err(Failure::usage(format!("there is no evidence path `{}`", path.display()))
-                .hint("make it, or name another with `evidence:` in laforge.yaml or --evidence"));
+                .hint("make it, or name another with --evidence"));
         }
+        session.refuse_pipe(path)?;
     }
     let trust_files = trust.files().iter().chain(trust_file).map(|file| ("trust", file));
     for (what, file) in trust_files.chain(kept_apart(config)) {
@@ -203,9 +243,11 @@ pub(super) fn policies(
     config: &Config,
     trust: &TrustRoot,
     recorded: &BTreeMap<String, u64>,
+    session: &Session,
 ) -> Result<PolicySets, Failure> {
     let mut sets = Vec::new();
     for configured in &config.policies {
+        refuse_absent("policy", &configured.path, session)?;
         sets.push(policy_set(&configured.path.path, configured.digest.as_ref(), trust)?);
     }
     for given in &flags.policy {

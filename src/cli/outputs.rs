@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::Failure;
 use super::exit::Exit;
@@ -29,8 +29,7 @@ impl Session {
 
     fn create_with(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
         let failure = |error: io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::usage(format!("`{}` is already there", path.display()))
-                .hint("it is not overwritten; remove it first, or write to another name"),
+            io::ErrorKind::AlreadyExists => taken(path),
             _ => Failure::io(Exit::NoDecision, "write", path, &error),
         };
         self.refuse_log(path)?;
@@ -49,7 +48,7 @@ impl Session {
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let failure = |error: io::Error| Failure::io(Exit::NoDecision, "write", path, &error);
         // A device or a pipe is written to; a file is replaced, and so is a link to one.
-        if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        if is_stream(path) || fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
             return OpenOptions::new()
                 .write(true)
                 .open(path)
@@ -84,6 +83,59 @@ impl Session {
             Ok(_) => Err(Failure::usage(format!("no file can be written at `{}`", path.display()))),
             Err(error) => Err(Failure::io(Exit::Usage, "write into", folder, &error)),
         }
+    }
+
+    /// Refuses, before anything is done, an output that could not be written afterwards, and one that would
+    /// overwrite what is something else: `ours` tells an earlier output of the same kind.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 2.
+    pub(super) fn refuse_other(
+        &self,
+        path: &Path,
+        what: &str,
+        ours: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<(), Failure> {
+        self.refuse_log(path)?;
+        self.writable(path)?;
+        // A link is looked through: whoever reads by its name reads what it leads to.
+        if is_stream(path) || !path.is_file() || ours(&self.read(path, Exit::Usage)?) {
+            return Ok(());
+        }
+        Err(Failure::usage(format!("`{}` is there, and it is no {what}", path.display())).hint(format!(
+            "write the {what} to another name: a file that is something else is not overwritten"
+        )))
+    }
+
+    /// The same, and an earlier output goes: a run that ends without one must leave none.
+    ///
+    /// # Errors
+    /// As [`Session::refuse_other`], and exit 1 where it can't be removed.
+    pub(super) fn make_room(
+        &self,
+        path: &Path,
+        what: &str,
+        ours: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<(), Failure> {
+        self.refuse_other(path, what, ours)?;
+        if path.is_file() && !is_stream(path) { self.remove(path) } else { Ok(()) }
+    }
+
+    /// Refuses, before anything is signed, a file that is there already.
+    ///
+    /// # Errors
+    /// As [`Session::create`].
+    pub(super) fn refuse_taken(&self, path: &Path) -> Result<(), Failure> {
+        self.refuse_log(path)?;
+        if self.exists(path) { Err(taken(path)) } else { Ok(()) }
+    }
+
+    /// The first free one of the names NAME, NAME-2, … with an ending, in a folder.
+    pub(super) fn free_name(&self, folder: &Path, name: &str, ending: &str) -> PathBuf {
+        let numbered = (2_u32..).map(|number| folder.join(format!("{name}-{number}{ending}")));
+        let first = folder.join(format!("{name}{ending}"));
+        let mut names = std::iter::once(first.clone()).chain(numbered);
+        names.find(|path| !self.exists(path)).unwrap_or(first)
     }
 
     /// Removes a file.
@@ -121,6 +173,17 @@ impl Session {
             false => Ok(()),
         }
     }
+}
+
+fn taken(path: &Path) -> Failure {
+    Failure::usage(format!("`{}` is already there", path.display()))
+        .hint("it is not overwritten; remove it first, or write to another name")
+}
+
+/// Whether a name is the system's for a stream that is open, such as `/dev/stdout`: a file that it was led to is
+/// written to, and the name never replaced.
+fn is_stream(path: &Path) -> bool {
+    ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|of| path.starts_with(of))
 }
 
 /// The folder that a path is in.

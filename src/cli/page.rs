@@ -6,7 +6,18 @@ use std::fmt::Write as _;
 
 use clap::{Arg, Command};
 
-use super::Exit;
+use super::{EVERYWHERE, Exit};
+
+const ENVIRONMENT: &str = "\
+| variable | meaning |
+|--|--|
+| `LAFORGE_KEY_PASSPHRASE` | opens an encrypted secret key, and encrypts the one that `keygen` makes |
+| `SIGSTORE_ID_TOKEN` | the OIDC token that signs where no `--key` does |
+| `XDG_CACHE_HOME`, else `HOME` | where the heads of logs are remembered, by which an older copy is noticed |
+| `DOCKER_CONFIG`, else `HOME` | where the credentials of registries are |
+| `NO_COLOR`, `TERM=dumb` | no colours, unless `--color always` asks for them |
+| `GITHUB_ACTIONS`, `GITLAB_CI` | the run that asks, as an entry tells it; annotations, summary and outputs on GitHub |
+";
 
 /// The page: every verb with its flags, and the exit codes.
 pub fn reference() -> String {
@@ -21,7 +32,7 @@ pub fn reference() -> String {
     }
     out.push_str(prose::EXITS);
     out.push_str(prose::SHELLS);
-    out.push_str("\n## Everywhere\n\n");
+    let _ = writeln!(out, "\n## Environment\n\n{ENVIRONMENT}\n## {EVERYWHERE}\n");
     flags(&mut out, &command);
     for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
         verb_section(&mut out, &format!("laforge {}", verb.get_name()), verb);
@@ -56,7 +67,7 @@ fn flags(out: &mut String, command: &Command) {
         }
     }
     for group in groups {
-        if let Some(group) = group {
+        if let Some(group) = group.filter(|group| *group != EVERYWHERE) {
             let _ = writeln!(out, "\n{group}:\n");
         }
         for arg in args.iter().filter(|arg| arg.get_help_heading() == group) {

@@ -54,6 +54,8 @@ impl Check {
         let trust = load::trust(&flags, &config, session)?;
         let mut sets = Vec::new();
         if self.paths.is_empty() {
+            let mut configured = config.policies.iter();
+            configured.try_for_each(|policy| load::refuse_absent("policy", &policy.path, session))?;
             sets.extend(
                 config.policies.iter().map(|policy| (policy.path.path.clone(), policy.digest.clone())),
             );

@@ -38,6 +38,9 @@ pub(super) struct Render {
     output: Option<PathBuf>,
 }
 
+/// How every output begins: by it a file is known to be one.
+const OPENING: &str = "# laforge render ";
+
 /// An engine on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EngineName {
@@ -120,6 +123,9 @@ impl Render {
         let stable = if self.settings.with_stable { StableSlot::Render } else { StableSlot::Leave };
         // A setting that is no such thing is told before a plan is asked for.
         let settings = Settings::of(&section, stable).map_err(|error| refused(&error))?;
+        if let Some(path) = &self.output {
+            session.refuse_other(path, "rendered plan", |bytes| bytes.starts_with(OPENING.as_bytes()))?;
+        }
         let plan = self.acceptance.accept(&self.plan, &section, &config, session)?;
         let rendered =
             render::render(self.engine.engine(), &plan, &settings).map_err(|error| refused(&error))?;
@@ -134,7 +140,7 @@ impl Render {
 
     fn manifests(&self, plan: &AcceptedPlan, rendered: &Rendered) -> String {
         let digest = plan.proven().digest();
-        format!("# laforge render {} of the plan {digest}\n{}", self.engine.engine(), rendered.yaml())
+        format!("{OPENING}{} of the plan {digest}\n{}", self.engine.engine(), rendered.yaml())
     }
 }
 

@@ -76,6 +76,12 @@ impl Reports {
             .map(|(it, _)| *it)
     }
 
+    /// How the run talks: not at all where stderr is a document's, which nothing may stand beside.
+    pub(super) fn session(&self, session: &Session) -> Session {
+        let quiet = session.quiet || self.inline().next().is_some();
+        Session { quiet, ..session.clone() }
+    }
+
     /// Refuses, before anything is decided, what could not be written afterwards or would overwrite
     /// something that is no report; reports of an earlier run go.
     ///
@@ -84,16 +90,8 @@ impl Reports {
     pub(super) fn prepare(&self, session: &Session) -> Result<(), Failure> {
         for (format, file) in &self.wanted {
             let Some(file) = file else { continue };
-            session.writable(file)?;
-            if !session.is_file(file) {
-                continue;
-            }
-            if !is_report(*format, &session.read(file, Exit::Usage)?) {
-                return Err(Failure::usage(format!("`{}` is there, and it is no report", file.display()))
-                    .hint("write it to another name: a file that is something else is not overwritten"));
-            }
             // A run that ends without a decision must leave no report of an earlier allow.
-            session.remove(file)?;
+            session.make_room(file, "report", |bytes| is_report(*format, bytes))?;
         }
         Ok(())
     }
@@ -143,14 +141,17 @@ impl<'a> Telling<'a> {
         plan_file: Option<&Path>,
     ) -> Result<Exit, Failure> {
         let (audit, exit) = (recording.reference(), exit_of(report.verdict));
-        // Stdout is the plan's alone: another report takes the place of the human one.
+        // Stdout is the plan's alone: another report takes the place of the human one, and warnings go first.
+        if self.reports.inline().next().is_some() {
+            self.session.tell_courtesies();
+        }
         for format in self.reports.inline() {
             self.session.tell(&self.rendered(format, report, recording));
         }
         if self.reports.inline().next().is_none() {
             self.session.say(&self.text(report, recording));
         }
-        if self.session.verbose {
+        if self.session.verbose && !self.session.quiet {
             self.session.tell(&self.details(report));
         }
         self.write(report, recording)?;

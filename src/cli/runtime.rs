@@ -18,7 +18,6 @@ use crate::audit::follow::Followed;
 use crate::config::Config;
 use crate::config::service::{Callers, Service};
 use crate::release::digest::Digest;
-use crate::report::paint::Paint;
 use crate::rollout::acceptance::JournalState;
 use crate::rollout::executor::runtime::{Runtime as Configured, RuntimeError};
 use crate::rollout::guard::Ask;
@@ -33,9 +32,9 @@ use crate::time::{self, Timestamp};
 use crate::trust::TrustRoot;
 use crate::yaml;
 
-use super::listen::{ConnectionFlags, bound};
+use super::listen::{ConnectionFlags, bound, check_roles};
 use super::load::{self, AnchorFlags, LogPlace, Whereabouts};
-use super::{Exit, Failure, Session};
+use super::{Exit, Failure, Session, flags};
 
 /// What stands for trust where none is configured: nobody's word counts.
 const NOBODY: &str = "apiVersion: laforge.dev/v1\nkind: Trust\n";
@@ -61,10 +60,10 @@ pub(super) struct Runtime {
 #[command(next_help_heading = "Service")]
 struct PlaceFlags {
     /// Where to listen: an address and a port; other than on loopback a certificate is needed
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8088")]
+    #[arg(long, value_name = "ADDRESS", value_parser = flags::address, default_value = "127.0.0.1:8088")]
     listen: SocketAddr,
     /// Where to answer probes and /metrics besides, over HTTP, to whoever asks
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = flags::address)]
     probes: Option<SocketAddr>,
     /// Let whoever reaches it read decisions, plans and rollouts
     #[arg(long)]
@@ -89,6 +88,10 @@ struct RequestFlags {
 impl Runtime {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let config = load::config(session)?;
+        if config.is_empty() {
+            return Err(load::unconfigured("there is nothing to serve: no configuration", session)
+                .hint("`laforge init` writes a first one; docs/runtime.md says what is served"));
+        }
         let configured = Configured::of(config.runtime.as_ref(), config.executor.as_ref());
         match &self.plan {
             Some(plan) if self.request.roll_back => {
@@ -117,6 +120,7 @@ impl Runtime {
         let certificate = self.connection.certificate(self.place.listen, &service)?;
         let trust = trust(config, session)?;
         check_gates(&service, &trust)?;
+        check_roles(&service, &trust)?;
         let desk = engine.map(|(plan, runtime)| self.desk(plan, runtime, config, session)).transpose()?;
         let log = log_at(config, &trust, session);
         let login = Login::of(service.clone(), Arc::new(trust), clock)
@@ -279,7 +283,7 @@ fn renewed(session: &Session) -> Renew {
         let log = log_at(&config, &trust, &session);
         Ok(Renewed { trust, log })
     };
-    Box::new(move || read().map_err(|failure| failure.render(Paint::Plain).trim_end().to_owned()))
+    Box::new(move || read().map_err(|failure| failure.sentence()))
 }
 
 /// The configured log, pinned as trust pins it.

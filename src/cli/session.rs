@@ -4,9 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 
 use crate::config::KeySource;
 use crate::key::secret::SecretKey;
@@ -17,6 +20,7 @@ use crate::time::Timestamp;
 
 use super::error::Failure;
 use super::exit::Exit;
+use super::prompt;
 
 /// The largest file that is read whole: keys, documents, bundles, plans.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -80,7 +84,10 @@ impl Session {
         let mut bytes = Vec::new();
         file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         match bytes.len() as u64 > MAX_FILE {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
+            true => Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("it is larger than {} MiB, the most that is read", MAX_FILE >> 20),
+            )),
             false => Ok(bytes),
         }
     }
@@ -102,7 +109,7 @@ impl Session {
     /// # Errors
     /// As [`Session::read_text`], and for what is no file.
     pub fn read_document(&self, path: &Path) -> Result<String, Failure> {
-        refuse_pipe(path)?;
+        self.refuse_pipe(path)?;
         self.read_text(path, Exit::Usage)
     }
 
@@ -111,7 +118,7 @@ impl Session {
     /// # Errors
     /// As [`Session::read`], and for what is no file.
     pub fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        refuse_pipe(path)?;
+        self.refuse_pipe(path)?;
         self.read(path, Exit::Usage)
     }
 
@@ -146,24 +153,37 @@ impl Session {
     /// # Errors
     /// A [`Failure`] with exit 2: not there, not such a key, or not its passphrase.
     pub fn secret_key(&self, source: &KeySource) -> Result<SecretKey, Failure> {
-        let passphrase = || self.variable(PASSPHRASE);
-        let (key, shown) = match source {
+        let shown = match source {
+            KeySource::Environment(name) => format!("${name}"),
+            KeySource::File(path) => path.display().to_string(),
+        };
+        let given = self.variable(PASSPHRASE);
+        let mut typed = None;
+        let passphrase = || {
+            given.clone().or_else(|| {
+                typed = prompt::secret(&format!("passphrase of the key `{}`: ", printable(&shown)), self);
+                typed.clone()
+            })
+        };
+        let key = match source {
             KeySource::Environment(name) => {
                 let value = self.variable(name).ok_or_else(|| {
-                    Failure::usage(format!("the key's variable `${name}` is not set")).hint(
+                    Failure::usage(format!("the key's variable `{shown}` is not set")).hint(
                         "set it to the PEM text of the key or its base64 in one line, or name a file with `file:PATH`",
                     )
                 })?;
-                (SecretKey::from_variable(&value, passphrase), format!("${name}"))
+                SecretKey::from_variable(&value, passphrase)
             }
             KeySource::File(path) => {
                 self.warn_of_readers(path);
-                let pem = self.read_text(path, Exit::Usage)?;
-                (SecretKey::from_pem(&pem, passphrase), path.display().to_string())
+                SecretKey::from_pem(&self.read_text(path, Exit::Usage)?, passphrase)
             }
         };
         key.map_err(|error| match error {
-            KeyError::Passphrase if self.variable(PASSPHRASE).is_none() => {
+            KeyError::Passphrase if typed.is_some() => {
+                Failure::usage(format!("the passphrase does not open the key `{shown}`"))
+            }
+            KeyError::Passphrase if given.is_none() => {
                 Failure::usage(format!("the key `{shown}` is encrypted, and no passphrase is given"))
                     .hint(format!("give it in the variable {PASSPHRASE}"))
             }
@@ -187,7 +207,7 @@ impl Session {
         if meta.is_file() && mode & 0o044 != 0 {
             let shown = printable(&path.display().to_string());
             let text = format!("others may read the secret key `{shown}` (mode {mode:04o}): `chmod 600` it");
-            self.courtesies.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
+            self.say_last(text);
         }
     }
 
@@ -212,6 +232,19 @@ impl Session {
         })
     }
 
+    /// Writes a plan to stdout. What is closed there takes nothing, and a plan that nobody has is none.
+    ///
+    /// # Errors
+    /// As [`Session::print`], and for a closed stdout.
+    pub fn print_plan(&self, plan: &[u8]) -> Result<(), Failure> {
+        if is_closed(&io::stdout()) {
+            return Err(Failure::new(Exit::NoDecision, "cannot write to standard output")
+                .because("it is closed")
+                .hint("`-o FILE` writes the plan to a file, and `-o /dev/null` drops it"));
+        }
+        self.print(plan)
+    }
+
     /// Says something on stderr, unless it is to be quiet.
     pub fn say(&self, text: &str) {
         if !self.quiet {
@@ -223,6 +256,11 @@ impl Session {
     pub fn tell(&self, text: &str) {
         // Nobody is left to tell that telling failed.
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Keeps a warning for the end: the first line of a failure is the failure's.
+    pub fn say_last(&self, text: String) {
+        self.courtesies.lock().unwrap_or_else(PoisonError::into_inner).insert(text);
     }
 
     /// Says what could wait, each thing once.
@@ -252,15 +290,29 @@ impl Session {
     pub fn draws(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
+
+    /// That a path leads to something that may never end, or whose content nobody reviewed.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 2 for a pipe, a socket or a device.
+    pub fn refuse_pipe(&self, path: &Path) -> Result<(), Failure> {
+        let failure = |error: io::Error| Failure::io(Exit::Usage, "read", path, &error);
+        // Whoever reads it next says why it can't be looked at.
+        let Ok(kind) = fs::metadata(path).map(|meta| meta.file_type()) else { return Ok(()) };
+        let refuse = |what| Err(failure(io::Error::new(io::ErrorKind::InvalidInput, what)));
+        match (kind.is_fifo() || kind.is_socket(), kind.is_char_device() || kind.is_block_device()) {
+            (true, _) => refuse("it is a pipe or a socket"),
+            (_, true) => refuse("it is a device"),
+            (false, false) => Ok(()),
+        }
+    }
 }
 
-fn refuse_pipe(path: &Path) -> Result<(), Failure> {
-    let failure = |error: io::Error| Failure::io(Exit::Usage, "read", path, &error);
-    let kind = fs::metadata(path).map_err(failure)?.file_type();
-    let refuse = |what| Err(failure(io::Error::new(io::ErrorKind::InvalidInput, what)));
-    match (kind.is_fifo() || kind.is_socket(), kind.is_char_device() || kind.is_block_device()) {
-        (true, _) => refuse("it is a pipe or a socket"),
-        (_, true) => refuse("it is a device"),
-        (false, false) => Ok(()),
-    }
+/// Whether a stream was closed when the program began. By then `/dev/null` is open in its place, for reading too:
+/// whoever drops an output opens it for writing alone. (Some programs that start others open it for both: they are
+/// told that it is closed, rather than that a plan was given which nobody has.)
+fn is_closed(stream: &impl AsFd) -> bool {
+    let both = fcntl_getfl(stream).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
+    let device = fstat(stream).map(|found| found.st_rdev);
+    both && stat("/dev/null").is_ok_and(|null| device == Ok(null.st_rdev))
 }

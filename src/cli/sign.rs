@@ -129,8 +129,11 @@ fn target_of(artifact: Artifact) -> (String, Target) {
 pub(super) fn bundle_name(kind: &str, name: &str) -> String {
     let safe: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-    format!("{kind}-{safe}.sigstore.json")
+    format!("{kind}-{safe}{BUNDLE_ENDING}")
 }
+
+/// How the name of a bundle ends.
+pub(super) const BUNDLE_ENDING: &str = ".sigstore.json";
 
 fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())

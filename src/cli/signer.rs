@@ -29,7 +29,8 @@ const ACTIONS: (&str, &str) = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Signer")]
 pub(super) struct SignerFlags {
-    /// The secret key: a PEM file, file:PATH or env:NAME; without it, sign keyless with an OIDC token
+    /// The secret key: a PEM file, file:PATH or env:NAME (its passphrase: $LAFORGE_KEY_PASSPHRASE); without it, sign
+    /// keyless with an OIDC token
     #[arg(long, value_name = "SOURCE")]
     key: Option<String>,
     /// Keyless: the token, or env:NAME or file:PATH (default: $SIGSTORE_ID_TOKEN, else GitHub Actions' own)
@@ -125,10 +126,37 @@ impl SignerFlags {
 impl Signer {
     /// Says what trust makes of this signer, as far as that is known before it signs.
     pub(super) fn warn_of_stranger(&self, signing: Signing, session: &Session) {
-        if let Self::Key(key) = self {
-            let is_key =
-                |it: &Identity| matches!(it, Identity::Key { key: named, .. } if named == key.public());
-            load::warn_of_stranger(&is_key, "key", signing, session);
+        if let Self::Key(_) = self {
+            load::warn_of_stranger(&|it| self.is(it), "key", signing, session);
+        }
+    }
+
+    /// Says so when trust gives nobody with this key or identity the role that is to count: the gate would count
+    /// the record for none.
+    pub(super) fn warn_of_role(&self, role: Option<&str>, session: &Session) {
+        let (Some(role), Some(trust)) = (role, load::trust_in_reach(session)) else { return };
+        let Some(person) = trust.people.iter().find(|it| it.identities.iter().any(|it| self.is(it))) else {
+            return;
+        };
+        if !person.roles.iter().any(|it| it == role) {
+            let roles = if person.roles.is_empty() { "none".to_owned() } else { person.roles.join(", ") };
+            session.tell(&format!(
+                "warning: `{}` has no role `{}` in trust (roles: {}), so the gate will set this aside\n",
+                printable(&person.name),
+                printable(role),
+                printable(&roles)
+            ));
+        }
+    }
+
+    /// Whether trust names this signer so, as far as that is known before it signs.
+    fn is(&self, identity: &Identity) -> bool {
+        match (self, identity) {
+            (Self::Key(key), Identity::Key { key: named, .. }) => named == key.public(),
+            (Self::Keyless { keyless, .. }, Identity::Keyless { issuer, subject, .. }) => {
+                issuer == keyless.token().issuer() && subject.matches(keyless.token().identity())
+            }
+            _ => false,
         }
     }
 

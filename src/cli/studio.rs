@@ -12,26 +12,25 @@ use clap::Args;
 use crate::audit::Expectations;
 use crate::config::Config;
 use crate::config::service::{Service as Configured, SignIn};
-use crate::report::paint::Paint;
 use crate::serve::RolloutsAt;
 use crate::serve::login::Login;
 use crate::serve::studio::{self, Control, Served, Setup, Studio as Service, StudioError};
 use crate::time::Timestamp;
 use crate::trust::TrustRoot;
 
-use super::listen::{ConnectionFlags, bound};
+use super::listen::{ConnectionFlags, bound, check_roles};
 use super::load::{self, LogPlace};
-use super::{Exit, Failure, Session};
+use super::{Exit, Failure, Session, flags};
 
 /// Show the audit log, decisions, approvals, policies and rollouts in a browser: at one's own desk, or to people who
 /// sign in (`service: studio`).
 #[derive(Debug, Args)]
 pub(super) struct Studio {
     /// Where to listen: an address and a port; other than on loopback people have to sign in
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8089")]
+    #[arg(long, value_name = "ADDRESS", value_parser = flags::address, default_value = "127.0.0.1:8089")]
     listen: SocketAddr,
     /// Where to answer probes besides, over HTTP, to whoever asks
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = flags::address)]
     probes: Option<SocketAddr>,
     #[command(flatten)]
     connection: ConnectionFlags,
@@ -114,6 +113,7 @@ impl Studio {
             // Not there: loading it says so.
             None => Arc::new(load::executor_trust(config, session)?),
         };
+        check_roles(&service, &trust)?;
         let login = Login::of(service.clone(), trust, clock)
             .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
         let studio = Service::of_a_service(setup, &login, sign_in).map_err(|error| cannot(&error))?;
@@ -158,7 +158,7 @@ impl Studio {
 fn renewed(session: &Session) -> Box<dyn Fn() -> Result<TrustRoot, String> + Send> {
     let session = session.clone();
     let read = move || load::executor_trust(&load::config(&session)?, &session);
-    Box::new(move || read().map_err(|failure: Failure| failure.render(Paint::Plain).trim_end().to_owned()))
+    Box::new(move || read().map_err(|failure: Failure| failure.sentence()))
 }
 
 /// The clock: the service takes it as an argument.

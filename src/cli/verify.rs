@@ -36,6 +36,7 @@ impl Verify {
         let started = Instant::now();
         let reports = Reports::parse(&self.gate.reports)?;
         reports.prepare(session)?;
+        load::refuse_misnamed(session)?;
         let config = load::config(session)?;
         // Without a log nothing is known of earlier policy versions: `deploy` compares them.
         let report = decide(&self.gate, &config, Mode::DryRun, &BTreeMap::new(), session)?.into_report();
@@ -56,15 +57,13 @@ pub(super) fn decide(
         return Err(load::not_built_yet(flag));
     }
     let rollout = gate.rollout.request(config)?;
-    let release = load::release_in_reach(&gate.release, config, session)?.ok_or_else(|| {
-        Failure::usage("nothing to verify: no release in reach, and that is never a pass")
-            .hint("name one with `release:` in laforge.yaml or --release")
-    })?;
+    let release = load::release_in_reach(&gate.release, config, session)?
+        .ok_or_else(|| load::no_release("nothing to verify", session))?;
     load::check_rollout(&rollout, &release, (&gate.release, config), session)?;
     let trust = load::trust(&gate.evidence, config, session)?;
     let evidence = load::evidence_paths(&gate.evidence, config, &trust, session)?;
     let evidence = load::bundles(&evidence, session);
-    let policies = load::policies(&gate.policy, config, &trust, recorded)?;
+    let policies = load::policies(&gate.policy, config, &trust, recorded, session)?;
     let now = gate.now.as_deref().map(load::instant).transpose()?.unwrap_or_else(|| session.now());
     let standard = Standard { trust, policies };
     let request = Request { rollout, mode, caller: caller::of(session) };
@@ -74,7 +73,7 @@ pub(super) fn decide(
     let (images, evidence) = (sources.images(), sources.evidence());
     let world = gate::World { artifacts: &sources.artifacts, images: &images, evidence: &evidence };
     let decision = gate::judge(release, &request, world, &standard, now, || ())
-        .map_err(|error| Failure::of(Exit::NoDecision, &error))?;
+        .map_err(|error| load::unresolved(&error, (&gate.release, config), session))?;
     progress.clear();
     sources.tell_requests(session);
     Ok(decision)

@@ -270,7 +270,17 @@ fn no_key(candidates: &[Candidate<'_>], signature: &Signature<'_>) -> Rejection 
         None if signature.hint.is_empty() => {
             Rejection::UntrustedIdentity { got: "a key without a hint".to_owned() }
         }
-        None => Rejection::UntrustedIdentity { got: format!("key `{}`", quoted(signature.hint)) },
+        None => Rejection::UntrustedIdentity { got: format!("key `{}`", named(signature.hint)) },
+    }
+}
+
+/// A hint as keys are written everywhere else, where it is the digest of one: `cosign` writes it as base64.
+fn named(hint: &str) -> String {
+    let digest =
+        STANDARD.decode(hint).ok().or_else(|| hex::decode(hint).ok()).filter(|bytes| bytes.len() == 32);
+    match digest {
+        Some(digest) => format!("sha256:{}", hex::encode(digest)),
+        None => quoted(hint),
     }
 }
 

@@ -217,7 +217,7 @@ fn refuses_a_signature_that_no_key_of_trust_made() {
     let stranger = ed25519(9);
     let hint = stranger.public().id().hex();
     let unknown = ask(&trust, &release, envelope(&statement("p", APP), &hint, &stranger), now()).unwrap_err();
-    assert_eq!(unknown, Rejection::UntrustedIdentity { got: format!("key `{hint}`") });
+    assert_eq!(unknown, Rejection::UntrustedIdentity { got: format!("key `sha256:{hint}`") });
     let hinted = cast.ci.public().id().hex();
     let forged =
         ask(&trust, &release, envelope(&statement("p", APP), &hinted, &stranger), now()).unwrap_err();

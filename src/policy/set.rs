@@ -505,7 +505,7 @@ spec:
             ("{breakGlass: {maxTtl: 2h}}", "4:20: `spec.breakGlass` is not built yet"),
             ("{require: {attestations: []}}", "4:32: an empty list says nothing"),
             ("{require: {correlate: [run-id]}}", "4:29: `correlate` has nothing to tie together"),
-            ("{artifacts: {byDigest: maybe}}", "4:30: unknown variant `maybe`, expected one of allow, deny"),
+            ("{artifacts: {byDigest: maybe}}", "4:30: unknown value `maybe`, expected one of allow, deny"),
         ] {
             assert_eq!(refused(spec), format!("policies/test.yaml:{reason}"), "{spec}");
         }
@@ -513,7 +513,7 @@ spec:
         assert!(refused("{require: {signature: {}}}").contains("unknown field `signature`"));
         let wrong_kind = policy(SPEC).replace("kind: Policy", "kind: Polcy");
         let error = PolicySet::load(vec![file("a.yaml", &wrong_kind)], &trust()).unwrap_err().to_string();
-        assert!(error.starts_with("policies/a.yaml:2:7: unknown variant `Polcy`"), "{error}");
+        assert!(error.starts_with("policies/a.yaml:2:7: unknown value `Polcy`"), "{error}");
         load(SPEC).unwrap();
     }
 }

@@ -168,6 +168,16 @@ pub fn place_of_environment(source: &Source) -> Option<Place> {
     Some(source.place(&document.spec.environment))
 }
 
+/// Where a document says where the bytes of an artifact or a configuration are; `None` where it names none such.
+pub fn place_of_artifact(source: &Source, name: &str) -> Option<Place> {
+    let spec = source.read::<Document>().ok()?.spec;
+    let listed = spec.artifacts.map(|listed| listed.value).unwrap_or_default();
+    let artifacts = listed.into_iter().map(|entry| (entry.name, entry.path));
+    let mut all = artifacts.chain(spec.config.into_iter().map(|entry| (entry.name, entry.path)));
+    let (name, path) = all.find(|(named, _)| named.value == name)?;
+    Some(source.place(path.as_ref().unwrap_or(&name)))
+}
+
 impl Release {
     /// Reads a release document that lists its artifacts; its paths are relative to `base`, the
     /// folder that it lies in.
@@ -451,7 +461,7 @@ mod tests {
                 &format!("{{name: a, digest: '{A}'}}, {{name: a, digest: '{A}'}}"),
                 "the name `a` appears twice",
             ),
-            (&format!("{{name: '', digest: '{A}'}}"), "`` is empty"),
+            (&format!("{{name: '', digest: '{A}'}}"), " is empty"),
             (
                 &format!("{{name: \"a\\tb\", digest: '{A}'}}"),
                 "`a\\tb` holds the unprintable character U+0009",
@@ -478,7 +488,7 @@ mod tests {
         for (from, to, reason) in [
             ("laforge.dev/v1", "laforge.dev/v2", "1:13: expected `laforge.dev/v1`, got `laforge.dev/v2`"),
             ("kind: Release", "kind: Trust", "2:7: expected `Release`, got `Trust`"),
-            ("name: payments", "name: ' '", "3:18: ` ` is empty"),
+            ("name: payments", "name: ' '", "3:18: `name` is empty"),
             (", version: 2.10", "", "missing field `version`"),
             ("version: 2.10", "version: ", "null is not allowed"),
             (
@@ -492,7 +502,7 @@ mod tests {
                 "is not a whole commit id: expected 40 or 64 lower-case hex digits",
             ),
             ("4f1c4f1c, ref", "4f1c4F1c, ref", "is not a whole commit id"),
-            ("ref: refs/tags/v2.10", "ref: ''", "`` is empty"),
+            ("ref: refs/tags/v2.10", "ref: ''", " is empty"),
             (", ref: refs/tags/v2.10", "", "missing field `ref`"),
             ("kind: Release", "kind: Release\nkind: Release", "appears twice"),
         ] {

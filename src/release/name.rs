@@ -67,6 +67,15 @@ pub fn check(text: &str, limit: usize) -> Result<(), NameError> {
 pub fn read(source: &Source, at: &Spanned<String>, limit: usize) -> Result<String, DocumentError> {
     match check(&at.value, limit) {
         Ok(()) => Ok(at.value.clone()),
+        Err(NameError::Empty) => Err(source
+            .error_at(
+                at,
+                match source.member_of(at) {
+                    Some(member) => format!("`{member}` is empty"),
+                    None => "a name here is empty".to_owned(),
+                },
+            )
+            .with_help("write a text that people know it by")),
         Err(problem) => Err(source.error_at(at, format!("`{}` {problem}", at.value.escape_debug()))),
     }
 }

@@ -170,10 +170,11 @@ impl Inspection {
                 ))
             }
             [origin, size, root] if signed > 0 => {
+                let root = &digest_of(root);
                 let rows = [
                     ("origin", (*origin).to_owned()),
                     ("size", (*size).to_owned()),
-                    ("root", (*root).to_owned()),
+                    ("root", root.clone()),
                     ("signatures", signed.to_string()),
                 ];
                 let value = json!({"origin": origin, "size": size, "root": root, "signatures": signed});
@@ -191,6 +192,14 @@ impl Inspection {
     ) -> Self {
         let rows = rows.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
         Self { kind, verified_by, rows, value }
+    }
+}
+
+/// A root as it is written everywhere else; a note has it in base64.
+fn digest_of(root: &str) -> String {
+    match STANDARD.decode(root).ok().filter(|bytes| bytes.len() == 32) {
+        Some(bytes) => format!("sha256:{}", hex::encode(bytes)),
+        None => root.to_owned(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::rollout::simulate::{Scenario, Simulation, TraceRow};
 use super::paint::{Paint, Tone, printable};
 use super::rollout::{self, Moment};
 
-pub use chart::{svg, terminal};
+pub use chart::{is_chart, svg, terminal};
 pub use sweep::sweep;
 
 /// The whole trace: `time, event, state, weights, row, what was seen or done`.

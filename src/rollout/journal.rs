@@ -25,7 +25,7 @@ pub use crate::audit::chain::Head;
 pub use anchor::{Anchor, Implied, check_anchors, missing_entries};
 pub use error::{Fault, JournalError};
 pub use event::{Created, Notice, Seen, Slots};
-pub use place::{Standing, TargetLock, standing};
+pub use place::{Standing, TargetLock, standing, targets};
 pub use reading::{Reading, Record};
 pub use replay::{schedule_of, unproven_core};
 

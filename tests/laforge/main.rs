@@ -18,6 +18,7 @@ mod faults;
 mod fixtures;
 mod judged;
 mod manifests;
+mod mistakes;
 mod mutations;
 mod pages;
 mod parsers;

@@ -21,7 +21,7 @@ fn approve(example: &Example, more: &[&str]) {
     for person in ["alice", "bob"] {
         let key = format!("keys/{person}.key");
         if example.path(&key).exists() {
-            example.run(&[&["approve", "--key", &key], more].concat()).ends(0);
+            example.run(&[&["approve", "--yes", "--key", &key], more].concat()).ends(0);
         }
     }
 }

@@ -230,7 +230,7 @@ fn an_approval_is_for_the_images_on_the_command_line_too() {
     shipped.registry.attach(&shipped.signature(&worker), &worker);
     let reference = shipped.reference(&worker);
     let approve = |more: &[&str]| {
-        let base = ["approve", "--release", "release.yaml", "--key", "keys/alice.key"];
+        let base = ["approve", "--yes", "--release", "release.yaml", "--key", "keys/alice.key"];
         shipped.example.run(&[&base[..], more].concat()).ends(0);
     };
     approve(&[]);

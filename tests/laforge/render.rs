@@ -38,7 +38,7 @@ fn released() -> Example {
          [production]}\n  require:\n    approvals: {atLeast: 1, roles: {release-manager: 1}, maxAge: 24h}\n",
     );
     for person in ["alice", "bob"] {
-        example.run(&["approve", "--key", &format!("keys/{person}.key")]).ends(0);
+        example.run(&["approve", "--yes", "--key", &format!("keys/{person}.key")]).ends(0);
     }
     let config = example.read("laforge.yaml");
     example.write("laforge.yaml", &format!("{config}{SETTINGS}"));

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// A room and the rooms that it may use. Leaves first; a stage never uses a later one.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("json", &[]),
+    ("wording", &[]),
+    ("json", &["wording"]),
     ("workers", &[]),
     ("network", &[]),
     ("random", &[]),
     ("time", &[]),
-    ("yaml", &[]),
+    ("yaml", &["wording"]),
     ("key", &["release::digest"]),
     ("release", &["json", "yaml", "workers"]),
     ("trust", &["json", "yaml", "time", "key", "release::digest", "release::name"]),
@@ -34,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "evidence::predicate",
         ],
     ),
-    ("audit", &["workers", "random", "json", "time", "key", "release", "plan", "verify", "policy"]),
+    ("audit", &["wording", "workers", "random", "json", "time", "key", "release", "plan", "verify", "policy"]),
     ("rollout", &["network", "json", "yaml", "time", "key", "release", "trust", "plan", "policy", "audit"]),
     ("gate", &["time", "release", "evidence", "verify", "plan", "policy", "audit", "rollout"]),
     ("config", &["yaml", "time", "key", "release", "plan", "rollout::executor", "rollout::render"]),

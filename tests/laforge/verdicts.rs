@@ -173,6 +173,7 @@ fn reviews_on_github_count_where_the_policy_names_who_passes_them_on() {
     example.write("reviews.json", &reviews.to_string());
     let approve = [
         "approve",
+        "--yes",
         "--from-github",
         "reviews.json",
         "--release",

@@ -164,8 +164,12 @@ fn a_log_that_goes_away_and_comes_back_is_served_again() {
     rehearse(&service);
     let (log, aside) = (site.path(".laforge/audit"), site.path(".laforge/aside"));
     fs::rename(&log, &aside).unwrap();
-    service.post("/v1/evaluate", &json!({"dryRun": true})).problem(503);
-    service.get("/v1/log").problem(503);
+    let evaluated = service.post("/v1/evaluate", &json!({"dryRun": true})).problem(503);
+    let read = service.get("/v1/log").problem(503);
+    for said in [&evaluated, &read] {
+        assert!(said.contains("no audit log"), "{said}");
+        assert!(!said.contains("--") && !said.contains("error:") && !said.contains('\n'), "{said}");
+    }
     crate::site::until("it is not ready", || service.probe("/readyz").status == 503);
     assert_eq!(service.probe("/livez").status, 200);
     fs::rename(&aside, &log).unwrap();

@@ -6,12 +6,12 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::audit::{AuditLog, NewLog};
+use crate::audit::{AuditLog, NewLog, Unless};
 use crate::plan::request::is_target;
 
 use super::super::load::{self, LogPlace};
 use super::super::{Exit, Failure, Session, caller};
-use super::Which;
+use super::{Which, trust_in_reach};
 
 /// Create a log where nothing is.
 #[derive(Debug, Args)]
@@ -40,7 +40,13 @@ impl Init {
         })?;
         let key = session.secret_key(source)?;
         let caller = caller::of(session);
-        let new = NewLog { seen: load::seen_folder(session), ..NewLog::new(&place.folder, &origin, &caller) };
+        // One that trust pins would have no match in this one, which makes the loss of the pinned look mended.
+        let pins = place.expectations(trust_in_reach(None, session)?.as_ref(), session).pins;
+        let new = NewLog {
+            seen: load::seen_folder(session),
+            unless: Unless::Pinned(&pins),
+            ..NewLog::new(&place.folder, &origin, &caller)
+        };
         let created =
             AuditLog::create(&new, &key, session.now()).map_err(|error| load::audit_failure(&error))?;
         session.say(&format!("created {} of {origin}; pin it, behind review:\n", place.folder.display()));

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 
 use clap::{Args, ValueEnum};
 
-use crate::audit::Filter;
 use crate::audit::entry::Entry;
 use crate::audit::reader::Line;
+use crate::audit::{Filter, FilterError, Reader, TYPES};
 use crate::report::log;
+use crate::report::paint::printable;
 use crate::time::Timestamp;
 
-use super::super::{Exit, Failure, Session};
+use super::super::{Exit, Failure, Session, flags, load};
 use super::Which;
 
 /// One line per entry.
@@ -21,8 +22,8 @@ pub(in crate::cli) struct List {
     #[command(flatten)]
     filter: FilterFlags,
     /// At most N, the newest
-    #[arg(short, value_name = "N")]
-    n: Option<usize>,
+    #[arg(short, value_name = "N", value_parser = flags::count)]
+    n: Option<u64>,
     /// Newest first
     #[arg(short, long)]
     reverse: bool,
@@ -82,16 +83,15 @@ impl List {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let filter = self.filter.filter()?;
         let mut lines = VecDeque::new();
-        let sifted = self.which.sifted(session, |line| {
+        let reader = self.which.sifted(session, |line| {
             if filter.takes_line(&line.bytes)? {
                 lines.push_back(line);
             }
-            if self.n.is_some_and(|n| lines.len() > n) {
+            if self.n.is_some_and(|n| lines.len() as u64 > n) {
                 lines.pop_front();
             }
             Ok(())
-        });
-        sifted?;
+        })?;
         let mut found = Vec::new();
         for line in lines {
             // A line of a type of tomorrow is listed all the same, as what it is.
@@ -102,6 +102,9 @@ impl List {
             found.reverse();
         }
         session.print(&self.printed(&found, session))?;
+        if found.is_empty() {
+            tell_strangers(&filter, &reader, session)?;
+        }
         Ok(if found.is_empty() && self.fail_empty { Exit::Empty } else { Exit::Holds })
     }
 
@@ -115,23 +118,54 @@ impl List {
     }
 }
 
+/// Where nothing was found: names that no entry at all has, which may be misspelt.
+pub(super) fn tell_strangers(filter: &Filter, reader: &Reader, session: &Session) -> Result<(), Failure> {
+    let open = ["release", "environment", "actor", "approver"];
+    let mut strangers: Vec<(&str, String, Filter)> = Vec::new();
+    for (name, value) in filter.pairs().into_iter().filter(|(name, _)| open.contains(name)) {
+        let alone = Filter::of([(name, value.as_str())]);
+        let alone = alone.map_err(|error| Failure::of(Exit::Usage, &error))?;
+        strangers.push((name, value, alone));
+    }
+    for line in reader.lines() {
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        let line = line.map_err(|error| load::audit_failure(&error))?;
+        // A line that can't be read was told of before.
+        strangers.retain(|(.., alone)| !alone.takes_line(&line.bytes).unwrap_or_default());
+    }
+    for (name, value, _) in strangers {
+        session.say(&format!("no entry at all is of the {name} `{}`\n", printable(&value)));
+    }
+    Ok(())
+}
+
 impl FilterFlags {
     /// The filter that they are.
     pub(super) fn filter(&self) -> Result<Filter, Failure> {
-        let action = self.action.as_deref().map(|action| ("action", action));
-        let verdict = self.verdict.as_deref().map(|verdict| ("verdict", verdict));
-        let words = Filter::of(action.into_iter().chain(verdict));
-        let words = words.map_err(|error| Failure::of(Exit::Usage, &error))?;
-        Ok(Filter {
-            release: self.release.clone(),
-            environment: self.environment.clone(),
-            actor: self.actor.clone(),
-            approver: self.approver.clone(),
-            rule: self.rule.clone(),
-            types: self.types.clone(),
-            since: self.since,
-            until: self.until,
-            ..words
-        })
+        let words = [
+            ("release", &self.release),
+            ("environment", &self.environment),
+            ("action", &self.action),
+            ("verdict", &self.verdict),
+            ("actor", &self.actor),
+            ("approver", &self.approver),
+            ("rule", &self.rule),
+            ("type", &self.types),
+        ];
+        let given = words.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        let words = Filter::of(given).map_err(|error| {
+            let failure = Failure::of(Exit::Usage, &error);
+            match error {
+                FilterError::Unlisted { member: "type", .. } => {
+                    failure.hint(format!("types are {}; `key.*` is a family", TYPES.join(", ")))
+                }
+                FilterError::Unlisted { .. } => failure.hint("docs/rules.md lists them"),
+                _ => failure,
+            }
+        })?;
+        // Times are exact: a text would have whole seconds.
+        Ok(Filter { since: self.since, until: self.until, ..words })
     }
 }

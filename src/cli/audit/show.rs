@@ -2,13 +2,14 @@
 
 use clap::Args;
 
+use crate::audit::Filter;
 use crate::audit::reader::Line;
 use crate::report::log::{self, Pieces};
 
-use super::super::flags::Form;
+use super::super::flags::{self, Form};
 use super::super::{Exit, Failure, Session, load};
 use super::Which;
-use super::list::FilterFlags;
+use super::list::{FilterFlags, tell_strangers};
 
 /// One entry whole, or the decisions on a release.
 #[derive(Debug, Args)]
@@ -16,7 +17,7 @@ pub(in crate::cli) struct Show {
     #[command(flatten)]
     which: Which,
     /// The entry's index
-    #[arg(value_name = "N", required_unless_present = "release")]
+    #[arg(value_name = "N", value_parser = flags::count)]
     index: Option<u64>,
     #[command(flatten)]
     filter: FilterFlags,
@@ -33,6 +34,10 @@ pub(in crate::cli) struct Show {
 
 impl Show {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        if self.index.is_none() && self.filter.filter()? == Filter::default() {
+            return Err(Failure::usage("no entry is named")
+                .hint("give its number, or `--release NAME` for the decisions on a release"));
+        }
         let reader = self.which.reader(session)?;
         let failed = |error| load::audit_failure(&error);
         let mut shown = 0_u64;
@@ -60,6 +65,7 @@ impl Show {
         match shown {
             0 => {
                 session.say("no entry matches\n");
+                tell_strangers(&self.filter.filter()?, &reader, session)?;
                 Ok(if self.fail_empty { Exit::Empty } else { Exit::Holds })
             }
             _ => Ok(Exit::Holds),

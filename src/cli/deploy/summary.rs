@@ -40,7 +40,8 @@ pub(super) struct SummaryFlags {
     /// After an allow, write a signed verification summary (SLSA VSA) to FILE for the next stage
     #[arg(long, value_name = "FILE", requires = "vsa_key")]
     vsa: Option<PathBuf>,
-    /// The summary's secret key, made with `keygen --use vsa`: a PEM file, file:PATH or env:NAME
+    /// The summary's secret key, made with `keygen --use vsa`: a PEM file, file:PATH or env:NAME (its passphrase:
+    /// $LAFORGE_KEY_PASSPHRASE)
     #[arg(long, value_name = "SOURCE", requires = "vsa")]
     vsa_key: Option<String>,
     /// What the summary is: SLSA's, or in-toto's simple verification result
@@ -72,15 +73,7 @@ impl SummaryFlags {
     /// A summary of an earlier run goes before anything is decided: after a deny there is none.
     pub(super) fn clear(&self, session: &Session) -> Result<(), Failure> {
         let Some(path) = &self.vsa else { return Ok(()) };
-        session.writable(path)?;
-        if !session.is_file(path) {
-            return Ok(());
-        }
-        if !is_summary(&session.read(path, Exit::Usage)?) {
-            return Err(Failure::usage(format!("`{}` is there, and it is no summary", path.display()))
-                .hint("write it to another name: a file that is something else is not overwritten"));
-        }
-        session.remove(path)
+        session.make_room(path, "summary", is_summary)
     }
 
     /// Reads the key, before anything is decided: one that is used for nothing else.

@@ -10,7 +10,8 @@ use crate::config::{Config, ConfiguredPath, ConfiguredRelease};
 use crate::plan::{RolloutError, RolloutRequest};
 use crate::release::Release;
 use crate::release::deployed::Deployed;
-use crate::release::document::{Artifacts, place_of_environment};
+use crate::release::document::{Artifacts, place_of_artifact, place_of_environment};
+use crate::release::resolved::ResolveError;
 use crate::source::manifests::{ManifestsError, read_manifests};
 use crate::yaml::DocumentError;
 
@@ -18,7 +19,7 @@ use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::flags::ReleaseFlags;
 use super::super::session::Session;
-use super::{add_images, document, folder_of};
+use super::{add_images, document, folder_of, refuse_absent};
 
 /// The release that flag or configuration name, if any, with all that is deployed.
 pub(in crate::cli) fn release_in_reach(
@@ -57,12 +58,36 @@ pub(in crate::cli) fn release_in_reach(
 
 /// The file that the release in reach is of: where a finding without a place of its own is shown.
 pub(in crate::cli) fn about(flags: &ReleaseFlags, config: &Config, session: &Session) -> PathBuf {
+    let document = document_in_reach(flags, config).or(session.config.as_ref());
+    document.cloned().unwrap_or_else(|| PathBuf::from(crate::config::FILE))
+}
+
+/// The document of the release in reach, if it has one.
+fn document_in_reach<'a>(flags: &'a ReleaseFlags, config: &'a Config) -> Option<&'a PathBuf> {
     let configured = match &config.release {
         Some(ConfiguredRelease::Document(ConfiguredPath { path, .. })) => Some(path),
         _ => None,
     };
-    let document = flags.release.as_ref().or(configured).or(session.config.as_ref());
-    document.cloned().unwrap_or_else(|| PathBuf::from(crate::config::FILE))
+    flags.release.as_ref().or(configured)
+}
+
+/// What it is that a release's bytes could not be read: shown where the document says where they are.
+pub(in crate::cli) fn unresolved(
+    error: &ResolveError,
+    (flags, config): (&ReleaseFlags, &Config),
+    session: &Session,
+) -> Failure {
+    let failure = Failure::of(Exit::NoDecision, error);
+    let ResolveError::Unreadable { name, source: cause, .. } = error else { return failure };
+    let document = document_in_reach(flags, config).and_then(|path| document(session, path).ok());
+    let failure = match document.as_ref().and_then(|document| place_of_artifact(document, name)) {
+        Some(place) => {
+            let shown = DocumentError { place, message: error.to_string(), help: None };
+            Failure::at(Exit::NoDecision, shown).because(cause.to_string())
+        }
+        None => failure,
+    };
+    failure.hint("`path` is relative to the release's document: deliver the file there, or mend the path")
 }
 
 /// Name, version, environment and source, and the artifacts that a document lists.
@@ -73,7 +98,11 @@ fn named(
     session: &Session,
 ) -> Result<Option<Release>, Failure> {
     let path = match (&flags.release, &config.release) {
-        (Some(path), _) | (None, Some(ConfiguredRelease::Document(ConfiguredPath { path, .. }))) => path,
+        (Some(path), _) => path,
+        (None, Some(ConfiguredRelease::Document(configured))) => {
+            refuse_absent("release", configured, session)?;
+            &configured.path
+        }
         (None, Some(ConfiguredRelease::Inline(release))) if artifacts == Artifacts::Beside => {
             return Ok(Some(release.as_ref().clone()));
         }
@@ -98,11 +127,7 @@ pub(in crate::cli) fn check_rollout(
 ) -> Result<(), Failure> {
     let Err(error) = rollout.check(release) else { return Ok(()) };
     let RolloutError::Default { member: "target", .. } = &error else { return Err(error.into()) };
-    let configured = match &config.release {
-        Some(ConfiguredRelease::Document(ConfiguredPath { path, .. })) => Some(path),
-        _ => None,
-    };
-    let source = flags.release.as_ref().or(configured).and_then(|path| document(session, path).ok());
+    let source = document_in_reach(flags, config).and_then(|path| document(session, path).ok());
     let message = format!(
         "the environment `{}` can't name the rollout's target, as it does where none is configured",
         release.environment.escape_debug()

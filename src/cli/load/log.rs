@@ -2,13 +2,15 @@
 //!
 //! In: flags, configuration and trust. Out: a log that trust pins, or a failure of 12 or 13.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::audit::{AuditError, AuditLog, ExitClass, Expectations, LogConfig, NewLog, Pin, Unless};
+use crate::audit::{AuditError, AuditLog, ExitClass, Expectations, LogConfig, NewLog, Pin, Unless, Warning};
 use crate::config::{Config, KeySource};
 use crate::key::secret::SecretKey;
-use crate::time::Timestamp;
+use crate::report::paint::printable;
+use crate::time::{self, Timestamp};
 use crate::trust::{Gate, TrustRoot};
 
 use super::super::error::VERSIONS_RISE;
@@ -223,6 +225,24 @@ pub(in crate::cli) fn seen_folder(session: &Session) -> Option<PathBuf> {
     Some(cache.join("laforge").join("seen"))
 }
 
+/// What is told of a log's warning: what it is, why, and how to mend it.
+pub(in crate::cli) fn warning(warning: &Warning) -> String {
+    let mut text = warning.to_string();
+    let mut source = warning.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    match warning {
+        Warning::Memory(_) => {
+            text.push_str("; have XDG_CACHE_HOME, or HOME, name a folder that may be written");
+        }
+        Warning::Fork(_) => text.push_str("; find out who writes to it: docs/audit-log.md"),
+        _ => {}
+    }
+    printable(&text)
+}
+
 /// The same, where the log lies.
 fn failure_in(folder: &Path, error: &AuditError) -> Failure {
     let failure = audit_failure(error);
@@ -242,7 +262,16 @@ pub(in crate::cli) fn audit_failure(error: &AuditError) -> Failure {
                     .hint("a log that was there is restored, never made anew; a first one is made by `laforge audit init`"),
                 AuditError::Known { .. } => failure
                     .hint("restore the log that is known, or pin a new one under a new origin and key, behind review"),
-                AuditError::ClockBehind { .. } => failure.hint("mend this machine's clock"),
+                AuditError::NotALog(_) => failure.hint(
+                    "name the log's own folder, where its `log.json` is; a log that was there is restored, never made anew",
+                ),
+                AuditError::ClockBehind { last, .. } => failure
+                    .hint("if this machine's clock is behind, mend it")
+                    .hint(format!(
+                        "if it is right, that entry was written by a clock that was ahead, and it stays: wait until {}, or \
+                         go on in a new log under a new origin and keep this one: docs/audit-log.md#a-clock-that-was-ahead",
+                        time::to_seconds(*last)
+                    )),
                 _ => failure,
             }
         }

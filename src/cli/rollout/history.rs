@@ -8,7 +8,7 @@ use crate::audit::ExitClass;
 use crate::cli::{Exit, Failure, Session, load};
 use crate::release::digest::ClaimedDigest;
 use crate::report::journal as report;
-use crate::rollout::journal::{JournalError, Reading, standing};
+use crate::rollout::journal::{JournalError, Reading, standing, targets};
 
 /// What happened to a plan: its journal, line by line.
 #[derive(Debug, Args)]
@@ -48,6 +48,17 @@ pub(super) struct At {
 pub(super) struct Place {
     pub(super) state: PathBuf,
     pub(super) target: String,
+    /// Whether a flag named one of them, which may be misspelt.
+    pub(super) said_by: SaidBy,
+}
+
+/// Who says where journals are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SaidBy {
+    /// A flag, at least in part.
+    Flag,
+    /// laforge.yaml alone.
+    Configuration,
 }
 
 impl At {
@@ -55,6 +66,10 @@ impl At {
     pub(super) fn place(self, session: &Session) -> Result<Place, Failure> {
         let config = load::config(session)?;
         let executor = config.executor.as_ref();
+        let said_by = match self.target.is_some() || self.state.is_some() {
+            true => SaidBy::Flag,
+            false => SaidBy::Configuration,
+        };
         let state = self.state.or_else(|| executor.map(|executor| executor.state.clone()));
         let target = self.target.or_else(|| executor.map(|executor| executor.target.clone()));
         let missing = |what: &str, flag: &str| {
@@ -64,7 +79,28 @@ impl At {
         Ok(Place {
             state: state.ok_or_else(|| missing("state folder", "--state DIR"))?,
             target: target.ok_or_else(|| missing("target", "--target ID"))?,
+            said_by,
         })
+    }
+}
+
+impl Place {
+    /// That no rollout was begun here, and at which targets some were: in this folder, or by the log's word.
+    pub(super) fn nothing_begun(&self, logged: &[String]) -> Failure {
+        let mut there = targets(&self.state).unwrap_or_default();
+        there.extend_from_slice(logged);
+        there.sort();
+        there.dedup();
+        let failure = Failure::usage(format!(
+            "no rollout was begun at target `{}` in `{}`",
+            self.target,
+            self.state.display()
+        ));
+        match there.is_empty() {
+            true => failure.hint("check --target and --state; `laforge rollout run` begins one"),
+            false => failure
+                .hint(format!("rollouts were begun at {}: check --target and --state", there.join(", "))),
+        }
     }
 }
 
@@ -118,12 +154,5 @@ fn meant(place: &Place) -> Result<ClaimedDigest, Failure> {
     let found = standing(&place.state, &place.target).map_err(|error| failure(&error))?;
     // The one that ended last, where none is open: as `rollout status` has it.
     let meant = found.open.or_else(|| found.ended.last().cloned());
-    meant.ok_or_else(|| {
-        Failure::usage(format!(
-            "no rollout was begun at target `{}` in `{}`",
-            place.target,
-            place.state.display()
-        ))
-        .hint("check --target and --state; `laforge rollout run` begins one")
-    })
+    meant.ok_or_else(|| place.nothing_begun(&[]))
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::flags::RolloutFlags;
+use crate::cli::flags::{self, RolloutFlags};
 use crate::cli::load;
 use crate::cli::{Exit, Failure, Session};
 use crate::plan::{RolloutRequest, RolloutSection};
@@ -25,10 +25,10 @@ pub(in crate::cli) struct Simulate {
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// Run so many random scenarios, and say how often a bad candidate passed
-    #[arg(long, value_name = "N", conflicts_with = "scenario")]
+    #[arg(long, value_name = "N", value_parser = flags::count, conflicts_with = "scenario")]
     sweep: Option<u64>,
     /// The seed of all chance (default: the scenario's, or 1)
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = flags::count)]
     seed: Option<u64>,
     #[command(flatten)]
     rollout: RolloutFlags,
@@ -53,6 +53,9 @@ enum Form {
 
 impl Simulate {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        if let Some(path) = &self.chart {
+            session.refuse_other(path, "chart", report::is_chart)?;
+        }
         let (mut scenario, section) = match &self.scenario {
             Some(path) => {
                 let source = Source::new(&path.display().to_string(), &session.read_document(path)?);

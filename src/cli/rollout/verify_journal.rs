@@ -12,7 +12,7 @@ use crate::cli::{Exit, Failure, Session};
 use crate::release::digest::ClaimedDigest;
 use crate::rollout::journal::{Anchor, Reading, check_anchors, missing_entries, standing};
 
-use super::history::{At, Place, failure};
+use super::history::{At, Place, SaidBy, failure};
 
 /// Check a journal: chain, replay, and what the audit log has seen of it.
 #[derive(Debug, Args)]
@@ -35,6 +35,10 @@ impl VerifyJournal {
             Some(plan) => BTreeSet::from([plan]),
             None => plans(&place, seen.as_deref().unwrap_or_default())?,
         };
+        if plans.is_empty() && place.said_by == SaidBy::Flag {
+            let logged = seen.iter().flatten().map(|record| record.members.target.clone());
+            return Err(place.nothing_begun(&logged.collect::<Vec<_>>()));
+        }
         if plans.is_empty() {
             session.say(&format!("no rollout was begun at target `{}`\n", place.target));
         }

@@ -25,7 +25,6 @@ use crate::release::digest::Digest;
 use crate::release::document::Artifacts;
 use crate::release::{Location, Release};
 use crate::report::json::{self, Timing};
-use crate::report::paint::{Paint, printable};
 use crate::serve::Kind;
 use crate::serve::runtime::{Decide, Decided, Question, Step, Undecided};
 use crate::source::oci::Reach;
@@ -147,7 +146,8 @@ impl Gatekeeper {
             Ok((log.last_versions(&release.environment), log.keeping()))
         })?;
         let none = PolicyFlags::default();
-        let policies = load::policies(&none, &config, &trust, &recorded).map_err(impossible)?;
+        let policies =
+            load::policies(&none, &config, &trust, &recorded, &self.session).map_err(impossible)?;
         let mode = if question.evaluation.dry_run { Mode::DryRun } else { Mode::Enforce };
         let request = Request { rollout, mode, caller: caller(question) };
         let progress = Progress::on(&self.session);
@@ -201,7 +201,7 @@ impl Gatekeeper {
         load::refuse_other_gates(&open.log, trust, &release.environment).map_err(unrecorded)?;
         let done = work(&mut open.log).map_err(unrecorded)?;
         for warning in open.log.take_warnings() {
-            self.session.tell(&format!("warning: {}\n", printable(&warning.to_string())));
+            self.session.tell(&format!("warning: {}\n", load::warning(&warning)));
         }
         *held = Some(open);
         Ok(done)
@@ -232,8 +232,9 @@ fn decided(outcome: &Outcome, began: Instant) -> Decided {
     Decided { report: serde_json::from_str(&text).unwrap_or_default(), plan }
 }
 
+/// For whoever asks over HTTP, who has neither a terminal nor flags.
 fn text(failure: &Failure) -> String {
-    failure.render(Paint::Plain).trim_end().to_owned()
+    failure.sentence()
 }
 
 fn invalid(failure: Failure) -> Undecided {

@@ -153,24 +153,24 @@ struct AdmissionSection {
 }
 
 /// How much is taken at a time.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping, such as `connections: 256`")]
 struct LimitsSection {
     /// Connections at a time; default 256.
-    #[schemars(range(min = 1, max = 16384))]
-    connections: Option<usize>,
+    #[schemars(with = "Option<usize>", range(min = 1, max = 16384))]
+    connections: Option<Spanned<u64>>,
     /// Requests that are answered at a time; default 64. More are told to come back (503).
-    #[schemars(range(min = 1, max = 4096))]
-    requests: Option<usize>,
+    #[schemars(with = "Option<usize>", range(min = 1, max = 4096))]
+    requests: Option<Spanned<u64>>,
     /// Bytes of a release that is to be evaluated, with its evidence; default 4 MiB.
-    #[schemars(range(min = 1024, max = 67108864))]
-    body_bytes: Option<usize>,
+    #[schemars(with = "Option<usize>", range(min = 1024, max = 67108864))]
+    body_bytes: Option<Spanned<u64>>,
     /// Seconds that a body may take; default 10.
-    #[schemars(range(min = 1, max = 600))]
-    body_seconds: Option<u64>,
+    #[schemars(with = "Option<u64>", range(min = 1, max = 600))]
+    body_seconds: Option<Spanned<u64>>,
     /// Seconds that it goes on serving, and is not ready, once it is asked to end; default 1.
-    #[schemars(range(max = 120))]
-    drain_seconds: Option<u64>,
+    #[schemars(with = "Option<u64>", range(max = 120))]
+    drain_seconds: Option<Spanned<u64>>,
 }
 
 impl ServiceSection {
@@ -193,24 +193,8 @@ impl ServiceSection {
             admission: self.admission.map(|admission| reader.admission(admission)).transpose()?,
             engines: self.engines.unwrap_or(Callers::Known),
             registries: self.registries.map(|all| reader.registries(&all)).transpose()?,
-            limits: self.limits.read(),
+            limits: reader.limits(&self.limits)?,
         })
-    }
-}
-
-impl LimitsSection {
-    fn read(self) -> Limits {
-        let default = Limits::default();
-        let seconds = |given: Option<u64>, range: RangeInclusive<u64>| {
-            given.map(|given| Duration::from_secs(given.clamp(*range.start(), *range.end())))
-        };
-        Limits {
-            connections: self.connections.unwrap_or(default.connections).clamp(1, 16_384),
-            requests: self.requests.unwrap_or(default.requests).clamp(1, 4096),
-            body_bytes: self.body_bytes.unwrap_or(default.body_bytes).clamp(1024, 64 << 20),
-            body_time: seconds(self.body_seconds, 1..=600).unwrap_or(default.body_time),
-            drain: seconds(self.drain_seconds, 0..=120).unwrap_or(default.drain),
-        }
     }
 }
 
@@ -264,6 +248,37 @@ impl Reader<'_> {
         }
     }
 
+    fn limits(&self, section: &LimitsSection) -> Result<Limits, DocumentError> {
+        let default = Limits::default();
+        let count = |member: &Option<Spanned<u64>>, range, default: usize| {
+            let given = self.within(member.as_ref(), range)?;
+            Ok(given.and_then(|given| usize::try_from(given).ok()).unwrap_or(default))
+        };
+        let seconds = |member: &Option<Spanned<u64>>, range, default| {
+            Ok(self.within(member.as_ref(), range)?.map_or(default, Duration::from_secs))
+        };
+        Ok(Limits {
+            connections: count(&section.connections, 1..=16_384, default.connections)?,
+            requests: count(&section.requests, 1..=4096, default.requests)?,
+            body_bytes: count(&section.body_bytes, 1024..=64 << 20, default.body_bytes)?,
+            body_time: seconds(&section.body_seconds, 1..=600, default.body_time)?,
+            drain: seconds(&section.drain_seconds, 0..=120, default.drain)?,
+        })
+    }
+
+    fn within(
+        &self,
+        member: Option<&Spanned<u64>>,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, DocumentError> {
+        let Some(member) = member else { return Ok(None) };
+        if range.contains(&member.value) {
+            return Ok(Some(member.value));
+        }
+        let message = format!("{} is not {} to {}", member.value, range.start(), range.end());
+        Err(self.source.error_at(member, message))
+    }
+
     fn duration(&self, member: Option<&Spanned<String>>) -> Result<Option<Duration>, DocumentError> {
         let Some(member) = member else { return Ok(None) };
         let read = crate::time::duration::parse(&member.value).and_then(|length| length.to_std().ok());
@@ -288,7 +303,7 @@ impl Reader<'_> {
         let lower = !section.sha256.value.bytes().any(|byte| byte.is_ascii_uppercase());
         let digest = hex::decode(&section.sha256.value).ok().filter(|_| lower);
         let digest = digest.and_then(|digest| <[u8; 32]>::try_from(digest).ok()).ok_or_else(|| {
-            let message = "is no SHA-256 digest of a token: 64 lower-case hex digits".to_owned();
+            let message = "`sha256` is no SHA-256 digest of a token: 64 lower-case hex digits".to_owned();
             self.source.error_at(&section.sha256, message)
         })?;
         Ok(Token { name: section.name.value, sha256: digest, rights: section.rights })
@@ -425,6 +440,9 @@ mod tests {
             ("oidc: [{issuer: 'https://a', audience: a, keep: forever}]\n", "`forever` is no duration"),
             ("access: {write: [a]}\n", "write"),
             ("admission: {}\n", "environment"),
+            ("limits: {connections: 0}\n", "laforge.yaml:1:23: 0 is not 1 to 16384"),
+            ("limits: {bodyBytes: 1023}\n", "1023 is not 1024 to 67108864"),
+            ("limits: {drainSeconds: 121}\n", "121 is not 0 to 120"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(wrong), "{text} {error}");

@@ -67,6 +67,22 @@ impl Settings<'_> {
         }
     }
 
+    /// A number whose digits count: flag over document over default. In quotes it is a text, as everywhere else.
+    fn digits(
+        &self,
+        flag: (&'static str, &Option<String>),
+        member: &Option<Spanned<String>>,
+        default: (&'static str, &str),
+    ) -> Read<Written<String>> {
+        let written = self.text(flag, member, default);
+        match member {
+            Some(member) if flag.1.is_none() && self.source.is_quoted(member) => {
+                Err(written.refuse(Problem::Quoted { text: member.value.clone() }))
+            }
+            _ => Ok(written),
+        }
+    }
+
     /// A whole number of the document, within bounds.
     fn number(
         &self,
@@ -126,7 +142,7 @@ impl Settings<'_> {
 
     fn error_budget(&self) -> Read<ErrorBudget> {
         let flag = ("--error-budget", &self.flags.error_budget);
-        let written = self.text(flag, &self.section.error_budget, ("errorBudget", "0.02"));
+        let written = self.digits(flag, &self.section.error_budget, ("errorBudget", "0.02"))?;
         let ppm = self.fraction(&written, 6)?;
         let burn = &self.section.fast_burn;
         Ok(ErrorBudget {
@@ -143,11 +159,11 @@ impl Settings<'_> {
 
     fn latency_budget(&self) -> Read<LatencyBudget> {
         let flag = ("--latency-budget", &self.flags.latency_budget);
-        let written = self.text(flag, &self.section.latency_budget_ms, ("latencyBudgetMs", "450"));
+        let written = self.digits(flag, &self.section.latency_budget_ms, ("latencyBudgetMs", "450"))?;
         let refuse = || written.refuse(Problem::Milliseconds { text: written.value.clone() });
         let threshold_ms = exact::whole(&written.value).filter(|ms| *ms >= 1).ok_or_else(refuse)?;
         let none = ("", &None);
-        let quantile = self.text(none, &self.section.latency_quantile, ("latencyQuantile", "0.99"));
+        let quantile = self.digits(none, &self.section.latency_quantile, ("latencyQuantile", "0.99"))?;
         let quantile_permille = self.fraction(&quantile, 3)?;
         let share = objectives::slow_share(quantile_permille);
         Ok(LatencyBudget {
@@ -209,7 +225,7 @@ impl Settings<'_> {
     /// The expected requests per 1000 seconds.
     fn expected_rate(&self) -> Read<Option<Written<u64>>> {
         let flag = ("--expected-rps", &self.flags.expected_rps);
-        let written = self.text(flag, &self.section.expected_rps, ("expectedRps", ""));
+        let written = self.digits(flag, &self.section.expected_rps, ("expectedRps", ""))?;
         if !written.origin.by_hand() {
             return Ok(None);
         }

@@ -59,6 +59,12 @@ pub enum Problem {
         /// How many places are read.
         places: usize,
     },
+    /// A number in quotes.
+    #[error("`{text}` is in quotes, which make it a text: write the number without them")]
+    Quoted {
+        /// As written.
+        text: String,
+    },
     /// Milliseconds that are not whole.
     #[error("`{text}` is not a whole number of milliseconds, 1 or more")]
     Milliseconds {

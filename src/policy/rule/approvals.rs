@@ -588,11 +588,11 @@ mod tests {
         }
         assert!(
             refused("{require: {approvals: {atLeast: 1, distinctFrom: [boss]}}}")
-                .contains("unknown variant `boss`")
+                .contains("unknown value `boss`")
         );
         assert!(
             refused("{require: {approvals: {atLeast: 1, trustedTime: maybe}}}")
-                .contains("unknown variant `maybe`")
+                .contains("unknown value `maybe`")
         );
     }
 

@@ -92,16 +92,29 @@ fn percent(ppm: u64) -> String {
     format!("{}.{:04}", ppm / 10_000, ppm % 10_000).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// The first tag of every chart: by it a file is known to be one.
+fn opening() -> String {
+    format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" role="img">"#
+    )
+}
+
+/// Whether a file is a chart of an earlier run.
+pub fn is_chart(bytes: &[u8]) -> bool {
+    bytes.starts_with(opening().as_bytes())
+}
+
 /// The chart as SVG.
 pub fn svg(planned: &Planned, scenario: &Scenario, simulation: &Simulation) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" role="img">
+        r##"{}
 <title>{}</title>
 <rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>
 <text x="{PLOT_LEFT}" y="24" font-size="16" font-weight="bold" fill="#1b1f24">{}</text>
 <text x="{PLOT_LEFT}" y="42" fill="#57606a">{}</text>"##,
+        opening(),
         escaped(&scenario.name),
         escaped(&scenario.name),
         escaped(&scenario.about),

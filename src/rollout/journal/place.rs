@@ -126,6 +126,18 @@ impl Standing {
     }
 }
 
+/// The targets that have journals in a state folder, sorted.
+///
+/// # Errors
+/// [`JournalError`]: the folder can't be read.
+pub fn targets(state: &Path) -> Result<Vec<String>, JournalError> {
+    let failed = |error| Place(state.to_owned()).failed(error);
+    let Some(shelf) = Shelf::open(state).map_err(failed)? else { return Ok(Vec::new()) };
+    let mut targets = shelf.names().map_err(failed)?;
+    targets.retain(|name| is_target(name) && matches!(shelf.sub(name), Ok(Some(_))));
+    Ok(targets)
+}
+
 /// The plans that have a journal at a target, by the last line of each: a target runs one at a time.
 ///
 /// # Errors

@@ -58,7 +58,7 @@ fn what_was_allowed_is_not_given_again_after_a_revocation_a_rejection_or_a_freez
     example.denied(&[], &["approval-threshold"]);
     let (example, _) = allowed();
     std::thread::sleep(Duration::from_millis(1100));
-    example.run(&["reject", "--release", "release.yaml", "--key", "keys/bob.key"]).ends(0);
+    example.run(&["reject", "--yes", "--release", "release.yaml", "--key", "keys/bob.key"]).ends(0);
     example.denied(&[], &["approval-rejected"]);
     let (example, _) = allowed();
     example.write(

@@ -398,7 +398,7 @@ fn a_release_repository_with_git_at_its_end_is_the_same_and_another_is_not() {
             let (key, to) =
                 (format!("keys/{person}.key"), format!("evidence/approval-{person}.sigstore.json"));
             example.remove(&to);
-            example.run(&["approve", "--release", "release.yaml", "--key", &key, "-o", &to]).ends(0);
+            example.run(&["approve", "--yes", "--release", "release.yaml", "--key", &key, "-o", &to]).ends(0);
         }
         let run = example.deploy(&[]);
         assert_eq!(run.code, code, "{text}: {}", run.stderr);

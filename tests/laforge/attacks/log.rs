@@ -155,7 +155,7 @@ fn a_plan_for_an_environment_that_the_gate_may_not_decide_for() {
     example.edit("release.yaml", "environment: production", "environment: staging");
     for person in ["alice", "bob"] {
         let key = format!("keys/{person}.key");
-        example.run(&["approve", "--release", "release.yaml", "--key", &key]).ends(0);
+        example.run(&["approve", "--yes", "--release", "release.yaml", "--key", &key]).ends(0);
     }
     example.deploy(&["-o", "plan.json"]).ends(13).says("none of the gates that trust pins for `staging`");
 }

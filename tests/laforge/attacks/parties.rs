@@ -36,7 +36,7 @@ fn a_key_file_swapped_under_an_unchanged_trust() {
     let before = example.last_decision()["trust"]["digest"].clone();
     example.run(&["keygen", "--use", "person", "-o", "mallory", "--insecure-unencrypted"]).ends_with_data();
     fs::copy(example.path("mallory.pub"), example.path("trust/bob.pub")).unwrap();
-    example.run(&["approve", "--release", "release.yaml", "--key", "mallory.key"]).ends(0);
+    example.run(&["approve", "--yes", "--release", "release.yaml", "--key", "mallory.key"]).ends(0);
     // Whoever may write the trust's key files decides who bob is; it can't happen unseen.
     let _ = example.deploy(&[]);
     assert_ne!(example.last_decision()["trust"]["digest"], before);
@@ -68,8 +68,11 @@ fn approval_for_another_environment_and_for_another_release() {
         example.remove("evidence/approval-bob.sigstore.json");
         example
             .run(
-                &[&["approve", "--key", "keys/bob.key", "-o", "evidence/approval-x.json"], &flags[..]]
-                    .concat(),
+                &[
+                    &["approve", "--yes", "--key", "keys/bob.key", "-o", "evidence/approval-x.json"],
+                    &flags[..],
+                ]
+                .concat(),
             )
             .ends(0);
         example.denied(&[], &[rule]);
@@ -80,7 +83,7 @@ fn approval_for_another_environment_and_for_another_release() {
 fn one_person_approves_twice() {
     let example = Example::new();
     example.remove("evidence/approval-bob.sigstore.json");
-    example.run(&["approve", "--release", "release.yaml", "--key", "keys/alice.key"]).ends(0);
+    example.run(&["approve", "--yes", "--release", "release.yaml", "--key", "keys/alice.key"]).ends(0);
     example.denied(&[], &["approval-threshold"]);
 }
 
@@ -88,7 +91,7 @@ fn one_person_approves_twice() {
 fn a_signer_approves_and_a_person_signs() {
     let example = Example::new();
     example.remove("evidence/approval-bob.sigstore.json");
-    example.run(&["approve", "--release", "release.yaml", "--key", "keys/ci.key"]).ends(0);
+    example.run(&["approve", "--yes", "--release", "release.yaml", "--key", "keys/ci.key"]).ends(0);
     example.denied(&[], &["approval-threshold"]);
     let example = Example::new();
     example.remove("evidence/signature-sbom.json.sigstore.json");
@@ -104,7 +107,7 @@ fn a_signer_approves_and_a_person_signs() {
 fn a_rejection_blocks_while_it_is_in_date() {
     let example = Example::new();
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    example.run(&["reject", "--release", "release.yaml", "--key", "keys/bob.key"]).ends(0);
+    example.run(&["reject", "--yes", "--release", "release.yaml", "--key", "keys/bob.key"]).ends(0);
     example.denied(&[], &["approval-rejected"]);
 }
 

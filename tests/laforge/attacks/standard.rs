@@ -20,7 +20,7 @@ fn loosen_trust(example: &Example) {
     example.remove("evidence/approval-alice.sigstore.json");
     example.remove("evidence/approval-bob.sigstore.json");
     for key in ["mallory.key", "trudy.key"] {
-        example.run(&["approve", "--release", "release.yaml", "--key", key]).ends(0);
+        example.run(&["approve", "--yes", "--release", "release.yaml", "--key", key]).ends(0);
     }
 }
 

@@ -106,7 +106,7 @@ fn refuses_a_policy_with_nothing_to_tie_together() {
         let refusal = refused(&format!("{{require: {section}}}"));
         assert!(refusal.ends_with(reason), "{refusal}");
     }
-    assert!(refused("{require: {provenance: {}, correlate: [run]}}").contains("unknown variant `run`"));
+    assert!(refused("{require: {provenance: {}, correlate: [run]}}").contains("unknown value `run`"));
     // A demand that ties things together asks for no evidence by itself.
     assert_eq!(run_of("https://x/attempts/"), "https://x/attempts/");
     assert_eq!(run_of("https://x/attempts/1a"), "https://x/attempts/1a");

@@ -62,7 +62,7 @@ impl<'a> Layout<'a> {
         for person in ["alice", "bob"] {
             let (key, out) =
                 (format!("keys/{person}.key"), format!("evidence/approval-{person}.sigstore.json"));
-            self.0.run(&["approve", "--key", &key, "-o", &out]).ends(0);
+            self.0.run(&["approve", "--yes", "--key", &key, "-o", &out]).ends(0);
         }
     }
 }

@@ -45,7 +45,7 @@ fn a_rejection_in_a_pack_that_is_broken_elsewhere_is_heard() {
     let example = Example::new();
     let mut rejection = statement(&example, "approval-bob.sigstore.json");
     rejection["predicate"]["decision"] = json!("rejected");
-    example.run(&["reject", "--key", "keys/bob.key", "-o", "bob.json"]).ends(0);
+    example.run(&["reject", "--yes", "--key", "keys/bob.key", "-o", "bob.json"]).ends(0);
     let bundle: Value = serde_json::from_str(&example.read("bob.json")).unwrap();
     for other in [json!({}), json!({"bundle": 1}), json!({"bundle": {}, "predicateType": "x"}), Value::Null] {
         let pack = json!({"attestations": [other, {"bundle": bundle}]});
