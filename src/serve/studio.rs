@@ -9,6 +9,7 @@
 mod approvals;
 mod assets;
 mod charts;
+mod command;
 mod decision;
 mod decisions;
 mod door;

@@ -27,6 +27,15 @@ executor:
   metrics: {prometheus: {url: "http://127.0.0.1:9090", scrapeSeconds: 5}}
 "#;
 
+const ROLES: &str = "\
+apiVersion: laforge.dev/v1
+kind: Policy
+metadata: {name: roles}
+spec:
+  require:
+    approvals: {atLeast: 2, roles: {release-manager: 1, sre: 1}, maxAge: 24h, distinctFrom: [source-author]}
+";
+
 /// A repository of its own.
 pub(crate) struct Desk {
     folder: TempDir,
@@ -60,6 +69,23 @@ impl Desk {
         let config = self.read("laforge.yaml");
         self.write("laforge.yaml", &format!("{config}{EXECUTOR}"));
         self
+    }
+
+    /// With a second policy, which asks for one approval of each role.
+    pub(crate) fn with_roles(self) -> Self {
+        fs::create_dir(self.path("roles")).unwrap();
+        self.write(
+            "roles/policy-set.yaml",
+            "apiVersion: laforge.dev/v1\nkind: PolicySet\nmetadata: {name: roles, version: 3}\n",
+        );
+        self.write("roles/roles.yaml", ROLES);
+        self
+    }
+
+    /// Bob takes his approval back.
+    pub(crate) fn rejected(&self) {
+        let words = ["reject", "--release", "release.yaml", "--key", "file:keys/bob.key", "--yes"];
+        assert!(self.laforge(&words).success);
     }
 
     /// Does something while a file is away.
@@ -148,6 +174,15 @@ pub(crate) struct Run {
     pub(crate) success: bool,
     pub(crate) code: i32,
     pub(crate) stdout: String,
+}
+
+/// The commands that a page gives to be copied, as they are copied.
+pub(crate) fn commands(page: &str) -> Vec<String> {
+    let blocks = page.split("<div class=\"command\"><pre tabindex=\"0\"><code>").skip(1);
+    let texts = blocks.map(|block| block.split_once("</code>").unwrap().0);
+    texts
+        .map(|text| text.replace("<span class=\"unit\">", "").replace("</span>", "").replace("&quot;", "\""))
+        .collect()
 }
 
 /// A studio that runs until it is dropped.

@@ -34,6 +34,7 @@ fn a_log_that_was_changed_before_is_never_shown_as_sound() {
     let studio = desk.studio().opened();
     let page = studio.wait_for("/", "The audit log does not check out.");
     assert!(page.contains("the lines do not give the signed root"), "{page}");
+    assert!(page.contains("none of them has checked out here, and nothing vouches for them"), "{page}");
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn a_log_that_is_cut_or_gone_stays_as_it_was_seen_under_an_alarm() {
     let mut studio = desk.studio().opened();
     fs::rename(desk.path(".laforge/audit"), desk.path("elsewhere")).unwrap();
     let page = studio.wait_for("/decisions", "The audit log does not check out.");
-    assert!(page.contains("payments"), "{page}");
+    assert!(page.contains("payments") && page.contains("is from before: it checked out"), "{page}");
     assert!(studio.is_up());
     fs::rename(desk.path("elsewhere"), desk.path(".laforge/audit")).unwrap();
     studio.wait_for("/", "Log checks out");
@@ -81,7 +82,16 @@ fn another_log_than_the_configured_one_is_no_log_of_it() {
     studio.wait_for("/", "The audit log does not check out.");
     studio.wait_for("/", "is configured");
     // One that was there before the studio began is none either.
-    desk.studio().opened().wait_for("/", "The audit log does not check out.");
+    let late = desk.studio().opened();
+    late.wait_for("/", "The audit log does not check out.");
+    for path in ["/", "/decisions", "/approvals", "/rollouts", "/policies"] {
+        let page = late.page(path);
+        assert!(
+            page.contains("Nothing of it is shown") && page.contains("Nothing can be shown"),
+            "{path}: {page}"
+        );
+        assert!(!page.contains("is from before") && !page.contains("Nothing was decided"), "{path}: {page}");
+    }
 }
 
 #[test]

@@ -11,18 +11,23 @@ use crate::journal::Rollout;
 /// A desk with something on each page, its studio, and a browser that was let in.
 fn visit() -> Option<(Desk, Rollout, Studio, Browser)> {
     let mut browser = chromium::found()?;
-    let desk = Desk::decided().executes();
+    let desk = Desk::decided().executes().with_roles();
     let mut rollout = Rollout::of(&desk);
     rollout.begin();
     rollout.pass();
     rollout.show();
     desk.without("evidence/approval-bob.sigstore.json", |desk| assert_eq!(desk.deploy(&[]), 10));
+    desk.rejected();
+    assert_eq!(desk.deploy(&["--policy", "roles"]), 10);
     let studio = desk.studio();
     browser.go(&studio.link);
     browser.sees("Overview");
     browser.until("!document.body.innerText.includes('Reading the log')");
     Some((desk, rollout, studio, browser))
 }
+
+/// What is wider than its place, but the graph, which a list stands beside, and what is folded.
+const CUT: &str = "[...document.querySelectorAll('.scroll, .source, .side nav')].filter(node => !node.querySelector('.graph') && !node.closest('details:not([open])') && node.scrollWidth > node.clientWidth).map(node => `${node.getAttribute('aria-label') ?? node.className}: ${node.scrollWidth} in ${node.clientWidth}`)";
 
 fn paths(rollout: &Rollout) -> Vec<(&'static str, String)> {
     [
@@ -35,6 +40,8 @@ fn paths(rollout: &Rollout) -> Vec<(&'static str, String)> {
         ("policies", "/policies"),
         ("log", "/log"),
         ("nothing", "/decisions?release=nothing"),
+        ("wrong", "/decisions?since=tomorrow&action=permit"),
+        ("rejected", "/decisions/9"),
     ]
     .map(|(name, path)| (name, path.to_owned()))
     .into_iter()
@@ -52,7 +59,7 @@ fn every_page_is_accessible_in_light_and_in_dark_and_fits_its_width() {
     for (name, path) in paths(&rollout) {
         for scheme in ["light", "dark"] {
             browser.prefers(scheme);
-            for width in [1280, 390, 768, 1920] {
+            for width in [1200, 390, 768, 1920] {
                 browser.size(width, if width < 600 { 844 } else { 900 });
                 rollout.show();
                 browser.go(&format!("http://{}{path}", studio.address));
@@ -60,8 +67,12 @@ fn every_page_is_accessible_in_light_and_in_dark_and_fits_its_width() {
                 if wide.as_u64() > Some(width) {
                     found.push(format!("{name} at {width}: {wide} wide"));
                 }
+                let cut = browser.value(CUT);
+                if !cut.as_array().is_some_and(Vec::is_empty) {
+                    found.push(format!("{name} at {width}: cut: {cut}"));
+                }
                 browser.picture(&format!("{name}-{width}-{scheme}"));
-                if matches!(width, 1280 | 390) {
+                if matches!(width, 1200 | 390) {
                     found.extend(
                         browser.axe().into_iter().map(|one| format!("{name} {scheme} {width}: {one}")),
                     );

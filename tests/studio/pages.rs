@@ -4,7 +4,7 @@ use std::fs;
 
 use laforge::audit::entry::Entry;
 
-use crate::desk::{Desk, Studio};
+use crate::desk::{Desk, Studio, commands};
 use crate::journal::Rollout;
 
 const PAGES: [&str; 7] = ["/", "/decisions", "/approvals", "/rollouts", "/policies", "/log", "/decisions/3"];
@@ -93,9 +93,65 @@ fn the_command_beside_a_filter_is_one_that_runs() {
     let desk = Desk::decided();
     let studio = desk.studio().opened();
     let page = studio.page("/decisions?release=payments&action=deny");
-    assert!(page.contains("laforge audit list --reverse --release payments --action deny"), "{page}");
-    let refused = studio.page("/decisions?action=permit");
-    assert!(refused.contains("<code>permit</code> is no action: allow, deny or none"), "{refused}");
+    assert_eq!(commands(&page), ["laforge audit list --reverse --release payments --action deny"]);
+}
+
+#[test]
+fn a_field_of_the_filter_says_beside_it_what_is_wrong_with_it() {
+    let desk = Desk::decided();
+    let studio = desk.studio().opened();
+    let page = studio.page("/decisions?action=permit&since=tomorrow&rule=approval-threshold");
+    let fields: Vec<&str> = page.split("<div class=\"field").skip(1).collect();
+    let wrong: Vec<&str> = fields.iter().copied().filter(|field| field.contains("aria-invalid")).collect();
+    assert_eq!((fields.len(), wrong.len()), (10, 2), "{page}");
+    assert!(wrong[0].contains("<code>permit</code> is no action: allow, deny or none"), "{page}");
+    assert!(wrong[1].contains("<code>tomorrow</code> is no time for <code>since</code>"), "{page}");
+    assert!(
+        wrong[1].contains("aria-describedby=\"f-since-wrong\"") && wrong[1].contains("id=\"f-since-wrong\"")
+    );
+    assert!(listed(&page).is_empty() && page.contains("see the fields that are marked"), "{page}");
+    let unknown = studio.page("/decisions?colour=blue");
+    assert!(unknown.contains("<code>colour</code> is no filter"), "{unknown}");
+    assert!(!unknown.contains("aria-invalid"), "{unknown}");
+}
+
+#[test]
+fn what_two_policies_ask_for_alike_is_one_finding_with_each_line_once() {
+    let desk = Desk::new().with_roles();
+    desk.rejected();
+    assert_eq!(desk.deploy(&["--policy", "roles"]), 10);
+    let studio = desk.studio().opened();
+    let page = studio.page("/decisions/3");
+    let articles: Vec<&str> = page.split("<article class=\"finding\">").skip(1).collect();
+    assert_eq!(articles.len(), 3, "{page}");
+    assert!(page.contains("7 by 3 rules"), "{page}");
+    let rejected = articles.iter().find(|it| it.contains("rule=approval-rejected")).unwrap();
+    let count = |text: &str| rejected.matches(text).count();
+    assert_eq!((count("<code>bob</code> rejected"), count("To mend it:"), count("<figure")), (1, 1, 2));
+    // The line wraps, and the word that decides is marked in it.
+    let threshold = articles.iter().find(|it| it.contains("rule=approval-threshold")).unwrap();
+    assert!(
+        threshold.contains(
+            "<span class=\"under\">2</span>, roles: {release-manager: 1, sre: <span class=\"under\">1</span>}"
+        ),
+        "{threshold}"
+    );
+    // Bob's own approval does not come back.
+    assert!(page.contains("<code>superseded</code>: <code>bob</code> gave a later record"), "{page}");
+    assert!(!page.contains('`') && !page.contains("superseded</code> superseded"), "{page}");
+}
+
+#[test]
+fn that_nobody_is_known_to_have_asked_is_said_once_with_the_way_to_know_it() {
+    let desk = Desk::decided();
+    let studio = desk.studio().opened();
+    for path in ["/decisions", "/decisions/3", "/policies"] {
+        let page = studio.page(path);
+        assert_eq!(page.matches("not verified").count(), 1, "{path}: {page}");
+        assert_eq!(page.matches("docs/runtime.md").count(), 1, "{path}");
+        assert!(!page.contains("unknown"), "{path}: {page}");
+    }
+    assert!(studio.page("/").contains("2 of 3 not let through"), "{}", studio.page("/"));
 }
 
 #[test]
@@ -111,10 +167,13 @@ fn a_decision_tells_evidence_findings_with_their_line_and_its_proof() {
         "release-signing",
         "https://ci.acme.example/builders/release@v1",
         "error-budget",
-        "laforge audit show 3 --evidence",
     ] {
         assert!(allowed.contains(text), "`{text}` is not in: {allowed}");
     }
+    assert_eq!(
+        commands(&allowed),
+        ["laforge audit show 3 --evidence", "laforge audit verify-proof plan.json"]
+    );
     let denied = studio.page("/decisions/4");
     for text in [
         "1 of 2 required approvals for <code>payments 2.4.0</code>",
@@ -149,17 +208,37 @@ fn what_waits_names_who_can_approve_and_how() {
     desk.without("evidence/approval-bob.sigstore.json", |desk| assert_eq!(desk.deploy(&[]), 10));
     let studio = desk.studio().opened();
     let page = studio.page("/approvals");
-    for text in [
-        "1 of 2 required approvals",
-        "Counted: alice.",
-        "bob",
-        "laforge approve --release release.yaml",
-        "laforge approve --blind sha256:",
-    ] {
+    for text in ["1 of 2 required approvals", "Counted: alice.", "bob"] {
         assert!(page.contains(text), "`{text}` is not in: {page}");
     }
+    let commands = commands(&page);
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    assert_eq!(commands[0], "laforge approve --release release.yaml --key file:KEY.key");
+    assert!(commands[1].starts_with("laforge approve --blind sha256:"), "{commands:?}");
     assert_eq!(desk.deploy(&[]), 0);
     studio.wait_for("/approvals", "Nothing waits for approval");
+}
+
+#[test]
+fn where_nobody_has_approved_nobody_else_is_asked_for() {
+    let desk = Desk::new().with_roles();
+    desk.without("evidence/approval-alice.sigstore.json", |desk| {
+        fs::rename(desk.path("evidence/approval-bob.sigstore.json"), desk.path("gone")).unwrap();
+        assert_eq!(desk.deploy(&["--policy", "roles"]), 10);
+    });
+    let page = desk.studio().opened().page("/approvals");
+    assert!(!page.contains("someone else") && page.contains("Nobody's has counted yet."), "{page}");
+    // "0 of 1" of a flag and "0 of 2" of two policies are one requirement, and the card's title names the release.
+    let asked: Vec<&str> =
+        page.split("<p class=\"message\">").skip(1).map(|it| it.split_once("</p>").unwrap().0).collect();
+    assert_eq!(
+        asked,
+        [
+            "<strong>0 of 2 required approvals</strong>",
+            "<strong>0 of 1 required approvals by <code>release-manager</code></strong>",
+            "<strong>0 of 1 required approvals by <code>sre</code></strong>",
+        ]
+    );
 }
 
 #[test]
@@ -199,11 +278,14 @@ fn a_verification_runs_beside_and_tells_what_it_found() {
 fn where_nothing_is_yet_it_says_what_to_do() {
     let bare = Desk::bare();
     let studio = bare.studio().opened();
-    assert!(studio.page("/").contains("laforge init demo --example"));
-    assert!(studio.page("/log").contains("laforge audit init"));
+    assert_eq!(commands(&studio.page("/")), ["laforge init demo --example\nlaforge -C demo studio"]);
+    assert_eq!(commands(&studio.page("/log")), ["laforge audit init"]);
     let new = Desk::new();
     let studio = new.studio().opened();
-    assert!(studio.page("/").contains("laforge deploy --require-signed"), "{}", studio.page("/"));
+    assert_eq!(
+        commands(&studio.page("/")),
+        ["laforge deploy --require-signed --require-approved --require-provenance"]
+    );
     assert!(studio.page("/approvals").contains("Nothing waits for approval"));
     assert!(studio.page("/rollouts").contains("No rollout yet"));
 }
@@ -255,6 +337,7 @@ fn a_pause_is_a_request_with_the_logins_name_and_a_reason() {
     rollout.show();
     let page = studio.page(&told);
     assert!(page.contains("The guard took it: Paused"), "{page}");
+    assert!(page.contains("Paused by an operator, while observing"), "{page}");
     assert!(page.contains("the dashboard &lt;b&gt;is&lt;/b&gt; red"), "{page}");
     assert_eq!(studio.get(&format!("/rollouts/{}/resume", rollout.hex())).status, 200);
 }
@@ -279,7 +362,7 @@ fn a_breach_tells_measured_threshold_n_and_query() {
     rollout.breach();
     let page = studio.page(&format!("/rollouts/{}", rollout.hex()));
     for text in [
-        "Paused because of breach",
+        "Paused because of breach, while observing",
         "310 of 4210 bad (7.3634 %), at most 2 %, needs 500 requests",
         "http_requests_total",
         "Recommended: <strong>Rollback",

@@ -3,11 +3,13 @@
 //! In: releases that were denied last for want of approvals; the people whom trust names. Out: the page, and the
 //! same in short for the overview. Who may still approve is what trust says today; who counted is what was recorded.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::decisions::quoted;
-use super::page::{Section, command, empty, heading, none, prose, shown};
-use super::parts::{digest, release, tag, when};
+use super::page::{Section, command, empty, heading, none, shown, unread};
+use super::parts::{brief, digest, release, tag, when};
 use super::response::Answer;
 use super::shelf::Held;
 use super::told::{Blob, Told};
@@ -40,6 +42,20 @@ struct Need {
     counted: Vec<String>,
     /// Roles that it names, of those that trust knows.
     roles: Vec<String>,
+}
+
+impl Need {
+    /// How many are asked for, and of what; a sentence of another form asks for itself.
+    fn asks_for(&self) -> (u64, &str) {
+        let told = self.message.split_once(" of ").and_then(|(_, rest)| rest.split_once(' '));
+        told.and_then(|(count, what)| Some((count.parse().ok()?, what))).unwrap_or((0, &self.message))
+    }
+
+    /// Whose approvals did not count, and why, where the gate says so.
+    fn lacking(&self) -> Option<&str> {
+        let (_, lacking) = self.help.split_once("(not counted: ")?;
+        lacking.strip_suffix(')')
+    }
 }
 
 /// What waits, the newest first.
@@ -117,11 +133,12 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let held = studio.shelf.held();
     let total = held.catalog().waiting().len();
     let waits = waits(studio, &held, MOST);
+    let unread = unread(&held);
     drop(held);
     let lead = html! { "Releases that were denied last because approvals are missing. An approval is a signature, so it is given where the key is." };
     let body = html! {
         (heading(&html! { "Waiting for approval" }, &lead, &none()))
-        @if waits.is_empty() { (nothing(studio)) }
+        @if waits.is_empty() { (unread.unwrap_or_else(|| nothing(studio))) }
         div.stack { @for wait in &waits { (one(studio, wait, asked)) } }
         @if total > waits.len() { p.soft { (total - waits.len()) " older ones are not shown." } }
     };
@@ -154,21 +171,15 @@ fn one(studio: &Studio, wait: &Wait, asked: &Asked<'_>) -> Markup {
             }
             div.body.grid.half {
                 div.stack {
-                    @for need in &wait.needs {
-                        div {
-                            p.message { strong { (prose(&need.message)) } }
-                            p.small.soft { @if need.counted.is_empty() { "Nobody's has counted yet." } @else { "Counted: " (shown(&need.counted.join(", "))) "." } }
-                        }
-                    }
-                    @if let Some(need) = wait.needs.iter().find(|need| !need.help.is_empty()) { p.small.soft { (prose(&need.help)) } }
+                    (missing(wait))
                     @if wait.needs.is_empty() { p.soft { "The report of this decision is not here: it says how many are missing." } }
                     @if !wait.besides.is_empty() {
-                        p.small { "An approval alone is not enough: " @for rule in &wait.besides { code.chip { (shown(rule)) } " " } }
+                        p.small { "An approval alone is not enough, " a href={ "/decisions/" (wait.index) } { "the decision" } " also names " @for rule in &wait.besides { code.chip { (shown(rule)) } " " } }
                     }
                 }
                 div.stack {
                     (who(studio.trust().as_deref(), wait))
-                    div {
+                    div.stack.close {
                         p.small.soft { "In a checkout of the release's repository, after reading what it shows:" }
                         (command("laforge approve --release release.yaml --key file:KEY.key"))
                     }
@@ -184,6 +195,39 @@ fn one(studio: &Studio, wait: &Wait, asked: &Asked<'_>) -> Markup {
             }
         }
     }
+}
+
+/// What is missing, each once, and whose approvals counted.
+fn missing(wait: &Wait) -> Markup {
+    let release = format!(" for `{} {}`", wait.group.name, wait.group.version);
+    let mut counted: Vec<&str> =
+        wait.needs.iter().flat_map(|need| &need.counted).map(String::as_str).collect();
+    counted.sort_unstable();
+    counted.dedup();
+    let lacking = wait.needs.iter().filter_map(|need| need.lacking());
+    let lacking: BTreeSet<&str> = lacking.collect();
+    html! {
+        @if !wait.needs.is_empty() {
+            div.stack.close {
+                @for need in strictest(&wait.needs) { p.message { strong { (brief(&need.message.replacen(&release, "", 1))) } } }
+                p.small.soft { @if counted.is_empty() { "Nobody's has counted yet." } @else { "Counted: " (shown(&counted.join(", "))) "." } }
+                @for one in lacking { p.small.soft { "Not counted: " (brief(one)) "." } }
+            }
+        }
+    }
+}
+
+/// What asks for most: of "0 of 1" and "0 of 2" of the same, the second.
+fn strictest(needs: &[Need]) -> Vec<&Need> {
+    let mut kept: Vec<&Need> = Vec::new();
+    for need in needs {
+        match kept.iter_mut().find(|other| other.asks_for().1 == need.asks_for().1) {
+            Some(other) if other.asks_for().0 < need.asks_for().0 => *other = need,
+            Some(_) => {}
+            None => kept.push(need),
+        }
+    }
+    kept
 }
 
 /// Who can give it, by trust.
@@ -202,5 +246,41 @@ fn who(trust: Option<&TrustRoot>, wait: &Wait) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn need(message: &str, help: &str) -> Need {
+        Need { message: message.to_owned(), help: help.to_owned(), counted: Vec::new(), roles: Vec::new() }
+    }
+
+    #[test]
+    fn of_what_is_asked_for_twice_the_most_is_told() {
+        let needs = [
+            need("0 of 1 required approvals for `a 1`", ""),
+            need("0 of 2 required approvals for `a 1`", ""),
+            need("0 of 1 required approvals by `sre` for `a 1`", ""),
+            need("0 of 2 required approvals for `a 1`", ""),
+            need("something else", ""),
+        ];
+        let told: Vec<&str> = strictest(&needs).into_iter().map(|need| need.message.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "0 of 2 required approvals for `a 1`",
+                "0 of 1 required approvals by `sre` for `a 1`",
+                "something else"
+            ]
+        );
+    }
+
+    #[test]
+    fn says_who_did_not_count_where_the_gate_does() {
+        let help = "ask another `sre` to approve sha256:ab (not counted: bob: too old)";
+        assert_eq!(need("", help).lacking(), Some("bob: too old"));
+        assert_eq!(need("", "ask another `sre` to approve sha256:ab").lacking(), None);
     }
 }

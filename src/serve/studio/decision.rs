@@ -12,17 +12,19 @@ use maud::{Markup, html};
 
 use super::outcome::Outcome;
 use super::page::{Section, command, heading, none, prose, shown, thousands};
-use super::parts::{badge, digest, field, icon, moment, tag, when};
+use super::parts::{UNKNOWN, badge, brief, digest, field, icon, moment, tag, unverified, when};
 use super::query::link;
 use super::response::Answer;
 use super::told::{Blob, Told};
 use super::{Asked, Studio};
 use crate::audit::Reader;
-use crate::audit::entry::decision::DecisionEntry;
+use crate::audit::entry::decision::{ApprovalView, DecisionEntry};
 use crate::audit::entry::event::Actor;
 use crate::audit::entry::{Body, Entry};
 use crate::audit::index::Proven;
 use crate::policy::account::Action;
+use crate::release::digest::ClaimedDigest;
+use crate::report::paint::short;
 use crate::time::{self, ago};
 use crate::verify::facts::TimeKind;
 
@@ -108,14 +110,15 @@ fn decided(studio: &Studio, asked: &Asked<'_>, opened: &Opened, decision: &Decis
                 (findings::section(&opened.reader, decision, report.told()))
                 (approvals(decision, report.told(), asked))
                 (not_counted(report.told()))
+                (plan::section(studio, &opened.reader, decision, asked))
             }
-            div.stack { (proof::section(studio, opened, decision, &report)) }
+            div.stack {
+                (proof::section(studio, opened, decision, &report))
+                (summary(decision, report.told()))
+                (again(index, decision))
+            }
         }
         (graph::section(decision, report.told()))
-        div.grid.two {
-            div.stack { (plan::section(studio, &opened.reader, decision, asked)) (again(index, decision)) }
-            div.stack { (summary(decision, report.told())) }
-        }
     };
     studio.ok(asked, Section::Decisions, &title, &body)
 }
@@ -154,7 +157,7 @@ fn summary(decision: &DecisionEntry, report: Told<'_>) -> Markup {
             div.body {
                 dl.fields {
                     (field("Verdict of the policy", &html! { (word) ", " (mode(report)) }))
-                    (field("Asked by", &who(&decision.actor)))
+                    (field("Asked by", &html! { (who(&decision.actor)) @if !decision.actor.verified { div.small.soft { (unverified()) } } }))
                     @if let Some(ci) = &decision.ci {
                         (field("CI run", &html! { (shown(&ci.provider)) " " (shown(&ci.run_id)) ", attempt " (ci.attempt) " " span.small.faint { "by the environment's word" } }))
                     }
@@ -185,8 +188,13 @@ fn mode(report: Told<'_>) -> String {
 /// Who, and on whose word.
 pub(super) fn who(actor: &Actor) -> Markup {
     html! {
-        (shown(&actor.id))
-        div.small.soft { @if actor.verified { "verified" @if let Some(issuer) = &actor.issuer { ", by " (shown(issuer)) } } @else { "not verified" } }
+        @if actor.verified {
+            (shown(&actor.id)) div.small.soft { "verified" @if let Some(issuer) = &actor.issuer { ", by " (shown(issuer)) } }
+        } @else if actor.id == UNKNOWN {
+            span.soft { "not verified" }
+        } @else {
+            (shown(&actor.id)) div.small.soft { "not verified" }
+        }
     }
 }
 
@@ -199,22 +207,35 @@ fn approvals(decision: &DecisionEntry, report: Told<'_>, asked: &Asked<'_>) -> M
                 div.scroll tabindex="0" role="region" aria-label="Approvals" {
                     table.flow {
                         caption.hidden { "Who approved, on what evidence" }
-                        thead { tr { th scope="col" { "Person" } th scope="col" { "Role" } th scope="col" { "When" } th scope="col" { "Evidence" } th scope="col" { "Counted" } } }
-                        tbody {
-                            @for approval in &decision.approvals {
-                                tr {
-                                    td { strong { (shown(&approval.person)) } @if let Some(signer) = &approval.attested_by { div.sub { "passed on by " (shown(signer)) } } }
-                                    td { (roles(approval.role.as_deref(), &approval.evidence.to_string(), report)) }
-                                    td { (when(approval.time, asked.now)) div.sub { @if approval.time_kind == TimeKind::Trusted { "trusted time" } @else { "the signer's own clock" } } }
-                                    td { a href={ "/evidence/" (approval.evidence.hex()) } download { code { (crate::report::paint::short(&approval.evidence.to_string())) } } }
-                                    td.tight { @if approval.counted { (tag("allow", "check", "counted")) } @else { (tag("dry", "dash", "not counted")) } }
-                                }
-                            }
-                        }
+                        thead { tr { th scope="col" { "Person" } th scope="col" { "Counted" } th scope="col" { "When" } th scope="col" { "Evidence" } } }
+                        tbody { @for approval in &decision.approvals { (approved(approval, report, asked)) } }
                     }
                 }
             }
         }
+    }
+}
+
+fn approved(approval: &ApprovalView, report: Told<'_>, asked: &Asked<'_>) -> Markup {
+    html! {
+        tr {
+            td { strong { (shown(&approval.person)) }
+                div.sub { (roles(approval.role.as_deref(), &approval.evidence.to_string(), report)) }
+                @if let Some(signer) = &approval.attested_by { div.sub { "passed on by " (shown(signer)) } } }
+            td.tight { @if approval.counted { (tag("allow", "check", "counted")) } @else { (tag("dry", "dash", "not counted")) } }
+            td { (when(approval.time, asked.now)) div.sub { @if approval.time_kind == TimeKind::Trusted { "trusted time" } @else { "the signer's own clock" } } }
+            td.tight { (piece(&approval.evidence.to_string())) }
+        }
+    }
+}
+
+/// A piece of evidence, to be had as it was read.
+pub(super) fn piece(evidence: &str) -> Markup {
+    match evidence.parse::<ClaimedDigest>() {
+        Ok(own) => {
+            html! { a href={ "/evidence/" (own.hex()) } title=(evidence) download { code { (short(evidence)) } } }
+        }
+        Err(_) => html! { (shown(evidence)) },
     }
 }
 
@@ -243,13 +264,19 @@ fn not_counted(report: Told<'_>) -> Markup {
                         li.open { (icon("question")) div { (shown(one.text("/source"))) div.sub { "out of reach: " (shown(one.text("/cause"))) } } }
                     }
                     @for one in aside.iter().take(100) {
-                        li { (icon("dash")) div { code { (shown(one.text("/kind"))) } " " (shown(one.text("/reason"))) div.sub { (shown(one.text("/evidence"))) } } }
+                        li { (icon("dash")) div { (why_aside(one.text("/kind"), one.text("/reason"))) div.sub { (piece(one.text("/evidence"))) } } }
                     }
                 }
                 @if aside.len() > 100 { p.small.soft { "and " (thousands(aside.len() as u64 - 100)) " more: the report has them all" } }
             }
         }
     }
+}
+
+/// Why a piece was set aside: the reason begins with its kind, in words.
+fn why_aside(kind: &str, reason: &str) -> Markup {
+    let rest = reason.split_once(": ").filter(|(words, _)| words.replace(' ', "-") == kind);
+    html! { code { (shown(kind)) } @match rest { Some((_, rest)) => { ": " (brief(rest)) }, None => { " " (brief(reason)) } } }
 }
 
 fn again(index: u64, decision: &DecisionEntry) -> Markup {

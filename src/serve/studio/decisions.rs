@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use maud::{Markup, html};
 
 use super::outcome::Outcome;
-use super::page::{Section, command, empty, heading, none, prose, shown, thousands};
-use super::parts::{badge, release, tag, when};
+use super::page::{Section, command, empty, heading, none, prose, shown, thousands, unread};
+use super::parts::{UNKNOWN, badge, icon, release, tag, unverified, when};
 use super::query::link;
 use super::response::Answer;
 use super::{Asked, Studio};
 use crate::audit::Filter;
 use crate::audit::catalog::Catalog;
+use crate::audit::filter::{DecisionFacets, Facets, FilterError};
 use crate::time::{self, Timestamp};
 
 /// Entries of a page.
@@ -22,6 +23,10 @@ const PAGE: usize = 50;
 
 /// Names of the query that are no filter.
 const OWN: [&str; 3] = ["before", "after", "told"];
+
+/// Names of the filter, in the form's order.
+const FIELDS: [&str; 10] =
+    ["release", "environment", "action", "verdict", "actor", "approver", "rule", "type", "since", "until"];
 
 /// One page of what is asked for.
 struct Found {
@@ -46,12 +51,14 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
             let lead = html! { span.num { (thousands(found.matches)) } " of " span.num { (thousands(held.catalog().len())) } " entries" };
             (results(held.catalog(), filter, &found, asked), lead)
         }
-        Err(error) => (wrong(&error.to_string()), none()),
+        Err(error) => (wrong(error, &given), none()),
     };
     let body = html! {
         (heading(&html! { "Decisions" }, &lead, &none()))
-        (form(held.catalog(), &given))
-        (body)
+        @match unread(&held) {
+            Some(unread) => (unread),
+            None => { (form(held.catalog(), &given)) (body) }
+        }
     };
     drop(held);
     studio.ok(asked, Section::Decisions, "Decisions", &body)
@@ -120,6 +127,7 @@ fn results(catalog: &Catalog, filter: &Filter, found: &Found, asked: &Asked<'_>)
                 @if let Some(at) = found.older { a.button href=(turn("before", at)) rel="next" { "Older →" } } @else { span {} }
             }
         }
+        @if !somebody_asked(catalog, &found.indices) { p.small.soft { "Who asked is not verified for any of these. " (unverified()) } }
         section.noprint aria-label="The same on the command line" { (command(&equivalent(filter))) }
     }
 }
@@ -146,21 +154,55 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-fn wrong(text: &str) -> Markup {
-    html! { div.banner.deny role="alert" { (super::parts::icon("cross")) div { strong { "This filter asks for nothing that there is" } p { (prose(text)) } } } }
+/// What is wrong with one field alone.
+fn trouble(name: &str, value: &str) -> Option<FilterError> {
+    Filter::of([(name, value)]).err()
+}
+
+/// What is wrong: a field says itself what is wrong with it.
+fn wrong(error: &FilterError, given: &[(String, String)]) -> Markup {
+    let marked = given
+        .iter()
+        .filter(|(name, value)| FIELDS.contains(&name.as_str()) && trouble(name, value).is_some());
+    let marked = marked.count();
+    html! {
+        div.banner.deny role="alert" { (icon("cross")) div {
+            strong { "This filter asks for nothing that there is" }
+            p { @match marked { 0 => (prose(&error.to_string())), 1 => "Nothing was looked for: see the field that is marked.", _ => "Nothing was looked for: see the fields that are marked." } }
+        } }
+    }
+}
+
+/// A field with its name, and what is wrong with it beside it.
+fn field(name: &str, label: &str, trouble: Option<FilterError>, input: &Markup) -> Markup {
+    html! {
+        div.field.wrong[trouble.is_some()] {
+            label for={ "f-" (name) } { (label) }
+            (input)
+            @if let Some(trouble) = trouble { p.error.small id={ "f-" (name) "-wrong" } { (prose(&trouble.to_string())) } }
+        }
+    }
 }
 
 fn form(catalog: &Catalog, given: &[(String, String)]) -> Markup {
     let value =
         |name: &str| given.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value.as_str());
+    let told = |name: &str| trouble(name, value(name)).map(|_| format!("f-{name}-wrong"));
     let text = |name: &'static str, label: &str, hint: &str, list: Option<&str>| {
-        html! { label { (label) input type="text" name=(name) value=(value(name)) placeholder=(hint) list=[list] autocomplete="off" spellcheck="false"; } }
+        let input = html! {
+            input type="text" id={ "f-" (name) } name=(name) value=(value(name)) placeholder=(hint) list=[list]
+                aria-invalid=[told(name).map(|_| "true")] aria-describedby=[told(name)] autocomplete="off" spellcheck="false";
+        };
+        field(name, label, trouble(name, value(name)), &input)
     };
     let choice = |name: &'static str, label: &str, words: &[(&str, &str)]| {
-        html! { label { (label) select name=(name) {
-            option value="" { "any" }
-            @for (word, shown) in words { option value=(word) selected[value(name) == *word] { (shown) } }
-        } } }
+        let input = html! {
+            select id={ "f-" (name) } name=(name) aria-invalid=[told(name).map(|_| "true")] aria-describedby=[told(name)] {
+                option value="" { "any" }
+                @for (word, shown) in words { option value=(word) selected[value(name) == *word] { (shown) } }
+            }
+        };
+        field(name, label, trouble(name, value(name)), &input)
     };
     html! {
         section.card.noprint aria-label="Filter" {
@@ -172,9 +214,9 @@ fn form(catalog: &Catalog, given: &[(String, String)]) -> Markup {
                 (text("actor", "Asked by", "who ran the gate", None))
                 (text("approver", "Approved by", "a person", Some("known")))
                 (text("rule", "Rule", "approval-threshold", Some("known")))
+                (text("type", "Entry type", "decision", None))
                 (text("since", "Since (UTC)", "2026-07-01T00:00:00Z", None))
                 (text("until", "Until (UTC)", "2026-10-01T00:00:00Z", None))
-                (text("type", "Entry type", "decision", None))
                 datalist id="environments" { @for name in catalog.environments().keys() { option value=(name) {} } }
                 datalist id="known" { @for name in catalog.suggestions() { option value=(name) {} } }
                 div.actions {
@@ -187,19 +229,27 @@ fn form(catalog: &Catalog, given: &[(String, String)]) -> Markup {
     }
 }
 
+/// Whether somebody is known to have asked for one of these: a column of nobody says nothing.
+fn somebody_asked(catalog: &Catalog, indices: &[u64]) -> bool {
+    let mut facets = indices.iter().filter_map(|index| catalog.facets(*index)?.decision);
+    facets.any(|decision| decision.actor != UNKNOWN)
+}
+
 /// Entries as a table.
 pub(super) fn table(catalog: &Catalog, indices: &[u64], now: Timestamp, caption: &str) -> Markup {
+    let asked = somebody_asked(catalog, indices);
     html! {
         div.scroll tabindex="0" role="region" aria-label=(caption) {
             table.flow data-sortable {
                 caption.hidden { (caption) }
                 thead { tr {
                     th scope="col" data-sort { "Decision" } th scope="col" data-sort { "Release" } th scope="col" { "Why" }
-                    th scope="col" data-sort { "Asked by" } th scope="col" data-sort { "When" } th.n scope="col" data-sort { "Entry" }
+                    @if asked { th scope="col" data-sort { "Asked by" } }
+                    th scope="col" data-sort { "When" } th.n scope="col" data-sort { "Entry" }
                 } }
                 tbody {
                     @for index in indices {
-                        @if let Some(facets) = catalog.facets(*index) { (row(*index, &facets, now)) }
+                        @if let Some(facets) = catalog.facets(*index) { (row(*index, &facets, now, asked.then_some("Asked by"))) }
                     }
                 }
             }
@@ -207,12 +257,13 @@ pub(super) fn table(catalog: &Catalog, indices: &[u64], now: Timestamp, caption:
     }
 }
 
-fn row(index: u64, facets: &crate::audit::filter::Facets<'_>, now: Timestamp) -> Markup {
+fn row(index: u64, facets: &Facets<'_>, now: Timestamp, asked: Option<&str>) -> Markup {
     let at = time::to_micros(facets.time);
     let Some(decision) = facets.decision else {
         return html! {
             tr data-row {
-                td { (tag("dry", "dash", facets.kind)) } td { a href={ "/decisions/" (index) } { "Entry " (index) } } td {} td {}
+                td { (tag("dry", "dash", facets.kind)) } td { a href={ "/decisions/" (index) } { "Entry " (index) } } td {}
+                @if asked.is_some() { td {} }
                 td.tight data-value=(at) { (when(facets.time, now)) } td.n data-label="Entry" { (index) }
             }
         };
@@ -223,14 +274,14 @@ fn row(index: u64, facets: &crate::audit::filter::Facets<'_>, now: Timestamp) ->
             td.tight { (badge(outcome)) }
             td.rel { a href={ "/decisions/" (index) } { (release(decision.name, decision.version, decision.environment)) } }
             td { (why(&decision)) }
-            td data-label="Asked by" { (shown(decision.actor)) }
+            @if let Some(label) = asked { td data-label=(label) { @if decision.actor == UNKNOWN { span.faint { "not verified" } } @else { (shown(decision.actor)) } } }
             td.tight data-value=(at) { (when(facets.time, now)) }
             td.n data-label="Entry" { (index) }
         }
     }
 }
 
-fn why(decision: &crate::audit::filter::DecisionFacets<'_>) -> Markup {
+fn why(decision: &DecisionFacets<'_>) -> Markup {
     let mut rules: Vec<&str> = Vec::new();
     for rule in decision.rules {
         if !rules.contains(&rule.as_str()) {

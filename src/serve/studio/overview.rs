@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use super::approvals::{self, Wait};
 use super::charts::{Bar, bars, meter};
 use super::outcome::Outcome;
-use super::page::{Section, command, empty, heading, none, shown, thousands};
+use super::page::{Section, command, empty, heading, shown, thousands, unread};
 use super::parts::{icon, release, tag};
 use super::query::link;
 use super::response::Answer;
@@ -47,7 +47,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let range = range.or(RANGES.get(2)).unwrap_or(&RANGES[0]);
     let held = studio.shelf.held();
     let body = match held.catalog().decisions() {
-        0 => first_steps(&held.state),
+        0 => unread(&held).unwrap_or_else(|| first_steps(&held.state)),
         _ => {
             let counted = counted(held.catalog(), range, asked.now);
             let waits = approvals::waits(studio, &held, 5);
@@ -164,7 +164,6 @@ fn tiles(counted: &Counted, catalog: &Catalog, range: &Range) -> Markup {
     let (allowed, denied) = (count(Outcome::Allowed), count(Outcome::Denied));
     let (unclear, glass) = (count(Outcome::Inconclusive), count(Outcome::Overridden));
     let judged = allowed + denied + unclear + glass;
-    let refused = (denied + unclear) * 100 / judged.max(1);
     let tile = |class: &str, glyph: &str, name: &str, figure: u64, foot: &str, to: String| {
         html! {
             a.card.tile href=(to) {
@@ -180,13 +179,25 @@ fn tiles(counted: &Counted, catalog: &Catalog, range: &Range) -> Markup {
     html! {
         div.tiles {
             (tile("allow", "check", "Allowed", allowed, &format!("last {}", range.name), to(&[("action", "allow")])))
-            (tile("deny", "cross", "Denied", denied, &format!("{refused} % of {} were not let through", thousands(judged)), to(&[("action", "deny"), ("verdict", "fail")])))
+            (tile("deny", "cross", "Denied", denied, &refused(denied + unclear, judged), to(&[("action", "deny"), ("verdict", "fail")])))
             (tile("unclear", "question", "Inconclusive", unclear, "evidence out of reach", to(&[("verdict", "error")])))
             @if glass > 0 {
                 (tile("glass", "glass", "Break-glass", glass, "rules were overridden", to(&[("action", "allow"), ("verdict", "fail")])))
             } @else {
                 (tile("unclear", "clock", "Waiting", catalog.waiting().len() as u64, "for approvals, now", "/approvals".to_owned()))
             }
+        }
+    }
+}
+
+/// How many were not let through: of a few as a number, of many as a share.
+fn refused(refused: u64, judged: u64) -> String {
+    match judged {
+        0 => "nothing was judged".to_owned(),
+        1..100 => format!("{refused} of {judged} not let through"),
+        _ => {
+            let tenths = (refused * 1_000 + judged / 2) / judged;
+            format!("{}.{} % of {} not let through", tenths / 10, tenths % 10, thousands(judged))
         }
     }
 }
@@ -271,11 +282,7 @@ fn first_steps(state: &State) -> Markup {
                 (command("laforge audit init"))
             },
         ),
-        State::Unread | State::Reading { .. } => {
-            empty("clock", "The log is being read", &html! { p { "This page follows by itself." } })
-        }
-        State::Damaged { .. } | State::Unreadable { .. } => none(),
-        State::Current => empty(
+        _ => empty(
             "decisions",
             "Nothing was decided yet",
             &html! {
@@ -283,5 +290,25 @@ fn first_steps(state: &State) -> Markup {
                 (command("laforge deploy --require-signed --require-approved --require-provenance"))
             },
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_are_counted_and_many_are_a_share() {
+        let told = [refused(0, 0), refused(2, 3), refused(7, 8), refused(2, 300), refused(667, 1_000)];
+        assert_eq!(
+            told,
+            [
+                "nothing was judged",
+                "2 of 3 not let through",
+                "7 of 8 not let through",
+                "0.7 % of 300 not let through",
+                "66.7 % of 1\u{202f}000 not let through",
+            ]
+        );
     }
 }

@@ -6,13 +6,14 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
+pub(super) use super::command::command;
 use super::door::Theme;
 use super::parts::{icon, moment};
-use super::shelf::State;
+use super::shelf::{Held, State};
 use super::{Asked, Studio};
 use crate::report::paint::printable;
 use crate::serve::caller::Right;
-use crate::time::ago;
+use crate::time::{Timestamp, ago};
 
 /// The parts of the studio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,15 +183,16 @@ pub(super) fn form_token(asked: &Asked<'_>) -> Markup {
 
 /// What is wrong with the log, on every page.
 fn trouble(studio: &Studio, asked: &Asked<'_>) -> Markup {
-    match &studio.shelf.held().state {
+    let held = studio.shelf.held();
+    match &held.state {
         State::Damaged { why, since } => html! {
             div.banner.deny role="alert" {
                 (icon("cross"))
                 div {
                     strong { "The audit log does not check out." }
                     p { @for word in why { span.why { (prose(word)) } } }
-                    p { "Since " (moment(*since)) " (" (ago(*since, asked.now)) "). What is shown is from before. "
-                        "Keep the folder as it is and compare it with an anchor or a copy; "
+                    p { "Since " (moment(*since)) " (" (ago(*since, asked.now)) "). " (still_shown(&held, asked.now)) }
+                    p { "Keep the folder as it is and compare it with an anchor or a copy; "
                         code { "laforge audit verify" } " names the first thing that is wrong." }
                 }
             }
@@ -201,7 +203,7 @@ fn trouble(studio: &Studio, asked: &Asked<'_>) -> Markup {
                 div {
                     strong { "The audit log can't be read at the moment." }
                     p { @for word in why { span.why { (prose(word)) } } }
-                    p { "Since " (moment(*since)) ". What is shown is from before; it is tried again by itself." }
+                    p { "Since " (moment(*since)) ". " (still_shown(&held, asked.now)) " It is tried again by itself." }
                 }
             }
         },
@@ -217,6 +219,43 @@ fn trouble(studio: &Studio, asked: &Asked<'_>) -> Markup {
         },
         _ => html! {},
     }
+}
+
+/// What pages show of a log that is in trouble, and what that is worth.
+fn still_shown(held: &Held, now: Timestamp) -> Markup {
+    let known = held.catalog().len();
+    html! {
+        @match held.looked {
+            _ if known == 0 => "Nothing of it is shown, since none of it has checked out here.",
+            None => "What is shown is what its lines say: none of them has checked out here, and nothing vouches for them.",
+            Some(looked) if known > held.sound => {
+                "Up to entry " span.num { (thousands(held.sound.saturating_sub(1))) } " what is shown checked out " (ago(looked, now)) "; nothing vouches for what follows."
+            }
+            Some(looked) => { "What is shown is from before: it checked out " (ago(looked, now)) "." }
+        }
+    }
+}
+
+/// In place of a page's own part, where no decision could be read of a log: that there is none would be a lie.
+pub(super) fn unread(held: &Held) -> Option<Markup> {
+    let (glyph, title, text) = match &held.state {
+        _ if held.catalog().decisions() > 0 => return None,
+        State::Damaged { .. } => (
+            "cross",
+            "Nothing can be shown",
+            "The log does not check out, so it is not known what was decided.",
+        ),
+        State::Unreadable { .. } => (
+            "clock",
+            "Nothing can be shown yet",
+            "The log can't be read at the moment. This page follows once it can.",
+        ),
+        State::Unread | State::Reading { .. } => {
+            ("clock", "The log is being read", "This page follows by itself.")
+        }
+        State::Unconfigured | State::Absent { .. } | State::Current => return None,
+    };
+    Some(empty(glyph, title, &html! { p { (text) } p { a.button href="/log" { "Look at the log" } } }))
 }
 
 fn notice(asked: &Asked<'_>) -> Markup {
@@ -265,20 +304,6 @@ pub(super) fn heading(title: &Markup, lead: &Markup, tools: &Markup) -> Markup {
 /// What to do where there is nothing yet.
 pub(super) fn empty(glyph: &str, title: &str, body: &Markup) -> Markup {
     html! { div.empty { span.glyph { (icon(glyph)) } h2 { (title) } (body) } }
-}
-
-/// A command to copy.
-pub(super) fn command(text: &str) -> Markup {
-    html! {
-        div.command { pre tabindex="0" { code { (shown_lines(text)) } }
-            button.copy type="button" data-copy hidden { (icon("copy")) span { "Copy" } } }
-    }
-}
-
-/// As [`shown`], line by line.
-fn shown_lines(text: &str) -> Markup {
-    let lines: Vec<String> = text.lines().map(shown).collect();
-    html! { (lines.join("\n")) }
 }
 
 /// Nothing.

@@ -77,6 +77,44 @@ pub(super) fn digest(text: &str) -> Markup {
     }
 }
 
+/// A sentence of ours, as [`prose`] shows it, with digests cut short: all of one is there for who points at it or
+/// copies it, and no line is made of nothing else.
+pub(super) fn brief(text: &str) -> Markup {
+    if !text.matches('`').count().is_multiple_of(2) {
+        return shortened(text);
+    }
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 0 { (shortened(part)) }
+            @else if is_digest(part) { (digest(part)) }
+            @else { code { (shown(part)) } }
+        }
+    }
+}
+
+fn shortened(text: &str) -> Markup {
+    let edge = |c: char| !c.is_ascii_alphanumeric() && c != ':';
+    html! {
+        @for word in text.split_inclusive(edge) {
+            @let bare = word.trim_end_matches(edge);
+            @if is_digest(bare) { (digest(bare)) (shown(word.get(bare.len()..).unwrap_or_default())) } @else { (shown(word)) }
+        }
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    let hex = text.strip_prefix("sha256:").unwrap_or_default();
+    hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The name of an actor whom nothing verifies.
+pub(super) const UNKNOWN: &str = "unknown";
+
+/// Why it is not known who asked, and how it would be.
+pub(super) fn unverified() -> Markup {
+    html! { "A command line can't prove who runs it. Asked through " code { "laforge runtime" } ", the caller's login is in the log: " code { "docs/runtime.md" } "." }
+}
+
 /// An instant, in UTC.
 pub(super) fn moment(at: Timestamp) -> Markup {
     let (exact, told) = (time::to_seconds(at), at.format("%-d %b %Y, %H:%M:%S"));
@@ -104,4 +142,26 @@ pub(super) fn field(name: &str, value: &Markup) -> Markup {
 pub(super) fn percent(ppm: u64) -> String {
     let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_keeps_its_words_and_cuts_its_digests() {
+        let whole = format!("sha256:{}", "ab".repeat(32));
+        let made =
+            brief(&format!("ask `bob` to approve {whole}, not <b> or `{whole}`: sha256:ab")).into_string();
+        let short = digest(&whole).into_string();
+        assert_eq!(
+            made,
+            format!("ask <code>bob</code> to approve {short}, not &lt;b&gt; or {short}: sha256:ab")
+        );
+    }
+
+    #[test]
+    fn a_backtick_without_another_is_a_letter() {
+        assert_eq!(brief("it's a ` here").into_string(), "it's a ` here");
+    }
 }

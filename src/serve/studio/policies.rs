@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::page::{Section, command, empty, heading, none, shown};
-use super::parts::{digest, icon, tag, when};
+use super::page::{Section, command, empty, heading, none, shown, unread};
+use super::parts::{digest, icon, tag, unverified, when};
 use super::response::Answer;
 use super::shelf::Held;
 use super::{Asked, Studio};
@@ -109,11 +109,14 @@ fn changes(held: &Held) -> Vec<Change> {
 pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let held = studio.shelf.held();
     let (sets, changes, reader) = (in_force(&held), changes(&held), held.reader.clone());
+    let unread = unread(&held);
     drop(held);
     let lead = html! { "What releases are held to, as of the last decision of each environment." };
     let body = html! {
         (heading(&html! { "Policies" }, &lead, &none()))
-        @if sets.is_empty() {
+        @if let Some(unread) = unread {
+            (unread)
+        } @else if sets.is_empty() {
             (empty("policies", "No policy has judged anything yet", &html! {
                 p { "Sets appear here with the first decision that was held to them. Check yours before:" }
                 (command("laforge policy check"))
@@ -123,7 +126,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
                 @for (own, set) in &sets { (set_card(reader.as_deref(), own, set)) }
             }
         }
-        @if !changes.is_empty() { (changes_card(&changes, asked)) }
+        @if !changes.is_empty() { (changes_card(&changes, asked.now)) }
     };
     studio.ok(asked, Section::Policies, "Policies", &body)
 }
@@ -164,22 +167,25 @@ fn rules(reader: &Reader, set: &Set) -> Vec<String> {
     rules
 }
 
-fn changes_card(changes: &[Change], asked: &Asked<'_>) -> Markup {
+fn changes_card(changes: &[Change], now: Timestamp) -> Markup {
+    // A column of nobody says nothing.
+    let asked = changes.iter().any(|change| change.actor.verified);
     html! {
         section.card {
             header { h2 { "Who changed the rules" } span.right { "from the log" } }
+            @if !asked { div.body { p.small.soft { "Who asked is not verified for any of these. " (unverified()) } } }
             div.scroll tabindex="0" role="region" aria-label="Changes of policy and trust" {
                 table.flow {
                     caption.hidden { "Changes of policy and trust, the newest first" }
-                    thead { tr { th scope="col" { "What" } th scope="col" { "Environment" } th scope="col" { "To" } th scope="col" { "Asked by" } th scope="col" { "When" } th.n scope="col" { "Entry" } } }
+                    thead { tr { th scope="col" { "What" } th scope="col" { "Environment" } th scope="col" { "To" } @if asked { th scope="col" { "Asked by" } } th scope="col" { "When" } th.n scope="col" { "Entry" } } }
                     tbody {
                         @for change in changes {
                             tr {
                                 td.tight { (tag("info", if change.what == "policy" { "policies" } else { "person" }, change.what)) }
                                 td { span.env { (shown(&change.members.environment)) } }
                                 td { (digest(&change.members.to.to_string())) @if change.members.from.is_none() { div.sub { "the first" } } }
-                                td { (super::decision::who(&change.actor)) }
-                                td.tight { (when(change.time, asked.now)) }
+                                @if asked { td data-label="Asked by" { (super::decision::who(&change.actor)) } }
+                                td.tight { (when(change.time, now)) }
                                 td.n data-label="Entry" { a href={ "/decisions/" (change.index) } { (change.index) } }
                             }
                         }
@@ -211,7 +217,7 @@ pub(super) fn set(studio: &Studio, asked: &Asked<'_>, digest_hex: &str) -> Answe
             section.card {
                 header { h2 { (shown(&file.path)) } span.right { (digest(&file.digest.to_string())) } }
                 div.body { @match set.file(&reader, &file.path) {
-                    Some(text) => (source(&text, &file.path, None, None)),
+                    Some(text) => (source(&text, &file.path, None)),
                     None => p.soft { "Its text is not in this log." },
                 } }
             }
@@ -226,41 +232,64 @@ pub(super) fn anchor(file: &str, line: u64) -> String {
     format!("{plain}-L{line}")
 }
 
-/// A text with its lines' numbers; one may be marked, and then only those around it be shown.
-pub(super) fn source(text: &str, file: &str, mark: Option<(u64, u64)>, around: Option<u64>) -> Markup {
-    let shows = |line: u64| match (mark, around) {
-        (Some((marked, _)), Some(around)) => line + around >= marked && line <= marked + around,
-        _ => true,
-    };
-    let address = around.is_none();
+/// What is marked of a text that is shown in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The line, from 1.
+    pub(super) line: u64,
+    /// Where in it, in letters from 1.
+    pub(super) columns: Vec<u64>,
+    /// How many lines are shown before it and behind it.
+    pub(super) around: u64,
+}
+
+impl Mark {
+    fn shows(&self, line: u64) -> bool {
+        line + self.around >= self.line && line <= self.line + self.around
+    }
+}
+
+/// A text with its lines' numbers: all of it, each line with an address, or what is around a mark.
+pub(super) fn source(text: &str, file: &str, mark: Option<&Mark>) -> Markup {
+    let shows = |line: u64| mark.is_none_or(|mark| mark.shows(line));
     html! {
         div.source tabindex="0" role="region" aria-label={ "Text of " (shown(file)) } { ol {
             @for (line, words) in (1..).zip(text.lines()).filter(|(line, _)| shows(*line)) {
-                @let marked = mark.is_some_and(|(at, _)| at == line);
-                li.mark[marked] id=[address.then(|| anchor(file, line))] {
-                    @if address { a href={ "#" (anchor(file, line)) } { (line) } } @else { a { (line) } }
-                    code { (coloured(words)) }
+                @let marked = mark.filter(|mark| mark.line == line);
+                li.mark[marked.is_some()] id=[mark.is_none().then(|| anchor(file, line))] {
+                    @if mark.is_none() { a href={ "#" (anchor(file, line)) } { (line) } } @else { a { (line) } }
+                    code { (coloured(words, marked.map_or(&[], |mark| &mark.columns))) }
                 }
             }
         } }
     }
 }
 
-/// Keys and remarks of YAML set apart, roughly: the text itself is never changed.
-fn coloured(line: &str) -> Markup {
-    let text = shown(line);
-    let start = text.trim_start();
-    if start.starts_with('#') {
-        return html! { span.remark { (text) } };
+/// Keys and remarks of YAML set apart, roughly, and words that begin at these columns underlined: the text itself is
+/// never changed.
+fn coloured(line: &str, columns: &[u64]) -> Markup {
+    let mut letters: Vec<(char, &str)> = line.chars().map(|letter| (letter, "")).collect();
+    let class = |letters: &mut [(char, &str)], from: usize, count: usize, class: &'static str| {
+        letters.iter_mut().skip(from).take(count).for_each(|letter| letter.1 = class);
+    };
+    if line.trim_start().starts_with('#') {
+        class(&mut letters, 0, usize::MAX, "remark");
     }
-    let key = text.split_once(':').filter(|(key, _)| {
-        key.trim_start_matches([' ', '-'])
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    });
-    match key {
-        Some((key, rest)) => html! { span.key { (key) } ":" (rest) },
-        None => html! { (text) },
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let key = line.split_once(':').filter(|(key, _)| key.trim_start_matches([' ', '-']).chars().all(plain));
+    if let Some((key, _)) = key {
+        class(&mut letters, 0, key.chars().count(), "key");
+    }
+    for column in columns {
+        let from = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let word = letters.iter().skip(from).take_while(|(letter, _)| plain(*letter)).count();
+        class(&mut letters, from, word.max(1), "under");
+    }
+    html! {
+        @for part in letters.chunk_by(|one, other| one.1 == other.1) {
+            @let text: String = part.iter().map(|(letter, _)| letter).collect();
+            @match part.first().map_or("", |(_, class)| class) { "" => (shown(&text)), class => span class=(class) { (shown(&text)) } }
+        }
     }
 }
 
@@ -271,15 +300,25 @@ mod tests {
     #[test]
     fn marks_a_line_and_shows_those_around_it() {
         let text = "a: 1\nb: 2\nc: 3\nd: 4\ne: 5\n";
-        let made = source(text, "x.yaml", Some((3, 1)), Some(1)).into_string();
+        let mark = Mark { line: 3, columns: vec![4], around: 1 };
+        let made = source(text, "x.yaml", Some(&mark)).into_string();
         assert!(made.contains("<li class=\"mark\"><a>3</a>"), "{made}");
         assert!(made.contains(">2</a>") && made.contains(">4</a>") && !made.contains(">5</a>"), "{made}");
+        assert!(made.contains("<span class=\"key\">c</span>: <span class=\"under\">3</span>"), "{made}");
         assert_eq!(anchor("a b/c.yaml", 7), "a-b-c-yaml-L7");
     }
 
     #[test]
+    fn underlines_the_words_that_begin_at_a_column() {
+        assert_eq!(
+            coloured("  é: {sre: 1, from: [source-author]}", &[15, 21, 99]).into_string(),
+            "  é: {sre: 1, <span class=\"under\">from</span>: <span class=\"under\">[</span>source-author]}"
+        );
+    }
+
+    #[test]
     fn a_policy_that_is_markup_is_shown_as_text() {
-        let made = source("<script>: \u{202e}1\n", "\"><img src=x>", None, None).into_string();
+        let made = source("<script>: \u{202e}1\n", "\"><img src=x>", None).into_string();
         assert!(!made.contains("<script>") && !made.contains("<img"), "{made}");
         assert!(made.contains("\\u{202e}"), "{made}");
     }

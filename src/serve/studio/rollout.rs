@@ -12,15 +12,15 @@ use super::charts::budget;
 use super::page::{Section, heading, none, prose, shown};
 use super::parts::{digest, field, icon, moment, percent, when};
 use super::response::Answer;
-use super::rollouts::{milestone_tag, state_tag};
+use super::rollouts::{milestone_tag, spaced, state_tag};
 use super::{Asked, Studio};
 use crate::audit::catalog::Milestone;
-use crate::plan::RecordedCore;
+use crate::plan::{Cause, RecordedCore};
 use crate::release::digest::ClaimedDigest;
 use crate::report::paint::word;
 use crate::rollout::guard::View;
 use crate::rollout::journal::{JournalError, Reading, Record, unproven_core};
-use crate::rollout::machine::Rung;
+use crate::rollout::machine::{Pause, Rung};
 use crate::rollout::objective::{Budget, Count, Measured};
 use crate::serve::RolloutsAt;
 use crate::serve::caller::Right;
@@ -180,7 +180,7 @@ fn pause(course: &Course, asked: &Asked<'_>) -> Markup {
     let rung = course.reading.schedule().rung(state.passed);
     html! {
         section.banner.unclear aria-label="Why it is paused" { (icon("pause")) div {
-            strong data-tell { "Paused because of " (pause.cause) ", from " (format!("{:?}", pause.from)) }
+            strong data-tell { (why_paused(pause)) }
             @if let Some((actor, reason)) = record.and_then(course::operator) { p { (actor) ": " (reason) } }
             p { "Since " (moment(pause.since)) " (" (ago(pause.since, asked.now)) "). Recommended: " strong { (format!("{:?}", pause.cause.recommends())) } "."
                 @if let Some(deadline) = pause.deadline { " Without an answer it is rolled back at " (moment(deadline)) "." } }
@@ -191,6 +191,14 @@ fn pause(course: &Course, asked: &Asked<'_>) -> Markup {
                 @for trouble in &seen.troubles { p { (prose(trouble)) } }
             }
         } }
+    }
+}
+
+fn why_paused(pause: &Pause) -> String {
+    let phase = spaced(&format!("{:?}", pause.from)).to_lowercase();
+    match pause.cause {
+        Cause::Operator => format!("Paused by an operator, while {phase}"),
+        cause => format!("Paused because of {cause}, while {phase}"),
     }
 }
 

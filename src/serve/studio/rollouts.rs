@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::charts::meter;
-use super::page::{Section, command, empty, heading, none, prose, shown};
+use super::page::{Section, command, empty, heading, none, prose, shown, unread};
 use super::parts::{digest, release, tag, when};
 use super::response::Answer;
 use super::{Asked, Studio};
@@ -133,6 +133,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
         .take(MOST)
         .map(|(plan, last)| (plan.to_owned(), last.clone()))
         .collect();
+    let unread = unread(&held);
     drop(held);
     let nothing = elsewhere.is_empty()
         && here
@@ -141,7 +142,7 @@ pub(super) fn page(studio: &Studio, asked: &Asked<'_>) -> Answer {
     let lead = html! { "Traffic moves step by step, each step earned by a window within its budgets." };
     let body = html! {
         (heading(&html! { "Rollouts" }, &lead, &none()))
-        @if nothing { (no_rollout(studio)) }
+        @if nothing { (unread.unwrap_or_else(|| no_rollout(studio))) }
         @if let Some(here) = &here { (those_here(here, asked)) }
         @if !elsewhere.is_empty() { (those_elsewhere(&elsewhere, asked)) }
     };

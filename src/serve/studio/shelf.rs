@@ -35,6 +35,8 @@ pub(super) struct Held {
     pub(super) reader: Option<Arc<Reader>>,
     /// When it was last held against its signed head.
     pub(super) looked: Option<Timestamp>,
+    /// How many entries it had then.
+    pub(super) sound: u64,
     /// Whether a write failed and writers wait for repair.
     pub(super) needs_repair: bool,
 }
@@ -136,6 +138,7 @@ impl Shelf {
         self.change(|held| {
             held.reader = Some(reader);
             held.looked = Some(now);
+            held.sound = held.catalog().len();
             held.needs_repair = needs_repair;
             held.state = State::Current;
         });

@@ -98,7 +98,10 @@ fn graph(decision: &DecisionEntry, facts: Told<'_>) -> Graph {
         row = artifact_rows(&mut graph, root, artifact, row);
     }
     for approval in facts.list("/approvals").take(MOST) {
-        let good = if approval.text("/decision") == "approved" { "n-good" } else { "n-bad" };
+        let (good, line) = match approval.text("/decision") {
+            "approved" => ("n-good", "good"),
+            _ => ("n-bad", "bad"),
+        };
         let said = graph.node(Node {
             column: 2,
             row: at(row),
@@ -108,8 +111,8 @@ fn graph(decision: &DecisionEntry, facts: Told<'_>) -> Graph {
         });
         let roles = approval.texts("/roles").join(", ");
         let party = graph.party(approval.text("/person"), &roles, at(row));
-        graph.edge(root, said, "good");
-        graph.edge(said, party, "good");
+        graph.edge(root, said, line);
+        graph.edge(said, party, line);
         row += 1;
     }
     graph.rows = row.max(1);
@@ -193,7 +196,7 @@ fn drawn(graph: &Graph) -> Markup {
     let high = (deepest + 1.0) * at(ROW) + 28.0;
     let heads = ["Release", "Artifacts", "What was said", "Who said it"];
     html! {
-        svg.graph viewBox={ "0 0 1000 " (super::super::charts::fixed(high)) } role="img" aria-label="Which evidence speaks for which artifact; the list below says the same" {
+        svg.graph viewBox={ "-1 0 1002 " (super::super::charts::fixed(high)) } role="img" aria-label="Which evidence speaks for which artifact; the list below says the same" {
             @for (x, head) in COLUMNS.iter().zip(heads) { text.head x=(x + 2) y="14" { (head) } }
             @for edge in &graph.edges { (edge_path(graph, edge)) }
             @for node in &graph.nodes { (node_box(node)) }
@@ -270,13 +273,6 @@ fn listed(facts: Told<'_>) -> Markup {
     }
 }
 
-/// The piece of evidence, to be had as it was read.
 fn piece(it: Told<'_>) -> Markup {
-    let evidence = it.text("/evidence");
-    match evidence.strip_prefix("sha256:") {
-        Some(hex) if hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            html! { div.sub { a href={ "/evidence/" (hex) } download { (short(evidence)) } } }
-        }
-        _ => html! {},
-    }
+    html! { div.sub { (super::piece(it.text("/evidence"))) } }
 }

@@ -6,7 +6,7 @@
 use maud::{Markup, html};
 
 use super::super::page::{Section, form_token, heading, none, shown};
-use super::super::parts::{digest, icon};
+use super::super::parts::{digest, icon, release};
 use super::super::query::Pairs;
 use super::super::response::Answer;
 use super::super::rollouts::state_tag;
@@ -96,8 +96,8 @@ pub(in crate::serve::studio) fn form(
     let to = format!("/rollouts/{}", plan.hex());
     let body = html! {
         nav.crumb aria-label="Where this is" { a href=(to) { "← The rollout" } }
-        (heading(&html! { (said.title) }, &digest(&plan.to_string()), &none()))
-        section.card { div.body.grid {
+        (heading(&html! { (said.title) }, &whose(&course, &plan), &none()))
+        section.card.narrow { div.body.grid {
             p { (state_tag(&course.reading.state().stage)) " with " strong.num { (course.reading.state().actual) " %" } " of the traffic" }
             p { (said.does) }
             @if !course.guarded { p.error { "No guard is at work: the request waits until one runs." } }
@@ -106,6 +106,14 @@ pub(in crate::serve::studio) fn form(
     };
     let status = if wrong.is_some() { 422 } else { 200 };
     Answer::Page(status, super::super::page::document(studio, asked, Section::Rollouts, said.title, &body))
+}
+
+/// Which rollout it is, as its own page says.
+fn whose(course: &Course, plan: &ClaimedDigest) -> Markup {
+    html! {
+        @if let Some(core) = &course.core { (release(&core.release.name, &core.release.version, &core.release.environment)) " · " }
+        "plan " (digest(&plan.to_string()))
+    }
 }
 
 fn fields(asked: &Asked<'_>, said: &Said, to: &str, verb: &str, wrong: Option<&str>) -> Markup {
