@@ -208,6 +208,8 @@ fn what_audit_init_prints_pins_the_log_where_it_is_pasted() {
     let (entry, key) =
         made.stdout.split_once("# For the file trust/staging-gate.pub, beside trust.yaml:\n").unwrap();
     assert_eq!(key, example.read("staging.pub"));
+    // The configured log is another one.
+    example.remove("laforge.yaml");
     let (_, entry) = entry.split_once("\ngates:\n").unwrap();
     let verify = ["audit", "verify", "--audit-log", "new", "--trust", "trust.yaml"];
     example.run(&verify).ends(13);

@@ -327,7 +327,10 @@ const OTHERS: [&str; 10] =
 
 #[test]
 fn every_flag_and_verb_that_a_page_names_is_one() {
-    let (flags, verbs) = known();
+    let (flags, mut verbs) = known();
+    // What is said not to be built is held against the program by a test of its own.
+    let later = not_built(&fs::read_to_string(root().join("README.md")).unwrap());
+    verbs.extend(later.into_iter().map(|(family, verb)| if family.is_empty() { verb } else { family }));
     let mut strange = Vec::new();
     for (name, page) in pages() {
         for line in page.lines().filter(|line| !OTHERS.iter().any(|other| line.contains(other))) {
