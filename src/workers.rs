@@ -34,7 +34,10 @@ pub(crate) fn on_each<T: Sync, R: Send>(
         }
     };
     let mut results = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(take)).collect();
+        // A thread that the system has not got is done without: this one does the work of all.
+        let others: Vec<_> = (1..threads.min(items.len()))
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, take).ok())
+            .collect();
         let mut results = take();
         for other in others {
             results.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
