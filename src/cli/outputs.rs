@@ -98,8 +98,8 @@ impl Session {
     ) -> Result<(), Failure> {
         self.refuse_log(path)?;
         self.writable(path)?;
-        // A link is looked through: whoever reads by its name reads what it leads to.
-        if is_stream(path) || !path.is_file() || ours(&self.read(path, Exit::Usage)?) {
+        // A link is replaced, and what it leads to is left as it is.
+        if is_stream(path) || !self.is_file(path) || ours(&self.read(path, Exit::Usage)?) {
             return Ok(());
         }
         Err(Failure::usage(format!("`{}` is there, and it is no {what}", path.display())).hint(format!(
@@ -118,7 +118,7 @@ impl Session {
         ours: impl FnOnce(&[u8]) -> bool,
     ) -> Result<(), Failure> {
         self.refuse_other(path, what, ours)?;
-        if path.is_file() && !is_stream(path) { self.remove(path) } else { Ok(()) }
+        if self.is_file(path) { self.remove(path) } else { Ok(()) }
     }
 
     /// Refuses, before anything is signed, a file that is there already.

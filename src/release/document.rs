@@ -490,7 +490,7 @@ mod tests {
             ("kind: Release", "kind: Trust", "2:7: expected `Release`, got `Trust`"),
             ("name: payments", "name: ' '", "3:18: `name` is empty"),
             (", version: 2.10", "", "missing field `version`"),
-            ("version: 2.10", "version: ", "null is not allowed"),
+            ("version: 2.10", "version: ", "nothing stands here, and a text is expected"),
             (
                 "environment: production",
                 &format!("environment: {}", "e".repeat(129)),

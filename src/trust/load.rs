@@ -548,8 +548,8 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
                 "signers: [{name: a, use: artifact, root: public-good, identity: {issuer: i, subject: s}}]",
                 "the root of an identity stands in `identity`",
             ),
-            ("signers: [{name: a, use: artifact, identity: {issuer: '', subject: s}}]", " is empty"),
-            ("signers: [{name: a, use: artifact, identity: {issuer: i, subject: ''}}]", " is empty"),
+            ("signers: [{name: a, use: artifact, identity: {issuer: '', subject: s}}]", "`issuer` is empty"),
+            ("signers: [{name: a, use: artifact, identity: {issuer: i, subject: ''}}]", "`subject` is empty"),
             (
                 "signers: [{name: a, use: artifact, identity: {issuer: 'pattern:*', subject: s}}]",
                 "`pattern:*`: no pattern is taken here",
@@ -704,10 +704,10 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
                 "people: [{name: p, identities: [{issuer: i, subject: 'pattern:*@example.com'}]}]",
                 "`pattern:*@example.com`: no pattern is taken here",
             ),
-            ("people: [{name: p, identities: [{issuer: '', subject: s}]}]", " is empty"),
-            ("people: [{name: p, identities: [{issuer: i, subject: ' '}]}]", " is empty"),
+            ("people: [{name: p, identities: [{issuer: '', subject: s}]}]", "`issuer` is empty"),
+            ("people: [{name: p, identities: [{issuer: i, subject: ' '}]}]", "`subject` is empty"),
             ("people: [{name: p, roles: [r, r], identities: [{key: a.pub}]}]", "`r` appears twice"),
-            ("people: [{name: p, roles: [''], identities: [{key: a.pub}]}]", " is empty"),
+            ("people: [{name: p, roles: [''], identities: [{key: a.pub}]}]", "a name here is empty"),
             (
                 "people: [{name: p, identities: [{key: a.pub}]}, {name: p, identities: [{key: b.pub}]}]",
                 "`p` appears twice",
@@ -720,7 +720,7 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
                 "people: [{name: p, aliases: {'git:hub': x}, identities: [{key: a.pub}]}]",
                 "`git:hub` is not the name of a scheme",
             ),
-            ("people: [{name: p, aliases: {github: ''}, identities: [{key: a.pub}]}]", " is empty"),
+            ("people: [{name: p, aliases: {github: ''}, identities: [{key: a.pub}]}]", "`github` is empty"),
         ]);
         assert_eq!(
             loaded("people: [{name: p, identities: [{key: a.pub}]}]").people[0].roles,
@@ -741,7 +741,7 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
         for (builder, reason) in [
             ("{id: b, level: 0, signer: sole}", "level 0 is not 1, 2 or 3"),
             ("{id: b, level: 4, signer: sole}", "level 4 is not 1, 2 or 3"),
-            ("{id: '', level: 1, signer: sole}", " is empty"),
+            ("{id: '', level: 1, signer: sole}", "`id` is empty"),
             ("{id: 'pattern:*', level: 1, signer: sole}", "`pattern:*`: no pattern is taken here"),
             ("{id: b, level: 1, signer: nobody}", "no signer is named `nobody`"),
             ("{id: b, level: 1, signer: sig}", "signer `sig` has no `use: attestation`"),
@@ -804,7 +804,7 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
                 "o+p",
                 "`o+p` is not an origin: 1 to 255 bytes without scheme, white space or `+`",
             ),
-            ("o.example/p", "''", " is empty"),
+            ("o.example/p", "''", "`origin` is empty"),
             (
                 "sha256:ba",
                 "sha256:BA",
@@ -847,7 +847,7 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
                 "revoked: [{key: a.pub, since: yesterday, reason: r}]",
                 "`yesterday` is not a time such as 2026-11-24T12:00:00Z",
             ),
-            ("revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: ''}]", " is empty"),
+            ("revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: ''}]", "`reason` is empty"),
         ]);
     }
 

@@ -72,12 +72,14 @@ fn no_output_overwrites_what_is_something_else() {
     assert_eq!(example.read("chart.svg"), first);
     let release = example.read("release.yaml");
     example.write("icon.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"/>\n");
-    std::os::unix::fs::symlink("release.yaml", example.path("link.svg")).unwrap();
-    for other in ["release.yaml", "icon.svg", "link.svg"] {
+    for other in ["release.yaml", "icon.svg"] {
         chart(other).ends(2).says("it is no chart");
         example.deploy(&["-o", other]).ends(2).says("it is no plan");
         example.deploy(&["--report", &format!("json={other}")]).ends(2).says("it is no report");
     }
+    // A link is replaced, and what it leads to is not.
+    std::os::unix::fs::symlink("release.yaml", example.path("link.svg")).unwrap();
+    chart("link.svg").ends_with_data();
     example.deploy(&["-o", "plan.json"]).ends(0);
     example.run(&["render", "gateway-api", "plan.json", "-o", "release.yaml"]).ends(2);
     assert_eq!(example.read("release.yaml"), release);
@@ -167,12 +169,14 @@ fn a_clock_that_was_ahead_leaves_two_ways_on() {
 #[test]
 fn a_head_that_can_not_be_remembered_is_told_with_path_and_cause() {
     let example = Example::new();
-    // A file stands where the cache would be made.
-    example.write("not-a-folder", "");
+    // A folder stands where the lock would be made.
+    fs::create_dir_all(example.path("cache/laforge/seen/lock")).unwrap();
     let mut deploy = command(example.path("").as_path());
-    deploy.env("XDG_CACHE_HOME", example.path("not-a-folder")).arg("deploy").args(REQUIRED);
+    deploy.env("XDG_CACHE_HOME", example.path("cache")).arg("deploy").args(REQUIRED);
     let run = finished(deploy.output().unwrap());
-    let run = run.says("not-a-folder").says("could not be remembered on this machine");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let run = run.says("could not be remembered on this machine").says("seen/lock`").says("Is a directory");
+    assert_eq!(run.stderr.matches("could not be remembered").count(), 1, "{}", run.stderr);
     assert!(!run.stderr.contains("the entry is recorded"), "{}", run.stderr);
 }
 
@@ -300,7 +304,7 @@ fn documents_are_refused_in_the_words_of_whoever_wrote_them() {
         (String::new(), "is empty"),
         ("# later\n---\n".to_owned(), "is empty"),
         (format!("\u{feff}{release}"), "save it as UTF-8 without a byte order mark"),
-        (release.replace("name: payments\n", "name: \"\"\n"), "`name` is empty"),
+        (release.replacen("name: payments", "name: \"\"", 1), "`name` is empty"),
     ] {
         example.write("r.yaml", &text);
         example.run(&["verify", "--release", "r.yaml"]).ends(2).says(said);

@@ -142,7 +142,7 @@ mod tests {
                 "`2026-02-30` is not a time of the week or a date",
             ),
             ("{name: x, timezone: Berlin, from: 2026-12-18, to: 2026-12-19}", "`Berlin` is not a time zone"),
-            ("{name: '', from: 2026-12-18, to: 2026-12-19}", " is empty"),
+            ("{name: '', from: 2026-12-18, to: 2026-12-19}", "`name` is empty"),
         ] {
             let refusal = refused(&format!("{{freeze: [{window}]}}"));
             let at = refusal.strip_prefix("policies/test.yaml:4:").expect("a place");
