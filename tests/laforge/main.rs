@@ -21,6 +21,7 @@ mod manifests;
 mod mutations;
 mod pages;
 mod parsers;
+mod reading;
 mod recipes;
 mod registry;
 mod render;

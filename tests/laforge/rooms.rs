@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "evidence::predicate",
         ],
     ),
-    ("audit", &["random", "json", "time", "key", "release", "plan", "verify", "policy"]),
+    ("audit", &["workers", "random", "json", "time", "key", "release", "plan", "verify", "policy"]),
     ("rollout", &["network", "json", "yaml", "time", "key", "release", "trust", "plan", "policy", "audit"]),
     ("gate", &["time", "release", "evidence", "verify", "plan", "policy", "audit", "rollout"]),
     ("config", &["yaml", "time", "key", "release", "plan", "rollout::executor", "rollout::render"]),

@@ -7,8 +7,8 @@ use crate::report::log::{self, Pieces};
 
 use super::super::flags::Form;
 use super::super::{Exit, Failure, Session, load};
-use super::Which;
 use super::list::FilterFlags;
+use super::{AT_A_TIME, Which};
 
 /// One entry whole, or the decisions on a release.
 #[derive(Debug, Args)]
@@ -33,37 +33,25 @@ pub(in crate::cli) struct Show {
 
 impl Show {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let reader = self.which.reader(session)?;
         let failed = |error| load::audit_failure(&error);
-        let mut shown = 0_u64;
-        match self.index {
-            Some(index) => {
-                let line = reader.line(index).map_err(failed)?.ok_or_else(|| {
-                    Failure::usage(format!("the log has no entry {index}"))
-                        .hint(format!("its last is {}", reader.size().saturating_sub(1)))
-                })?;
+        let filter = self.filter.filter()?;
+        let (reader, picks) = self.which.pick(session, None, |_, index, line| match self.index {
+            Some(wanted) => Ok(index == wanted),
+            None => filter.takes_line(line),
+        })?;
+        if let Some(index) = self.index.filter(|_| picks.is_empty()) {
+            return Err(Failure::usage(format!("the log has no entry {index}"))
+                .hint(format!("its last is {}", reader.size().saturating_sub(1))));
+        }
+        for some in picks.chunks(AT_A_TIME) {
+            for line in reader.picked(some).map_err(failed)? {
                 self.print(&line, session)?;
-                return Ok(Exit::Holds);
-            }
-            None => {
-                let filter = self.filter.filter()?;
-                for line in reader.lines() {
-                    let line = line.map_err(failed)?;
-                    let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
-                    if filter.takes(&entry) {
-                        self.print(&line, session)?;
-                        shown += 1;
-                    }
-                }
             }
         }
-        match shown {
-            0 => {
-                session.say("no entry matches\n");
-                Ok(if self.fail_empty { Exit::Empty } else { Exit::Holds })
-            }
-            _ => Ok(Exit::Holds),
+        if picks.is_empty() {
+            session.say("no entry matches\n");
         }
+        Ok(if picks.is_empty() && self.fail_empty { Exit::Empty } else { Exit::Holds })
     }
 
     fn print(&self, line: &Line, session: &Session) -> Result<(), Failure> {
