@@ -77,22 +77,45 @@ fn floor(example: &Path) -> Duration {
 }
 
 fn commands(example: &Path, floor: Duration) {
+    let size = Reader::open(&example.join(".laforge/audit")).unwrap().size();
+    let (middle, range) = ((size / 2).to_string(), format!("{}..{size}", size - 100));
     for arguments in [
         &["audit", "list", "-n", "20"][..],
         &["audit", "list", "--release", "payments@1.50.3"],
         &["audit", "list", "--environment", "production", "--verdict", "fail", "-n", "20"],
+        &["audit", "list", "--approver", "alice", "-n", "20"],
+        &["audit", "show", &middle],
         &["audit", "status"],
+        &["audit", "verify", "--fast"],
+        &["audit", "verify", "--range", &range],
         &["audit", "verify"],
+        &["deploy"],
     ] {
-        let began = Instant::now();
-        laforge(example, arguments);
-        told(&arguments.join(" "), began.elapsed(), floor);
+        let (took, memory) = measured(example, arguments);
+        told(&format!("{} ({memory} MB)", arguments.join(" ")), took, floor);
     }
+}
+
+/// How long a run takes, and the megabytes of memory that it has at most.
+fn measured(folder: &Path, arguments: &[&str]) -> (Duration, u64) {
+    let began = Instant::now();
+    let mut child = program(folder, arguments).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    let ended = loop {
+        most = most.max(asked::megabytes(&fs::read_to_string(&status).unwrap_or_default(), "VmHWM"));
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    assert!(ended.success(), "{arguments:?}: {ended}");
+    (began.elapsed(), most)
 }
 
 fn told(what: &str, took: Duration, floor: Duration) {
     let (took, floor) = (took.as_secs_f64(), floor.as_secs_f64());
-    println!("{what:<60} {took:>7.2} s, {:.1} of the floor", took / floor);
+    println!("{what:<76} {took:>7.2} s, {:.1} of the floor", took / floor);
 }
 
 fn studio(example: &Path, floor: Duration) {

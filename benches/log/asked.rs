@@ -96,11 +96,7 @@ impl Service {
     /// Megabytes of memory: now, and at most.
     pub(crate) fn memory(&self) -> (u64, u64) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let of = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-        };
-        (of("VmRSS"), of("VmHWM"))
+        (megabytes(&status, "VmRSS"), megabytes(&status, "VmHWM"))
     }
 
     fn connection(&self) -> Connection<'_> {
@@ -108,6 +104,13 @@ impl Service {
         stream.set_nodelay(true).unwrap();
         Connection { service: self, answers: BufReader::new(stream.try_clone().unwrap()), stream }
     }
+}
+
+/// A number of kilobytes in what the system says of a process, in megabytes; none of one that has ended.
+pub(crate) fn megabytes(status: &str, name: &str) -> u64 {
+    let line = status.lines().find(|line| line.starts_with(name));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kilobytes.unwrap_or_default() / 1024
 }
 
 impl Drop for Service {

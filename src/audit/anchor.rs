@@ -196,6 +196,11 @@ impl Anchors {
         Ok(Self { open, held: 0, newest: 0 })
     }
 
+    /// The sizes of those that are not passed yet.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.open.keys().copied()
+    }
+
     /// Holds the anchors of this size against the log's root.
     pub(super) fn pass(&mut self, frontier: &Frontier) -> Result<(), AuditError> {
         let size = frontier.size();

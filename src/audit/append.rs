@@ -25,11 +25,9 @@ use super::entry::{Body, Event};
 use super::error::{AppendError, AuditError, Damage, Problem};
 use super::history::{Allow, History};
 use super::journal;
-use super::lines::Lines;
 use super::log::AuditLog;
 use super::proof::TlogProof;
 use super::recorded::{Approved, LogReference, Recorded, Refused, Rehearsed};
-use super::tree::leaf_hash;
 
 /// A decision made ready to be recorded.
 #[derive(Debug)]
@@ -205,13 +203,8 @@ impl Writer<'_> {
 
     /// Reads an entry and the record that committed it again, and checks one against the other.
     fn committed(&self, allow: &Allow) -> Result<Committed, AuditError> {
-        let (log, end) = (self.log(), self.tip.at);
-        let mut lines = Lines::new(&log.files.entries, log.identity.segment(), allow.at, end);
-        let line = lines.next().ok_or_else(|| Damage::file("entries/", Problem::Short))??;
-        if leaf_hash(&line.bytes) != allow.leaf {
-            return Err(line.damaged(Problem::Chain));
-        }
-        let (index, before) = (allow.at.index, allow.before.clone());
+        let (log, index) = (self.log(), allow.at.index);
+        let (line, before) = self.tip.before(&log.files.entries, &log.identity, allow.at, allow.leaf)?;
         let record = journal::find(&log.files.journal, &log.identity, allow.at.segment, index + 1)?
             .ok_or_else(|| Damage::file("journal/", Problem::Short))?;
         let mut frontier = before.clone();

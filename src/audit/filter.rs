@@ -17,6 +17,7 @@ use crate::wording;
 use super::catalog::brief::Brief;
 use super::entry::decision::DecisionEntry;
 use super::entry::{Body, Entry, EntryError};
+use super::glance::{Decided, Glance};
 
 /// Every type of entry that the format has, also those that a later version writes (`audit-log.md` 1.5).
 pub const TYPES: [&str; 21] = [
@@ -217,15 +218,40 @@ impl Filter {
     /// # Errors
     /// [`EntryError`]: it is none.
     pub fn takes_line(&self, line: &[u8]) -> Result<bool, EntryError> {
+        if let Some(taken) = Glance::at(line).and_then(|glance| self.takes_glance(&glance)) {
+            return Ok(taken);
+        }
         let brief = Brief::read(line).map_err(JsonError::from)?;
         Ok(self.takes_facets(&brief.facets()))
     }
 
+    /// The same of what a glance tells; none where that is too little to say.
+    fn takes_glance(&self, glance: &Glance<'_>) -> Option<bool> {
+        let timed = self.since.is_some() || self.until.is_some();
+        if (timed && !self.takes_time(time::parse(glance.time).ok()?)) || !self.takes_type(glance.kind) {
+            return Some(false);
+        }
+        if !self.asks_for_decisions() || glance.kind != "decision" {
+            return Some(!self.asks_for_decisions());
+        }
+        let Decided { verdict, action, actor, name, version, environment, .. } = glance.decided()?;
+        let (approvers, rules) = (&[][..], &[][..]);
+        let facets = DecisionFacets { name, version, environment, action, verdict, actor, approvers, rules };
+        match self.takes_words(&facets) {
+            true if self.approver.is_some() || self.rule.is_some() => None,
+            taken => Some(taken),
+        }
+    }
+
     /// The same of what an index kept.
     pub fn takes_facets(&self, facets: &Facets<'_>) -> bool {
-        let in_time = self.since.is_none_or(|since| facets.time >= since)
-            && self.until.is_none_or(|until| facets.time < until);
-        in_time && self.takes_type(facets.kind) && self.takes_decision(facets.decision.as_ref())
+        self.takes_time(facets.time)
+            && self.takes_type(facets.kind)
+            && self.takes_decision(facets.decision.as_ref())
+    }
+
+    fn takes_time(&self, time: Timestamp) -> bool {
+        self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 
     pub(super) fn takes_type(&self, kind: &str) -> bool {
@@ -239,7 +265,7 @@ impl Filter {
 
     fn takes_decision(&self, decision: Option<&DecisionFacets<'_>>) -> bool {
         match decision {
-            Some(decision) => self.takes_members(decision),
+            Some(decision) => self.takes_words(decision) && self.takes_lists(decision),
             None => !self.asks_for_decisions(),
         }
     }
@@ -250,11 +276,15 @@ impl Filter {
         self.action.is_some() || self.verdict.is_some() || texts.into_iter().any(Option::is_some)
     }
 
-    fn takes_members(&self, decision: &DecisionFacets<'_>) -> bool {
-        let is = |wanted: &Option<String>, got: &str| wanted.as_deref().is_none_or(|wanted| wanted == got);
+    fn takes_lists(&self, decision: &DecisionFacets<'_>) -> bool {
         let among = |wanted: &Option<String>, got: &[String]| {
             wanted.as_ref().is_none_or(|wanted| got.contains(wanted))
         };
+        among(&self.approver, decision.approvers) && among(&self.rule, decision.rules)
+    }
+
+    fn takes_words(&self, decision: &DecisionFacets<'_>) -> bool {
+        let is = |wanted: &Option<String>, got: &str| wanted.as_deref().is_none_or(|wanted| wanted == got);
         let named = self.release.as_deref().is_none_or(|wanted| match wanted.split_once('@') {
             Some((name, version)) => decision.name == name && decision.version == version,
             None => decision.name == wanted,
@@ -264,8 +294,6 @@ impl Filter {
             && self.action.is_none_or(|action| action == decision.action)
             && self.verdict.is_none_or(|verdict| verdict == decision.verdict)
             && is(&self.actor, decision.actor)
-            && among(&self.approver, decision.approvers)
-            && among(&self.rule, decision.rules)
     }
 }
 

@@ -14,9 +14,13 @@ use super::identity::{self, Identity, Pin};
 use super::index::Index;
 use super::reader::{Line, Reader};
 use super::tree::{Hash, leaf_hash};
+use crate::workers;
 
 /// Lines that are read at a time.
-const BATCH: usize = 512;
+const BATCH: usize = 1024;
+
+/// Fewer lines than this are not worth a thread.
+const FEW: usize = 128;
 
 /// A log that is followed, and which one it has to be.
 #[derive(Debug, Clone)]
@@ -59,12 +63,16 @@ pub(crate) struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    /// Reads these lines.
+    /// Reads these lines, parts of many side by side.
     ///
     /// # Errors
     /// [`AuditError`]: one is no entry.
     pub(crate) fn all(lines: &'a [Line]) -> Result<Vec<Self>, AuditError> {
-        lines.iter().map(Self::of).collect()
+        let threads = workers::available();
+        let parts: Vec<&[Line]> = lines.chunks(lines.len().div_ceil(threads).max(FEW)).collect();
+        let read = |part: &&'a [Line]| part.iter().map(Self::of).collect::<Result<Vec<_>, _>>();
+        let parts: Result<Vec<_>, _> = workers::on_each(&parts, threads, read).into_iter().collect();
+        Ok(parts?.into_iter().flatten().collect())
     }
 
     fn of(line: &'a Line) -> Result<Self, AuditError> {

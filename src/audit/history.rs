@@ -2,7 +2,10 @@
 //!
 //! In: committed lines, in order. Out: per environment the last policy, trust and set versions
 //! (rehearsals aside), the recent allows by `idem`, the plans that have ended, the last time.
-//! A line is only looked at as far as this needs; `audit verify` reads every member.
+//! A line is only looked at as far as this needs; `audit verify` reads every member. A long log's lines are gathered
+//! segment by segment ([`Gathered`]), with the same answers.
+
+mod gathered;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +22,9 @@ use super::entry::event::{Changed, Recovered};
 use super::entry::{Body, Entry, is_unsupported};
 use super::error::{AuditError, Problem};
 use super::lines::{Position, RawLine};
-use super::tree::{Frontier, Hash};
+use super::tree::Hash;
+
+pub(super) use gathered::{Gathered, Recent};
 
 /// How far back an `idem` is looked for: the longest `ttl`.
 pub(super) fn idem_window() -> Duration {
@@ -30,7 +35,7 @@ pub(super) fn idem_window() -> Duration {
 const FEW: usize = 1024;
 
 /// What the lines so far say.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct History {
     environments: BTreeMap<String, Standing>,
     allows: BTreeMap<ClaimedDigest, Allow>,
@@ -55,7 +60,6 @@ pub(super) struct Standing {
 pub(super) struct Allow {
     pub(super) at: Position,
     pub(super) leaf: Hash,
-    pub(super) before: Frontier,
     pub(super) time: Timestamp,
     pub(super) mode: Mode,
     pub(super) verdict: Verdict,
@@ -67,7 +71,7 @@ pub(super) struct Allow {
 pub(super) struct Brief {
     pub(super) seq: u64,
     pub(super) prev: ClaimedDigest,
-    time: String,
+    pub(super) time: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
 }
@@ -111,6 +115,15 @@ struct RolloutBrief {
     plan: Named,
 }
 
+impl Standing {
+    fn raise(&mut self, set: &str, version: u64) {
+        match self.versions.get_mut(set) {
+            Some(known) => *known = version.max(*known),
+            None => drop(self.versions.insert(set.to_owned(), version)),
+        }
+    }
+}
+
 impl Brief {
     /// Reads what every line has.
     pub(super) fn of(line: &RawLine) -> Result<Self, AuditError> {
@@ -122,22 +135,30 @@ fn read<T: for<'de> Deserialize<'de>>(line: &RawLine) -> Result<T, AuditError> {
     serde_json::from_slice(&line.bytes).map_err(|error| line.damaged(Problem::Json(error.into())))
 }
 
+/// The time that a line says.
+pub(super) fn time_of(line: &RawLine, text: &str) -> Result<Timestamp, AuditError> {
+    time::parse(text).map_err(|_| line.damaged(super::entry::EntryError::Member("time")))
+}
+
 impl History {
-    /// Takes one more line. `before` is the frontier without it, `leaf` its hash.
-    pub(super) fn add(
-        &mut self,
-        line: &RawLine,
-        brief: &Brief,
-        before: &Frontier,
-        leaf: Hash,
-    ) -> Result<(), AuditError> {
-        let time =
-            time::parse(&brief.time).map_err(|_| line.damaged(super::entry::EntryError::Member("time")))?;
+    /// Takes one more line, whose hash is `leaf`.
+    pub(super) fn add(&mut self, line: &RawLine, brief: &Brief, leaf: Hash) -> Result<(), AuditError> {
+        let time = time_of(line, &brief.time)?;
         self.last_time = Some(time);
         match brief.kind.as_str() {
-            "decision" => self.add_decision(read(line)?, line, before, leaf, time),
+            "decision" => {
+                self.add_decision(read(line)?, line, leaf, time);
+                Ok(())
+            }
+            kind => self.add_event(kind, line),
+        }
+    }
+
+    /// Takes a line that is no decision.
+    fn add_event(&mut self, kind: &str, line: &RawLine) -> Result<(), AuditError> {
+        match kind {
             "policy.changed" | "trust.changed" | "log.recovered" => {
-                self.add_event(Entry::parse(&line.bytes).map_err(|error| line.damaged(error))?.body);
+                self.add_body(Entry::parse(&line.bytes).map_err(|error| line.damaged(error))?.body);
             }
             "rollout.completed" | "rollout.rolled_back" => {
                 self.ended.insert(read::<RolloutBrief>(line)?.plan.digest);
@@ -148,14 +169,7 @@ impl History {
         Ok(())
     }
 
-    fn add_decision(
-        &mut self,
-        decision: DecisionBrief,
-        line: &RawLine,
-        before: &Frontier,
-        leaf: Hash,
-        time: Timestamp,
-    ) {
+    fn add_decision(&mut self, decision: DecisionBrief, line: &RawLine, leaf: Hash, time: Timestamp) {
         if decision.mode == Mode::DryRun {
             return;
         }
@@ -163,13 +177,11 @@ impl History {
         standing.policy = Some(decision.policy.digest);
         standing.trust = Some(decision.trust.digest);
         for set in decision.policy.sets {
-            let version = standing.versions.entry(set.name).or_default();
-            *version = set.version.max(*version);
+            standing.raise(&set.name, set.version);
         }
         if let (Action::Allow, Some(plan)) = (decision.action, decision.plan) {
-            let (at, before) = (line.at, before.clone());
             let (mode, verdict, plan) = (decision.mode, decision.verdict, plan.digest);
-            self.allows.insert(decision.idem, Allow { at, leaf, before, time, mode, verdict, plan });
+            self.allows.insert(decision.idem, Allow { at: line.at, leaf, time, mode, verdict, plan });
             self.forget(time);
         }
     }
@@ -185,7 +197,7 @@ impl History {
         self.most_allows = self.allows.len() * 2;
     }
 
-    fn add_event(&mut self, body: Body) {
+    fn add_body(&mut self, body: Body) {
         match body {
             Body::PolicyChanged(event) => {
                 let Changed { environment, to, .. } = event.members;

@@ -174,6 +174,11 @@ pub struct Fork {
 }
 
 impl Marks {
+    /// The sizes of those that are not passed yet.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.heads.keys().copied()
+    }
+
     /// Holds the heads of this size against the log's.
     pub(super) fn pass(&mut self, frontier: &Frontier) -> Result<(), AuditError> {
         let size = frontier.size();

@@ -5,6 +5,7 @@
 //! never in the way. Lines are checked by [`verify`](super::verify()), not here; a blob is hashed
 //! whenever it is read.
 
+use std::collections::VecDeque;
 use std::path::Path;
 
 use crate::release::digest::ClaimedDigest;
@@ -12,12 +13,14 @@ use crate::release::digest::ClaimedDigest;
 use super::entry::rollout::{Milestone, Rollout};
 use super::entry::{Body, Entry, EntryError};
 use super::error::{AuditError, Damage, Problem};
+use super::glance::Glance;
 use super::history;
 use super::identity::Identity;
 use super::journal::{self, Tail};
-use super::lines::{Lines, Position, segment_name};
+use super::lines::{Lines, Position, RawLine, segment_name};
 use super::log::{Files, NEEDS_REPAIR};
 use super::note::VerifierKey;
+use super::sweep::{self, Sweep};
 use super::tree::{Frontier, Hash, Head, leaf_hash};
 
 /// A log as of one signed head.
@@ -26,7 +29,14 @@ pub struct Reader {
     pub(super) files: Files,
     pub(super) identity: Identity,
     pub(super) tail: Tail,
-    end: Position,
+    pub(super) end: Position,
+}
+
+/// A line that was picked: its place and its hash. They sort as the lines do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Picked {
+    at: Position,
+    leaf: Hash,
 }
 
 /// An entry of a rollout and where it stands.
@@ -163,26 +173,90 @@ impl Reader {
     /// # Errors
     /// [`AuditError`] for damage.
     pub fn check(&self) -> Result<(), AuditError> {
-        self.sift(|_| Ok(()))
+        self.swept(|_| (), |(), _, _| Ok(())).map(|_| ())
     }
 
-    /// Gives each committed line, in order, and then checks that they give the signed root: nothing that was taken
-    /// counts before this returns without an error.
+    /// Picks the lines that are `wanted`, in order: all of them, or as many of the newest. Every line is hashed, and
+    /// none counts before all give the signed root; so a line that nobody wants is not read any further. Its `prev`
+    /// adds nothing to that: the root fixes every byte of every line, and with them each `prev`.
     ///
     /// # Errors
     /// [`AuditError`] for damage; a line that is refused is damage, too.
-    pub fn sift(&self, mut take: impl FnMut(Line) -> Result<(), EntryError>) -> Result<(), AuditError> {
-        let mut frontier = Frontier::default();
-        for line in self.lines() {
-            let line = line?;
-            frontier.push(line.leaf());
-            let index = line.index;
-            take(line).map_err(|error| Damage::file(format!("entry {index}"), error.into()))?;
+    pub fn pick(
+        &self,
+        most: Option<usize>,
+        wanted: impl Fn(u64, &[u8]) -> Result<bool, EntryError> + Sync,
+    ) -> Result<Vec<Picked>, AuditError> {
+        let segments = self.swept(
+            |_| VecDeque::new(),
+            |picks: &mut VecDeque<Picked>, line, leaf| {
+                if wanted(line.at.index, &line.bytes).map_err(|error| line.damaged(error))? {
+                    picks.push_back(Picked { at: line.at, leaf });
+                }
+                if most.is_some_and(|most| picks.len() > most) {
+                    picks.pop_front();
+                }
+                Ok(())
+            },
+        )?;
+        let mut picks: Vec<Picked> = segments.into_iter().flatten().collect();
+        picks.drain(..picks.len().saturating_sub(most.unwrap_or(usize::MAX)));
+        Ok(picks)
+    }
+
+    /// The lines that were picked, in their order, read again: each has to be the one that was hashed. For a great
+    /// many, a part at a time.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage.
+    pub fn picked(&self, picks: &[Picked]) -> Result<Vec<Line>, AuditError> {
+        let mut lines: Option<Lines<'_>> = None;
+        let mut line = RawLine::default();
+        let mut found = Vec::with_capacity(picks.len());
+        for pick in picks {
+            let near = lines.take().filter(|lines| lines.is_near(&pick.at));
+            let mut near = near.unwrap_or_else(|| self.raw(pick.at));
+            while near.read(&mut line)? && line.at.index < pick.at.index {}
+            if line.at != pick.at || leaf_hash(&line.bytes) != pick.leaf {
+                return Err(line.damaged(Problem::Root));
+            }
+            found.push(Line { index: line.at.index, bytes: std::mem::take(&mut line.bytes) });
+            lines = Some(near);
         }
+        Ok(found)
+    }
+
+    /// The leaf hash of every committed line, which together give the signed root.
+    ///
+    /// # Errors
+    /// [`AuditError`] for damage.
+    pub fn leaves(&self) -> Result<Vec<Hash>, AuditError> {
+        let take = |leaves: &mut Vec<Hash>, _: &RawLine, leaf| {
+            leaves.push(leaf);
+            Ok(())
+        };
+        Ok(self.swept(|_| Vec::new(), take)?.concat())
+    }
+
+    /// What is taken of each segment, once all lines give the signed root.
+    fn swept<T: Send>(
+        &self,
+        begin: impl Fn(Position) -> T + Sync,
+        take: impl Fn(&mut T, &RawLine, Hash) -> Result<(), AuditError> + Sync,
+    ) -> Result<Vec<T>, AuditError> {
+        let mut frontier = Frontier::default();
+        let swept = self.sweep(Vec::new()).run(begin, take)?;
+        let found = sweep::fold(swept, &mut frontier, |_| Ok(()))?;
         match frontier.root() == self.head().root {
-            true => Ok(()),
+            true => Ok(found),
             false => Err(Damage::file("entries/", Problem::Root)),
         }
+    }
+
+    /// A sweep over all of it.
+    pub(super) fn sweep(&self, sizes: Vec<u64>) -> Sweep<'_> {
+        let (entries, segment) = (&self.files.entries, self.identity.segment());
+        Sweep { entries, segment, from: Position::default(), end: self.end, sizes }
     }
 
     /// What the log says of rollouts, in order: each entry anchors its journal.
@@ -190,18 +264,20 @@ impl Reader {
     /// # Errors
     /// [`AuditError`] for damage, and for an entry of a rollout that can't be read.
     pub fn rollouts(&self) -> Result<Vec<RolloutRecord>, AuditError> {
-        let mut found = Vec::new();
-        for line in self.raw(Position::default()) {
-            let line = line?;
-            if Milestone::of(&history::Brief::of(&line)?.kind).is_none() {
-                continue;
-            }
-            let entry = Entry::parse(&line.bytes).map_err(|error| line.damaged(error))?;
-            if let Body::Rollout(milestone, event) = entry.body {
+        let take = |found: &mut Vec<RolloutRecord>, line: &RawLine, _| {
+            let is_one = match Glance::at(&line.bytes) {
+                Some(glance) => Milestone::of(glance.kind).is_some(),
+                None => Milestone::of(&history::Brief::of(line)?.kind).is_some(),
+            };
+            if is_one
+                && let entry = Entry::parse(&line.bytes).map_err(|error| line.damaged(error))?
+                && let Body::Rollout(milestone, event) = entry.body
+            {
                 found.push(RolloutRecord { index: entry.seq, milestone, members: event.members });
             }
-        }
-        Ok(found)
+            Ok(())
+        };
+        Ok(self.swept(|_| Vec::new(), take)?.into_iter().flatten().collect())
     }
 
     /// A blob's bytes, hashed again.
@@ -212,3 +288,6 @@ impl Reader {
         self.files.blobs.read(digest)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! Specs: <https://www.rfc-editor.org/rfc/rfc6962#section-2.1>,
 //! <https://www.rfc-editor.org/rfc/rfc9162#section-2.1> (the same tree, its algorithms).
 
+pub(in crate::audit) mod stretch;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -121,8 +123,13 @@ impl Frontier {
 
     /// Adds a leaf.
     pub fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        let mut full = self.size;
+        self.push_tree(0, leaf);
+    }
+
+    /// Adds a perfect tree of this level, which the size is a multiple of.
+    fn push_tree(&mut self, level: u32, tree: Hash) {
+        let mut hash = tree;
+        let mut full = self.size >> level;
         while full & 1 == 1
             && let Some(left) = self.hashes.pop()
         {
@@ -130,7 +137,7 @@ impl Frontier {
             full >>= 1;
         }
         self.hashes.push(hash);
-        self.size += 1;
+        self.size += 1 << level;
     }
 
     /// The head: the root over all leaves.

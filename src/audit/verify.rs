@@ -8,9 +8,14 @@
 //! Not detectable from the folder alone: all files rolled back together to an older genuine state
 //! (`audit-log.md` 1.8), unless this machine has seen a later head.
 
+mod ahead;
+mod ends;
+mod fast;
+mod opened;
 mod report;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -23,14 +28,15 @@ use super::entry::decision::DecisionEntry;
 use super::entry::{Body, Entry, is_unsupported};
 use super::error::{AuditError, Damage, Problem};
 use super::identity::Pinned;
-use super::journal::{self, MAX_RECORD, Record};
+use super::journal::{self, Record};
 use super::lines::{Position, RawLine, segment_first};
 use super::log::CHECKPOINT;
-use super::memory::{Marks, Memory};
+use super::memory::Marks;
 use super::reader::Reader;
-use super::recovery;
 use super::tip::chained;
-use super::tree::{Frontier, Hash, Head, leaf_hash};
+use super::tree::{Frontier, Hash, Head};
+use ahead::{Ahead, AheadLine, Records};
+use opened::Opened;
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -42,7 +48,8 @@ struct ManifestFile {
     digest: ClaimedDigest,
 }
 
-pub use report::{Assurance, Expectations, Notice, Report};
+pub use fast::{verify_fast, verify_range};
+pub use report::{Assurance, Checked, Expectations, Notice, Report};
 
 /// Verifies a whole log.
 ///
@@ -62,31 +69,14 @@ pub fn verify_watched(
     expected: &Expectations,
     checked: &dyn Fn(u64),
 ) -> Result<Report, AuditError> {
-    // What was seen is read before the log is: a log never has less than was seen of it.
-    let first = Reader::open(dir)?;
-    let log_id = Hash::from(&first.log_id());
-    let memory = Memory::new(expected.seen.as_deref(), first.origin(), dir);
-    let marks = memory.marks(log_id)?;
-    let (shown_note, shown) = first.files.checkpoint(&first.identity)?;
-    let lengths = recovery::lengths(&first.files.entries)?;
-    let reader = Reader::open(dir)?;
-    if reader.identity != first.identity {
-        return Err(Damage::file("log.json", Problem::Replaced));
-    }
-    let pinned = reader.identity.check(&expected.pins, expected.origin.as_deref())?;
-    let anchors = Anchors::of(&expected.anchors, &reader.identity)?;
-    let mut check = Check::new(&reader, (marks, anchors), (shown_note, shown), checked);
-    check.run()?;
-    let report = check.report(pinned, lengths)?;
-    // A folder that can't be written is no reason to doubt the log.
-    let _ = memory.remember(log_id, report.head);
-    Ok(report)
+    Opened::of(dir, expected)?.report(Checked::Full, |check| check.run(checked))
 }
 
 /// A verification at work.
 struct Check<'a> {
     reader: &'a Reader,
-    checked: &'a dyn Fn(u64),
+    /// The entries of which everything is checked.
+    range: Range<u64>,
     marks: Marks,
     anchors: Anchors,
     anchored_at: Option<Timestamp>,
@@ -109,11 +99,10 @@ impl<'a> Check<'a> {
         reader: &'a Reader,
         (marks, anchors): (Marks, Anchors),
         (shown_note, shown): (String, Head),
-        checked: &'a dyn Fn(u64),
     ) -> Self {
         Self {
             reader,
-            checked,
+            range: 0..u64::MAX,
             marks,
             anchors,
             anchored_at: None,
@@ -132,23 +121,33 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Goes through the journal, and between two records through the lines that the later signs.
-    fn run(&mut self) -> Result<(), AuditError> {
-        let mut lines = self.reader.raw(Position::default());
+    /// Goes through the journal, and between two records through the lines that the later signs: from where it
+    /// stands, which is where a segment begins, to the end of the range.
+    fn run(&mut self, checked: &dyn Fn(u64)) -> Result<(), AuditError> {
+        let mut lines = Ahead::of(self.reader.raw(self.at), self.range.start);
+        let first = self.at.segment;
         for name in journal::files(&self.reader.files.journal)? {
             let segment = segment_first(&name).unwrap_or_default();
-            for (number, line) in self.records_of(&name)? {
+            if segment < first {
+                continue;
+            }
+            let records = Records::of(self.reader, &name)?;
+            for (number, line, record) in records.read(&self.reader.identity) {
+                if self.at.index >= self.range.end {
+                    return Ok(());
+                }
                 let file = format!("journal/{name}");
                 let damaged = |problem| Damage::line(file.clone(), number, problem);
-                let record = Record::read(&line, &self.reader.identity).map_err(damaged)?;
+                let record = record.map_err(damaged)?;
                 let end = record.end().ok_or_else(|| damaged(Problem::NotARecord))?;
                 self.starts_anew(&end, segment).map_err(damaged)?;
                 while self.at.index < end.index {
                     let line = lines.next().ok_or_else(|| damaged(Problem::Short))??;
-                    self.ends_its_commit(&line)?;
-                    self.line(&line)?;
+                    self.ends_its_commit(&line.raw)?;
+                    self.line(line)?;
                 }
-                self.record(&record, &line).map_err(damaged)?;
+                self.record(&record, line).map_err(damaged)?;
+                checked(self.frontier.size());
             }
             if name == self.reader.tail.file {
                 break;
@@ -157,7 +156,7 @@ impl<'a> Check<'a> {
         self.ends_at_head()?;
         match lines.next() {
             Some(Err(error)) => Err(error),
-            Some(Ok(line)) => Err(line.damaged(Problem::Root)),
+            Some(Ok(line)) => Err(line.raw.damaged(Problem::Root)),
             None => Ok(()),
         }
     }
@@ -181,41 +180,32 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The lines of a journal file up to the last record that holds, with their numbers.
-    fn records_of(&self, name: &str) -> Result<Vec<(u64, Vec<u8>)>, AuditError> {
-        let file = self.reader.files.journal.read(name)?;
-        let tail = &self.reader.tail;
-        let last = *name == tail.file;
-        // What a writer adds meanwhile belongs to a later verification.
-        let end = if last { tail.end } else { file.length()? };
-        let bytes = file.range(0, end)?;
-        let mut records = Vec::new();
-        for (number, line) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
-            let whole = line.strip_suffix(b"\n").or(last.then_some(line));
-            let whole = whole.filter(|line| line.len() as u64 <= MAX_RECORD);
-            let line = whole.ok_or_else(|| Damage::line(file.shown(), number, Problem::NotARecord))?;
-            records.push((number, line.to_vec()));
-        }
-        Ok(records)
-    }
-
-    fn line(&mut self, line: &RawLine) -> Result<(), AuditError> {
-        let entry = Entry::parse(&line.bytes).map_err(|error| line.damaged(error))?;
-        chained(line, entry.seq, &Hash::from(&entry.prev), &self.leaf)?;
-        self.leaf = leaf_hash(&line.bytes);
-        self.frontier.push(self.leaf);
+    fn line(&mut self, ahead: AheadLine) -> Result<(), AuditError> {
+        let AheadLine { raw: line, leaf, entry } = ahead;
+        let Some(entry) = entry else {
+            self.grow(&line, leaf);
+            return Ok(());
+        };
+        let entry = entry.map_err(|error| line.damaged(error))?;
+        chained(&line, entry.seq, &Hash::from(&entry.prev), &self.leaf)?;
+        self.grow(&line, leaf);
         self.marks.pass(&self.frontier)?;
         self.anchors.pass(&self.frontier)?;
         if self.anchors.newest() == self.frontier.size() {
             self.anchored_at = Some(entry.time);
         }
-        self.at = line.at.past(line.bytes.len());
         if self.last_time.is_some_and(|last| entry.time + SKEW < last) {
             self.warnings.push(Notice::ClockBehind(entry.seq));
         }
         self.last_time = Some(entry.time);
         self.must_end = ends_commits(&entry.body).then_some(entry.seq);
-        self.body(line, &entry)
+        self.body(&line, &entry)
+    }
+
+    fn grow(&mut self, line: &RawLine, leaf: Hash) {
+        self.leaf = leaf;
+        self.frontier.push(leaf);
+        self.at = line.at.past(line.bytes.len());
     }
 
     fn body(&mut self, line: &RawLine, entry: &Entry) -> Result<(), AuditError> {
@@ -287,7 +277,6 @@ impl<'a> Check<'a> {
             return Err(Problem::Record);
         }
         self.records += 1;
-        (self.checked)(record.head().size);
         self.shown_found |= record.head() == self.shown && record.note() == self.shown_note;
         Ok(())
     }
@@ -304,7 +293,12 @@ impl<'a> Check<'a> {
         self.anchors.finish()
     }
 
-    fn report(mut self, pinned: Pinned, lengths: Vec<(String, u64)>) -> Result<Report, AuditError> {
+    fn report(
+        mut self,
+        checked: Checked,
+        pinned: Pinned,
+        lengths: Vec<(String, u64)>,
+    ) -> Result<Report, AuditError> {
         self.look_at_the_end(lengths)?;
         self.look_for_strays()?;
         if let Some(fork) = std::mem::take(&mut self.marks).forks().into_iter().next() {
@@ -312,6 +306,7 @@ impl<'a> Check<'a> {
             return Err(Damage::file("entries/", problem));
         }
         Ok(Report {
+            checked,
             origin: self.reader.origin().to_owned(),
             log_id: self.reader.log_id(),
             pinned,
@@ -331,46 +326,6 @@ impl<'a> Check<'a> {
             0 => Assurance::SelfConsistent,
             count => Assurance::Anchored { count, size: self.anchors.newest(), time: self.anchored_at },
         }
-    }
-
-    /// What the last writer did not finish.
-    fn look_at_the_end(&mut self, lengths: Vec<(String, u64)>) -> Result<(), AuditError> {
-        let tail = &self.reader.tail;
-        let journal = self.reader.head().size;
-        // A writer that was at work when it was first read has replaced it by now.
-        let (_, shown) = self.reader.files.checkpoint(&self.reader.identity)?;
-        if shown.size < journal {
-            self.warnings.push(Notice::StaleCheckpoint { shown: shown.size, journal });
-        }
-        if tail.unended {
-            self.warnings.push(Notice::UnendedRecord(format!("journal/{}", tail.file)));
-        }
-        if let Some(torn) = &tail.torn {
-            let (file, offset) = (format!("journal/{}", torn.file), torn.offset);
-            self.warnings.push(Notice::UncommittedTail { file, offset });
-        }
-        for (name, offset) in recovery::unsigned(lengths, &self.reader.identity, &self.at)? {
-            let file = format!("entries/{name}");
-            self.warnings.push(Notice::UncommittedTail { file, offset });
-        }
-        if self.reader.needs_repair()? {
-            self.warnings.push(Notice::NeedsRepair);
-        }
-        Ok(())
-    }
-
-    /// Files among the segments that no writer makes.
-    fn look_for_strays(&mut self) -> Result<(), AuditError> {
-        let size = self.reader.identity.segment();
-        for folder in [&self.reader.files.entries, &self.reader.files.journal] {
-            for name in folder.names()? {
-                let known = segment_first(&name).is_some_and(|first| first % size == 0);
-                if !known {
-                    self.warnings.push(Notice::Stray(folder.show(&name)));
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::audit::entry::{Body, Entry, EntryError};
-use crate::audit::reader::Line;
+use crate::audit::reader::Picked;
 use crate::audit::{Filter, Reader};
 use crate::time;
 
@@ -62,6 +62,9 @@ const LATER: [&str; 17] = [
     "key",
 ];
 
+/// How many lines are held at once while many are printed.
+const AT_A_TIME: usize = 256;
+
 /// Which log.
 #[derive(Debug, Args)]
 pub(super) struct Which {
@@ -80,26 +83,23 @@ impl Which {
         LogPlace::of(self.audit_log.as_ref(), None, &config)
     }
 
-    /// A reader of lines that give the signed root; what it was is said on stderr.
-    fn reader(&self, session: &Session) -> Result<Reader, Failure> {
-        self.sifted(session, |_| Ok(()))
-    }
-
-    /// The same, each line given once on the way: what is taken of them counts only if this succeeds.
-    fn sifted(
+    /// The lines that are wanted, or the newest of them, once all lines give the signed root; what that was is said
+    /// on stderr.
+    fn pick(
         &self,
         session: &Session,
-        take: impl FnMut(Line) -> Result<(), EntryError>,
-    ) -> Result<Reader, Failure> {
+        most: Option<usize>,
+        wanted: impl Fn(&Reader, u64, &[u8]) -> Result<bool, EntryError> + Sync,
+    ) -> Result<(Reader, Vec<Picked>), Failure> {
         let failed = |error| load::audit_failure(&error);
         let reader = Reader::open(&self.place(session)?.folder).map_err(failed)?;
-        reader.sift(take).map_err(failed)?;
+        let picks = reader.pick(most, |index, line| wanted(&reader, index, line)).map_err(failed)?;
         session.say(&format!(
             "{}: {} entries give the signed root (`laforge audit verify` checks the rest)\n",
             reader.origin(),
             reader.size()
         ));
-        Ok(reader)
+        Ok((reader, picks))
     }
 }
 
@@ -127,21 +127,17 @@ impl Audit {
 
 impl Status {
     fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let failed = |error| load::audit_failure(&error);
         let anchors = Filter { types: Some("anchor.recorded".to_owned()), ..Filter::default() };
-        let mut anchored = None;
-        let reader = self.which.sifted(session, |line| {
-            if anchors.takes_line(&line.bytes)? {
-                anchored = Some(line);
-            }
-            Ok(())
+        // The newest two are the last entry and, unless it is that one, the last of an anchor.
+        let (reader, picks) = self.which.pick(session, Some(2), |reader, index, line| {
+            Ok(index + 1 == reader.size() || anchors.takes_line(line)?)
         })?;
         let head = reader.head();
-        let needs_repair = reader.needs_repair().map_err(|error| load::audit_failure(&error))?;
-        let last = match head.size.checked_sub(1) {
-            Some(index) => reader.line(index).map_err(|error| load::audit_failure(&error))?,
-            None => None,
-        };
-        let time = last.and_then(|line| line.parse().ok()).map(|entry| time::to_seconds(entry.time));
+        let needs_repair = reader.needs_repair().map_err(failed)?;
+        let lines = reader.picked(&picks).map_err(failed)?;
+        let entries: Vec<Entry> = lines.iter().filter_map(|line| line.parse().ok()).collect();
+        let time = entries.last().map(|entry| time::to_seconds(entry.time));
         let mut text = format!(
             "origin  {}\nlogId   {}\nvkey    {}\nsize    {}\nroot    {}\n",
             reader.origin(),
@@ -151,7 +147,7 @@ impl Status {
             head.root,
         );
         text.push_str(&format!("last    {}\n", time.as_deref().unwrap_or("unknown")));
-        let anchor = anchored.and_then(|line| line.parse().ok()).and_then(|entry| told(&entry, session));
+        let anchor = entries.iter().rev().find_map(|entry| told(entry, session));
         text.push_str(&format!("anchor  {}\n", anchor.as_deref().unwrap_or("none is recorded")));
         text.push_str(if needs_repair {
             "state   NEEDS_REPAIR: writers stop\n"

@@ -59,7 +59,7 @@ impl OwnLog {
     /// # Errors
     /// [`OwnLogError`] for damage.
     pub fn read(log: &Reader) -> Result<Self, OwnLogError> {
-        let leaves = log.lines().map(|line| line.map(|line| line.leaf())).collect::<Result<Vec<_>, _>>()?;
+        let leaves = log.leaves()?;
         let head = log.head();
         if u64::try_from(leaves.len()) != Ok(head.size) || tree::root(&leaves) != head.root {
             return Err(OwnLogError::Head);

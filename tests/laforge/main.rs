@@ -22,6 +22,7 @@ mod mistakes;
 mod mutations;
 mod pages;
 mod parsers;
+mod reading;
 mod recipes;
 mod registry;
 mod render;

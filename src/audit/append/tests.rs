@@ -16,7 +16,7 @@ use crate::audit::follow::{Followed, Follower};
 use crate::audit::note::VerifierKey;
 use crate::audit::reader::RolloutRecord;
 use crate::audit::sample::{self, ORIGIN, config, core, key, new_log, noon, open, prepared, report};
-use crate::audit::tree::{Hash, verify_inclusion};
+use crate::audit::tree::{Hash, leaf_hash, verify_inclusion};
 use crate::audit::{ExitClass, Expectations, LogConfig, Reader, Report, verify};
 use crate::plan::Cause;
 use crate::plan::draft::Verdict;

@@ -1,6 +1,7 @@
 //! What is expected of a log, and what verifying it found.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::release::digest::ClaimedDigest;
@@ -23,9 +24,23 @@ pub struct Expectations {
     pub anchors: Vec<Anchor>,
 }
 
+/// How much of a log was looked at. Every line is hashed, and held against the signed head, in any case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checked {
+    /// Everything.
+    Full,
+    /// The tree and the head.
+    Fast,
+    /// Those, and everything of these entries.
+    Range(Range<u64>),
+}
+
 /// What was verified.
 #[derive(Debug)]
 pub struct Report {
+    /// How much was looked at.
+    pub checked: Checked,
     /// The log's origin.
     pub origin: String,
     /// Its id.
@@ -36,7 +51,7 @@ pub struct Report {
     pub head: Head,
     /// The signed checkpoint of that head.
     pub checkpoint: String,
-    /// How many commits signed it.
+    /// How many commits' records and signatures were checked.
     pub records: u64,
     /// How many blobs were hashed.
     pub blobs: u64,

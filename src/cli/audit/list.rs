@@ -1,18 +1,16 @@
 //! `laforge audit list`: one line per entry, filtered.
 
-use std::collections::VecDeque;
-
 use clap::{Args, ValueEnum};
 
 use crate::audit::entry::Entry;
-use crate::audit::reader::Line;
+use crate::audit::reader::{Line, Picked};
 use crate::audit::{Filter, FilterError, Reader, TYPES};
 use crate::report::log;
 use crate::report::paint::printable;
 use crate::time::Timestamp;
 
 use super::super::{Exit, Failure, Session, flags, load};
-use super::Which;
+use super::{AT_A_TIME, Which};
 
 /// One line per entry.
 #[derive(Debug, Args)]
@@ -82,39 +80,58 @@ pub(super) struct FilterFlags {
 impl List {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let filter = self.filter.filter()?;
-        let mut lines = VecDeque::new();
-        let reader = self.which.sifted(session, |line| {
-            if filter.takes_line(&line.bytes)? {
-                lines.push_back(line);
-            }
-            if self.n.is_some_and(|n| lines.len() as u64 > n) {
-                lines.pop_front();
-            }
-            Ok(())
+        let anything = filter == Filter::default();
+        let (reader, mut picks) = self.which.pick(session, self.n, |reader, index, line| match self.n {
+            // The newest of all are known by their numbers.
+            Some(n) if anything => Ok(reader.size() - index <= n as u64),
+            _ => filter.takes_line(line),
         })?;
-        let mut found = Vec::new();
-        for line in lines {
-            // A line of a type of tomorrow is listed all the same, as what it is.
-            let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
-            found.push((line, entry));
-        }
         if self.reverse {
-            found.reverse();
+            picks.reverse();
         }
-        session.print(&self.printed(&found, session))?;
-        if found.is_empty() {
+        match self.output {
+            Form::Jsonl => self.each(&reader, &picks, |found| {
+                let lines = found.iter().flat_map(|(line, _)| [line.bytes.as_slice(), b"\n"]);
+                session.print(&lines.collect::<Vec<_>>().concat())
+            })?,
+            Form::Human => {
+                let mut entries = Vec::new();
+                self.each(&reader, &picks, |found| {
+                    entries.extend(found.into_iter().map(|(_, entry)| entry));
+                    Ok(())
+                })?;
+                session.print(log::table(&entries, session.paint_out).as_bytes())?;
+            }
+        }
+        if picks.is_empty() {
             tell_strangers(&filter, &reader, session)?;
         }
-        Ok(if found.is_empty() && self.fail_empty { Exit::Empty } else { Exit::Holds })
+        Ok(if picks.is_empty() && self.fail_empty { Exit::Empty } else { Exit::Holds })
     }
 
-    fn printed(&self, found: &[(Line, Entry)], session: &Session) -> Vec<u8> {
-        match self.output {
-            Form::Jsonl => {
-                found.iter().flat_map(|(line, _)| [line.bytes.as_slice(), b"\n"].concat()).collect()
+    /// Gives the lines in the order of the picks, some at a time, once they are read strictly. A line of a type of
+    /// tomorrow is one all the same, as what it is.
+    fn each(
+        &self,
+        reader: &Reader,
+        picks: &[Picked],
+        mut take: impl FnMut(Vec<(Line, Entry)>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for some in picks.chunks(AT_A_TIME) {
+            // They are read in the order of the disk.
+            let mut sorted = some.to_vec();
+            sorted.sort_unstable();
+            let mut found = Vec::with_capacity(sorted.len());
+            for line in reader.picked(&sorted).map_err(|error| load::audit_failure(&error))? {
+                let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
+                found.push((line, entry));
             }
-            Form::Human => log::table(found.iter().map(|(_, entry)| entry), session.paint_out).into_bytes(),
+            if self.reverse {
+                found.reverse();
+            }
+            take(found)?;
         }
+        Ok(())
     }
 }
 

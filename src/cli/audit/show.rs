@@ -8,8 +8,8 @@ use crate::report::log::{self, Pieces};
 
 use super::super::flags::{self, Form};
 use super::super::{Exit, Failure, Session, load};
-use super::Which;
 use super::list::{FilterFlags, tell_strangers};
+use super::{AT_A_TIME, Which};
 
 /// One entry whole, or the decisions on a release.
 #[derive(Debug, Args)]
@@ -34,42 +34,30 @@ pub(in crate::cli) struct Show {
 
 impl Show {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        if self.index.is_none() && self.filter.filter()? == Filter::default() {
+        let filter = self.filter.filter()?;
+        if self.index.is_none() && filter == Filter::default() {
             return Err(Failure::usage("no entry is named")
                 .hint("give its number, or `--release NAME` for the decisions on a release"));
         }
-        let reader = self.which.reader(session)?;
         let failed = |error| load::audit_failure(&error);
-        let mut shown = 0_u64;
-        match self.index {
-            Some(index) => {
-                let line = reader.line(index).map_err(failed)?.ok_or_else(|| {
-                    Failure::usage(format!("the log has no entry {index}"))
-                        .hint(format!("its last is {}", reader.size().saturating_sub(1)))
-                })?;
+        let (reader, picks) = self.which.pick(session, None, |_, index, line| match self.index {
+            Some(wanted) => Ok(index == wanted),
+            None => filter.takes_line(line),
+        })?;
+        if let Some(index) = self.index.filter(|_| picks.is_empty()) {
+            return Err(Failure::usage(format!("the log has no entry {index}"))
+                .hint(format!("its last is {}", reader.size().saturating_sub(1))));
+        }
+        for some in picks.chunks(AT_A_TIME) {
+            for line in reader.picked(some).map_err(failed)? {
                 self.print(&line, session)?;
-                return Ok(Exit::Holds);
-            }
-            None => {
-                let filter = self.filter.filter()?;
-                for line in reader.lines() {
-                    let line = line.map_err(failed)?;
-                    let entry = line.parse().map_err(|error| Failure::of(Exit::Integrity, &error))?;
-                    if filter.takes(&entry) {
-                        self.print(&line, session)?;
-                        shown += 1;
-                    }
-                }
             }
         }
-        match shown {
-            0 => {
-                session.say("no entry matches\n");
-                tell_strangers(&self.filter.filter()?, &reader, session)?;
-                Ok(if self.fail_empty { Exit::Empty } else { Exit::Holds })
-            }
-            _ => Ok(Exit::Holds),
+        if picks.is_empty() {
+            session.say("no entry matches\n");
+            tell_strangers(&filter, &reader, session)?;
         }
+        Ok(if picks.is_empty() && self.fail_empty { Exit::Empty } else { Exit::Holds })
     }
 
     fn print(&self, line: &Line, session: &Session) -> Result<(), Failure> {
