@@ -81,9 +81,10 @@ impl List {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let filter = self.filter.filter()?;
         let anything = filter == Filter::default();
-        let (reader, mut picks) = self.which.pick(session, self.n, |reader, index, line| match self.n {
+        let most = self.n.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let (reader, mut picks) = self.which.pick(session, most, |reader, index, line| match self.n {
             // The newest of all are known by their numbers.
-            Some(n) if anything => Ok(reader.size() - index <= n as u64),
+            Some(n) if anything => Ok(reader.size() - index <= n),
             _ => filter.takes_line(line),
         })?;
         if self.reverse {
