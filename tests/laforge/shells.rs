@@ -70,7 +70,9 @@ fn warnings(page: &str) -> Option<String> {
 fn every_verb_has_a_manual_page_that_a_formatter_takes() {
     let example = Example::empty();
     example.run(&["man", "--dir", "share/man/man1"]).ends(0).says("pages are in `share/man/man1`");
-    let mut expected = names(&laforge::cli::command(), "laforge");
+    let mut command = laforge::cli::command();
+    command.build();
+    let mut expected = names(&command, "laforge");
     expected.sort();
     assert_eq!(example.list("share/man/man1"), expected);
     for name in expected {

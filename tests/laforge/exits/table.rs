@@ -122,10 +122,10 @@ const TABLE: &[(Place, Words, Exit)] = &[
     ),
     // Evidence.
     (Sound, "approve --key keys/alice.key --yes -o again.json", Exit::Holds),
-    (Sound, "approve --key keys/alice.key -o again.json", Exit::Holds),
+    (Sound, "approve --key keys/alice.key -o again.json", Exit::Usage),
     (Sound, "approve --key keys/nobody.key", Exit::Usage),
     (Sound, "approve --break-glass --key keys/alice.key", Exit::Usage),
-    (Sound, "reject --key keys/alice.key --reason no -o no.json", Exit::Holds),
+    (Sound, "reject --key keys/alice.key --yes --reason no -o no.json", Exit::Holds),
     (Empty, "reject --key keys/alice.key", Exit::Usage),
     (Sound, "sign --key keys/release.key -o signature.json artifacts/sbom.json", Exit::Holds),
     (Unreadable, "sign --key keys/release.key -o signature.json artifacts/sbom.json", Exit::NoDecision),
