@@ -40,10 +40,12 @@ pub(super) struct History {
     environments: BTreeMap<String, Standing>,
     allows: BTreeMap<ClaimedDigest, Allow>,
     ended: BTreeSet<ClaimedDigest>,
+    /// The last deny of each release, by its digest.
+    denied: BTreeMap<ClaimedDigest, Denied>,
     recovered: BTreeSet<(String, u64)>,
     last_time: Option<Timestamp>,
-    /// How many allows there may be before those that are too old are let go.
-    most_allows: usize,
+    /// How many allows and denies there may be before those that are too old are let go.
+    most_kept: usize,
     unsupported: Option<String>,
 }
 
@@ -64,6 +66,14 @@ pub(super) struct Allow {
     pub(super) mode: Mode,
     pub(super) verdict: Verdict,
     pub(super) plan: ClaimedDigest,
+    release: Option<ClaimedDigest>,
+}
+
+/// A deny, after which no earlier allow of the release is given again: the log's last word on it was another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Denied {
+    index: u64,
+    time: Timestamp,
 }
 
 /// The members that every line has.
@@ -91,6 +101,8 @@ struct DecisionBrief {
 #[derive(Deserialize)]
 struct ReleaseBrief {
     environment: String,
+    /// None where its bytes were not what it said: a deny, and of no release that could be allowed.
+    digest: Option<ClaimedDigest>,
 }
 
 #[derive(Deserialize)]
@@ -173,28 +185,37 @@ impl History {
         if decision.mode == Mode::DryRun {
             return;
         }
-        let standing = self.environments.entry(decision.release.environment).or_default();
+        let ReleaseBrief { environment, digest: release } = decision.release;
+        let standing = self.environments.entry(environment).or_default();
         standing.policy = Some(decision.policy.digest);
         standing.trust = Some(decision.trust.digest);
         for set in decision.policy.sets {
             standing.raise(&set.name, set.version);
         }
-        if let (Action::Allow, Some(plan)) = (decision.action, decision.plan) {
-            let (mode, verdict, plan) = (decision.mode, decision.verdict, plan.digest);
-            self.allows.insert(decision.idem, Allow { at: line.at, leaf, time, mode, verdict, plan });
-            self.forget(time);
+        match (decision.action, decision.plan) {
+            (Action::Allow, Some(plan)) => {
+                let (mode, verdict, plan) = (decision.mode, decision.verdict, plan.digest);
+                let allow = Allow { at: line.at, leaf, time, mode, verdict, plan, release };
+                self.allows.insert(decision.idem, allow);
+            }
+            (Action::Deny, _) => {
+                self.denied.extend(release.map(|release| (release, Denied { index: line.at.index, time })));
+            }
+            _ => {}
         }
+        self.forget(time);
     }
 
-    /// Lets go of allows that nobody can be given again: no writer's clock is further behind `last`. Each look at all
-    /// of them is paid for by as many that were added.
+    /// Lets go of allows that nobody can be given again, and of the denies that could be behind them: no writer's clock
+    /// is further behind `last`. Each look at all of them is paid for by as many that were added.
     fn forget(&mut self, last: Timestamp) {
-        if self.allows.len() <= self.most_allows.max(FEW) {
+        if self.allows.len() + self.denied.len() <= self.most_kept.max(FEW) {
             return;
         }
-        let recent = |allow: &Allow| last.signed_duration_since(allow.time) < idem_window() + SKEW;
-        self.allows.retain(|_, allow| recent(allow));
-        self.most_allows = self.allows.len() * 2;
+        let recent = |time: Timestamp| last.signed_duration_since(time) < idem_window() + SKEW * 2;
+        self.allows.retain(|_, allow| recent(allow.time));
+        self.denied.retain(|_, denied| recent(denied.time));
+        self.most_kept = (self.allows.len() + self.denied.len()) * 2;
     }
 
     fn add_body(&mut self, body: Body) {
@@ -225,11 +246,14 @@ impl History {
         self.standing(environment).versions
     }
 
-    /// The last allow of this `idem` that is recent enough and whose plan has not ended.
+    /// The last allow of this `idem` that is recent enough, whose plan has not ended, and after which the release was
+    /// not denied.
     pub(super) fn allow(&self, idem: &ClaimedDigest, now: Timestamp) -> Option<&Allow> {
         let allow = self.allows.get(idem)?;
         let recent = now.signed_duration_since(allow.time) < idem_window();
-        (recent && !self.ended.contains(&allow.plan)).then_some(allow)
+        let denied = allow.release.as_ref().and_then(|release| self.denied.get(release));
+        let denied = denied.is_some_and(|denied| denied.index > allow.at.index);
+        (recent && !denied && !self.ended.contains(&allow.plan)).then_some(allow)
     }
 
     /// Whether bytes that were found at this place are reported already.

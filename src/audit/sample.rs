@@ -40,7 +40,7 @@ pub(in crate::audit) fn key() -> SecretKey {
     SecretKey::from_ed25519_seed(&[42; 32]).unwrap()
 }
 
-fn digest(of: &str) -> Digest {
+pub(in crate::audit) fn digest(of: &str) -> Digest {
     Digest::of_bytes(of.as_bytes())
 }
 

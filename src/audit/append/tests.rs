@@ -39,9 +39,15 @@ fn allow(log: &mut AuditLog, idem: &str, now: Timestamp) -> Held {
     log.record(prepared(&report(), Some(core), idem), &Caller::unknown(), now).unwrap()
 }
 
-fn deny(log: &mut AuditLog, now: Timestamp) -> Held {
-    let report = DecisionReport { action: Action::Deny, verdict: Verdict::Fail, ..report() };
+fn deny_of(log: &mut AuditLog, release: &str, now: Timestamp) -> Held {
+    let mut report = DecisionReport { action: Action::Deny, verdict: Verdict::Fail, ..report() };
+    report.release.digest = Some(sample::digest(release));
     log.record(prepared(&report, None, "deny"), &Caller::unknown(), now).unwrap()
+}
+
+/// A deny of another release.
+fn deny(log: &mut AuditLog, now: Timestamp) -> Held {
+    deny_of(log, "another", now)
 }
 
 /// Checks an approval as somebody who has only the pinned key would.
@@ -136,6 +142,23 @@ fn gives_the_same_allow_again_byte_for_byte_and_appends_nothing() {
         assert_eq!(log.size(), size);
     }
     proves(&first);
+}
+
+#[test]
+fn does_not_give_again_what_was_denied_since_until_it_is_allowed_anew() {
+    let (folder, _) = new_log(4);
+    let mut log = open(folder.path(), noon(1)).unwrap();
+    let first = allow(&mut log, "one", noon(1));
+    deny_of(&mut log, "release", noon(2));
+    for n in 0..6 {
+        deny(&mut log, noon(3 + n));
+    }
+    let mut reopened = open(folder.path(), noon(20)).unwrap();
+    let anew = allow(&mut reopened, "one", noon(20));
+    assert_eq!(anew.novelty, Novelty::New);
+    assert!(anew.reference.index > first.reference.index);
+    assert_eq!(allow(&mut log, "one", noon(21)).reference, anew.reference);
+    assert_eq!(allow(&mut reopened, "one", noon(22)).novelty, Novelty::Again);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! In: a segment's lines in order. Out: their history, which that of the lines before takes over. Of most lines a
 //! glance is enough; a line that is written otherwise than our writer does is read as every line was before, and so
-//! is each allow that may still be given again. Allows that are older than that are passed over.
+//! is each allow that may still be given again, and each deny that may be behind one. Older ones are passed over.
 //! The chain is held to as strictly as line by line, at a glance; that nothing else in a line was altered is for the
 //! signed root to say, which every byte went into.
 
@@ -23,9 +23,9 @@ use super::{Brief, History, idem_window, read, time_of};
 pub(in crate::audit) struct Recent(Timestamp);
 
 impl Recent {
-    /// By the time of the last entry: no writer's clock is further behind it.
+    /// By the time of the last entry: no writer's clock is further behind it, nor an entry behind the one before it.
     pub(in crate::audit) fn at_the_end(last: Timestamp) -> Option<Self> {
-        last.checked_sub_signed(idem_window() + SKEW).map(Self)
+        last.checked_sub_signed(idem_window() + SKEW * 2).map(Self)
     }
 }
 
@@ -37,7 +37,7 @@ pub(in crate::audit) struct Gathered {
     /// What the first line names as the hash of the one before it.
     before: Option<Hash>,
     last: Hash,
-    /// Whether an allow was passed over.
+    /// Whether an allow or a deny was passed over.
     passed_over: bool,
     /// What environments were last held to, as it is written: most lines say the same again.
     known: Vec<Known>,
@@ -104,12 +104,13 @@ impl Gathered {
         };
         let time = time_of(line, glance.time)?;
         self.history.last_time = Some(time);
-        if decided.action == Action::Allow && decided.mode != Mode::DryRun {
-            // Behind one that is kept none is passed over: it may be the same allow, later.
-            match time >= self.recent.0 || !self.history.allows.is_empty() {
-                true => self.history.add_decision(read(line)?, line, leaf, time),
-                false => self.passed_over = true,
-            }
+        if decided.action == Action::None || decided.mode == Mode::DryRun {
+            return Ok(());
+        }
+        // Behind one that is kept none is passed over: it may be the same allow, later, or deny the same release.
+        match time >= self.recent.0 || !self.history.allows.is_empty() {
+            true => self.history.add_decision(read(line)?, line, leaf, time),
+            false => self.passed_over = true,
         }
         Ok(())
     }
@@ -152,7 +153,7 @@ impl History {
     pub(in crate::audit) fn absorb(&mut self, last: Hash, next: Gathered) -> Option<Hash> {
         let Gathered { recent, history, before, last: end, passed_over, .. } = next;
         let Some(before) = before else { return Some(last) };
-        // A clock that went back: what was passed over might be the same allow as one that is kept, and later.
+        // A clock that went back: what was passed over might be of the same release as an allow that is kept, and later.
         let may_hide = passed_over && self.allows.values().any(|allow| allow.time >= recent.0);
         if before != last || may_hide {
             return None;
@@ -165,6 +166,7 @@ impl History {
         }
         self.allows.extend(history.allows);
         self.ended.extend(history.ended);
+        self.denied.extend(history.denied);
         self.recovered.extend(history.recovered);
         self.last_time = history.last_time.or(self.last_time);
         self.unsupported = history.unsupported.or(self.unsupported.take());

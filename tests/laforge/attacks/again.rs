@@ -78,6 +78,23 @@ fn what_was_allowed_is_not_given_again_after_a_revocation_a_rejection_or_a_freez
 }
 
 #[test]
+fn what_was_denied_since_is_not_given_again_without_an_entry_of_its_own() {
+    let example = Example::new();
+    let first = example.deploy(&[]).ends(0).json();
+    let approval = example.read("evidence/approval-bob.sigstore.json");
+    example.remove("evidence/approval-bob.sigstore.json");
+    example.denied(&[], &["approval-threshold"]);
+    example.write("evidence/approval-bob.sigstore.json", &approval);
+    // The log's last word on the release is a deny: who gets a plan now is to be seen behind it.
+    let entries = example.entries().len();
+    let anew = example.deploy(&[]).ends(0).json();
+    assert_eq!(example.entries().len(), entries + 1);
+    assert!(anew["auditEntry"]["index"].as_u64() > first["auditEntry"]["index"].as_u64());
+    let again = example.deploy(&[]).ends(0).json();
+    assert_eq!((again, example.entries().len()), (anew, entries + 1));
+}
+
+#[test]
 fn another_run_of_the_pipeline_or_another_life_is_another_decision() {
     let example = Example::new();
     let ci = |id: &str| {

@@ -217,6 +217,7 @@ pub(super) const PUBLISHED: &[Attack] = &[
         state: Tried(&[
             "an_old_allow_offered_for_a_new_policy_environment_or_time",
             "what_was_allowed_is_not_given_again_after_a_revocation_a_rejection_or_a_freeze",
+            "what_was_denied_since_is_not_given_again_without_an_entry_of_its_own",
             "does_not_give_again_what_expired_ended_or_was_decided_otherwise",
         ]),
     },
