@@ -133,7 +133,7 @@ impl Tip {
             leaf = history.absorb(leaf, gathered)?;
         }
         let mut starts = self.starts.clone();
-        if self.at.index.is_multiple_of(segment) {
+        if self.at.index.is_multiple_of(segment) && self.at.index < end.index {
             starts.insert(self.at.index, self.frontier.clone());
         }
         let of_segments = on_the_way.iter().filter(|frontier| frontier.size().is_multiple_of(segment));

@@ -38,7 +38,7 @@ pub(in crate::cli) struct Run {
     plan: Option<PathBuf>,
     #[command(flatten)]
     anchor: AnchorFlags,
-    /// The log's secret key: file:PATH or env:NAME
+    /// The log's secret key: file:PATH or env:NAME (its passphrase: $LAFORGE_KEY_PASSPHRASE)
     #[arg(long, value_name = "SOURCE", help_heading = "Audit")]
     audit_key: Option<String>,
     /// Decide again first, under this machine's own release, evidence, trust and policies
