@@ -512,7 +512,7 @@ mod tests {
             ("audit: {log: a, minFree: 1.5GiB}\n", "`1.5GiB` is not a number of bytes"),
             ("audit: {origin: a}\n", "log"),
             ("policies: [{path: p, digest: sha1:x}]\n", "`sha1:x` is not a digest"),
-            ("policies: [policies/]\n", "expected mapping start"),
+            ("policies: [policies/]\n", "a mapping of members to values is expected here"),
             ("rollout: {steps: [100]}\n", "steps"),
         ] {
             let error = refused(body);

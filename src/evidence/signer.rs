@@ -276,9 +276,9 @@ fn no_key(candidates: &[Candidate<'_>], signature: &Signature<'_>) -> Rejection 
 
 /// A hint as keys are written everywhere else, where it is the digest of one: `cosign` writes it as base64.
 fn named(hint: &str) -> String {
-    let digest =
-        STANDARD.decode(hint).ok().or_else(|| hex::decode(hint).ok()).filter(|bytes| bytes.len() == 32);
-    match digest {
+    // What is a digest in hex can be read as base64, too, of more bytes.
+    let decoded = [hex::decode(hint).ok(), STANDARD.decode(hint).ok()];
+    match decoded.into_iter().flatten().find(|bytes| bytes.len() == 32) {
         Some(digest) => format!("sha256:{}", hex::encode(digest)),
         None => quoted(hint),
     }

@@ -167,30 +167,6 @@ proptest! {
     }
 }
 
-#[test]
-fn a_clock_that_went_back_leaves_it_to_the_judge() {
-    let (folder, _) = new_log(2);
-    let mut log = open(folder.path(), noon(0)).unwrap();
-    let allow = |idem| Said::Decision {
-        idem,
-        environment: 0,
-        version: 7,
-        policy: 0,
-        mode: Mode::Enforce,
-        action: Action::Allow,
-    };
-    record(&mut log, &allow(0), noon(59));
-    record(&mut log, &Said::Alive, noon(59));
-    record(&mut log, &allow(1), noon(1));
-    // Now the first is recent, and the later one, which was before it, is not.
-    record(&mut log, &Said::Alive, noon(24 * 3600 + 90));
-    let reader = Reader::open(&folder.path().join("log")).unwrap();
-    let (entries, identity, record) = (&reader.files.entries, &reader.identity, &reader.tail.record);
-    let tip = Tip::default();
-    assert!(tip.side_by_side(entries, identity, record, &Marks::default()).is_none());
-    Tip::default().one_by_one(entries, identity, record, &mut Marks::default()).unwrap();
-}
-
 /// A log that is long enough to be read side by side.
 fn long() -> (tempfile::TempDir, AuditLog) {
     let (folder, _) = new_log(300);

@@ -59,7 +59,8 @@ pub(super) const PATTERN: &str = "^((Mon|Tue|Wed|Thu|Fri|Sat|Sun) [0-9]{2}:[0-9]
 impl Edge {
     /// Reads `Fri 16:00`, `2026-12-18` (at 00:00), `2026-12-18T16:00` or `2026-12-18T16:00:00Z`.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        match text.split_once([' ', 'T']) {
+        // Not at whichever comes first: two days of the week begin with a `T`.
+        match text.split_once(' ').or_else(|| text.split_once('T')) {
             Some((day, time)) if day.len() == 3 => {
                 Some(Self::Weekly(Moment { day: weekday(day)?, time: clock(time)? }))
             }
@@ -289,6 +290,16 @@ mod tests {
             ["", "europe/berlin", "utc", "Europe/Forge", "Etc/Unknown", "+01:00", "CET-1CEST", "posixrules"]
         {
             assert_eq!(zone(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn takes_every_day_of_the_week() {
+        for day in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] {
+            assert!(matches!(Edge::parse(&format!("{day} 16:00")), Some(Edge::Weekly(_))), "{day}");
+        }
+        for text in ["Tuesday 16:00", "tue 16:00", "TueT16:00", "Tue"] {
+            assert_eq!(Edge::parse(text), None, "{text}");
         }
     }
 
