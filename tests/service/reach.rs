@@ -132,7 +132,9 @@ fn the_configured_release_names_its_registry_and_nobody_else_does() {
     let service = site.serve(&[]);
     unreachable(&service.post("/v1/evaluate", &json!({"dryRun": true})));
     assert!(inside.came() > 0, "it was not asked");
-    asked(&service, &format!("127.0.0.1:{}/payments", other.port)).problem(422);
+    // Of another digest: the same one elsewhere would be the image that is configured, and asked for there.
+    let elsewhere = format!("127.0.0.1:{}/payments@sha256:{}", other.port, "2".repeat(64));
+    service.post("/v1/evaluate", &json!({"images": [elsewhere], "dryRun": true})).problem(422);
     assert_eq!(other.came(), 0);
     // Where registries are listed, that one has to be, too.
     site.edit("laforge.yaml", "\nservice:\n", "\nservice:\n  registries: [docker.io]\n");
