@@ -5,28 +5,28 @@
 //! nothing is parsed and ignored. Not checked here: whether the paths exist.
 
 mod key_source;
+mod release_member;
 pub mod service;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::key::{is_origin, not_an_origin};
 use crate::plan::request::{RolloutFlags, RolloutSection};
 use crate::plan::{RolloutError, RolloutRequest, exact};
 use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
-use crate::release::document::InlineRelease;
 use crate::rollout::executor::runtime::RuntimeSection;
 use crate::rollout::executor::{Executor, ExecutorSection};
 use crate::rollout::render::RenderSection;
 use crate::yaml::{DocumentError, Place, Source, Spanned};
 
 pub use key_source::{KeySource, KeySourceError};
+use release_member::ReleaseMember;
 use service::{Service, ServiceSection};
 
 /// The file that is looked for in the folder where the program runs.
@@ -141,54 +141,6 @@ struct Document {
     runtime: Option<RuntimeSection>,
     /// Who may ask the services for what, and over which connection.
     service: Option<ServiceSection>,
-}
-
-/// A path, or the release itself.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-enum ReleaseMember {
-    Path(#[schemars(with = "String")] Spanned<String>),
-    Inline(Box<InlineRelease>),
-}
-
-impl<'de> Deserialize<'de> for ReleaseMember {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Untagged enums lose the places of what they hold, so the two are told apart by hand.
-        let member = Spanned::<ReleaseShape>::deserialize(deserializer)?;
-        let Spanned { value, referenced, defined } = member;
-        Ok(match value {
-            ReleaseShape::Path(value) => Self::Path(Spanned { value, referenced, defined }),
-            ReleaseShape::Inline(inline) => Self::Inline(inline),
-        })
-    }
-}
-
-enum ReleaseShape {
-    Path(String),
-    Inline(Box<InlineRelease>),
-}
-
-impl<'de> Deserialize<'de> for ReleaseShape {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = ReleaseShape;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a path, or a mapping with `name`, `version`, `environment` and `source`")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<ReleaseShape, E> {
-                Ok(ReleaseShape::Path(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<ReleaseShape, A::Error> {
-                let inline = InlineRelease::deserialize(MapAccessDeserializer::new(members))?;
-                Ok(ReleaseShape::Inline(Box::new(inline)))
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
 }
 
 /// One policy set.
