@@ -85,7 +85,7 @@ fn get(path: &str) -> Answer {
 fn post(path: &str, headers: &str, body: &str) -> Answer {
     let length = body.len();
     send(
-        format!("POST {path} HTTP/1.1\r\nhost: guard\r\n{headers}content-length: {length}\r\n\r\n{body}")
+        format!("POST {path} HTTP/1.1\r\nhost: guard\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}")
             .as_bytes(),
     )
 }

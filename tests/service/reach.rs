@@ -41,7 +41,7 @@ impl Inside {
 }
 
 fn image(repository: &str) -> String {
-    format!("{repository}@sha256:{}", "1".repeat(64))
+    format!("{repository}@sha256:{}", crate::site::sha256(repository))
 }
 
 fn asked(service: &Service, repository: &str) -> Answer {

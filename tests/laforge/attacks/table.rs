@@ -38,7 +38,7 @@ fn names() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = BTreeSet::new();
     let mut folders: Vec<PathBuf> =
-        ["src", "tests/laforge", "tests/real_parts", "tests/service", "tests/studio"]
+        ["src", "tests/kubernetes", "tests/laforge", "tests/real_parts", "tests/service", "tests/studio"]
             .map(|folder| root.join(folder))
             .into();
     while let Some(folder) = folders.pop() {
