@@ -23,7 +23,6 @@ mod github;
 mod init;
 mod inspect;
 mod keygen;
-mod later;
 mod listen;
 mod load;
 mod man;
@@ -57,8 +56,6 @@ use crate::report::paint::Paint;
 pub use error::Failure;
 pub use exit::Exit;
 pub use session::Session;
-
-use later::Later;
 
 /// What the program is called: its older name is the same program's.
 const NAME: &str = "laforge";
@@ -103,55 +100,55 @@ Start with: laforge init demo --example && \\
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Write a configuration, trust, policies, an audit log and its key
-    Init(Later<init::Init>),
+    Init(init::Init),
     /// The gate: verify, decide, record, and emit the plan
-    Deploy(Later<deploy::Deploy>),
+    Deploy(deploy::Deploy),
     /// The same verification and decision as a report: nothing recorded, no plan
-    Verify(Later<verify::Verify>),
+    Verify(verify::Verify),
     /// Verify one Sigstore bundle (sigstore-conformance client protocol)
-    VerifyBundle(Later<verify_bundle::VerifyBundle>),
+    VerifyBundle(verify_bundle::VerifyBundle),
     /// Approve a release: sign an approval record for its digest
-    Approve(Later<approve::Approve>),
+    Approve(approve::Approve),
     /// Reject a release: sign a rejection record for its digest
-    Reject(Later<approve::Reject>),
+    Reject(approve::Reject),
     /// Sign artifacts, with a local key or keyless
-    Sign(Later<sign::Sign>),
+    Sign(sign::Sign),
     /// Sign an attestation (provenance or any predicate) about artifacts
-    Attest(Later<attest::Attest>),
+    Attest(attest::Attest),
     /// Make a key pair
-    Keygen(Later<keygen::Keygen>),
+    Keygen(keygen::Keygen),
     /// A release's evidence as one folder or archive, for `--evidence` and `--offline` elsewhere
-    Bundle(Later<bundle::Bundle>),
+    Bundle(bundle::Bundle),
     /// Show what a bundle, envelope, plan or checkpoint says, and which parts are unverified
-    Inspect(Later<inspect::Inspect>),
+    Inspect(inspect::Inspect),
     /// Check policies
     #[command(subcommand)]
-    Policy(Later<policy::Policy>),
+    Policy(policy::Policy),
     /// Show whose word counts
     #[command(subcommand)]
-    Trust(Later<trust::Trust>),
+    Trust(trust::Trust),
     /// Create, read and verify the audit log
     #[command(subcommand)]
-    Audit(Later<audit::Audit>),
+    Audit(audit::Audit),
     /// Run, watch and simulate rollouts
     #[command(subcommand)]
-    Rollout(Later<rollout::Rollout>),
+    Rollout(rollout::Rollout),
     /// Print an accepted plan as manifests of Argo Rollouts, Flagger, the Gateway API or Kubernetes
-    Render(Later<render::Render>),
+    Render(render::Render),
     /// The service that engines ask which shift traffic themselves: Argo Rollouts, Flagger
-    Runtime(Later<runtime::Runtime>),
+    Runtime(runtime::Runtime),
     /// The audit log, decisions, approvals, policies and rollouts in a browser
-    Studio(Later<studio::Studio>),
+    Studio(studio::Studio),
     /// Say what a rule means and how to mend its finding
-    Explain(Later<explain::Explain>),
+    Explain(explain::Explain),
     /// Say what would make the gate vacuous: no rules, nobody who can approve, open patterns, no log
-    Doctor(Later<doctor::Doctor>),
+    Doctor(doctor::Doctor),
     /// Print the JSON Schema of a document kind
-    Schema(Later<schema::Schema>),
+    Schema(schema::Schema),
     /// Print a script for your shell that completes verbs, flags and their words
-    Completions(Later<completions::Completions>),
+    Completions(completions::Completions),
     /// Print a manual page, or write all of them
-    Man(Later<man::Man>),
+    Man(man::Man),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -226,29 +223,29 @@ fn enter(cli: &Cli) -> Result<(), Failure> {
 
 fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
     match verb {
-        Verb::Init(Later(verb)) => verb.run(session),
-        Verb::Deploy(Later(verb)) => verb.run(session),
-        Verb::Verify(Later(verb)) => verb.run(session),
-        Verb::VerifyBundle(Later(verb)) => verb.run(session),
-        Verb::Approve(Later(verb)) => verb.run(session),
-        Verb::Reject(Later(verb)) => verb.run(session),
-        Verb::Sign(Later(verb)) => verb.run(session),
-        Verb::Attest(Later(verb)) => verb.run(session),
-        Verb::Keygen(Later(verb)) => verb.run(session),
-        Verb::Bundle(Later(verb)) => verb.run(session),
-        Verb::Inspect(Later(verb)) => verb.run(session),
-        Verb::Policy(Later(verb)) => verb.run(session),
-        Verb::Trust(Later(verb)) => verb.run(session),
-        Verb::Audit(Later(verb)) => verb.run(session),
-        Verb::Rollout(Later(verb)) => verb.run(session),
-        Verb::Render(Later(verb)) => verb.run(session),
-        Verb::Runtime(Later(verb)) => verb.run(session),
-        Verb::Studio(Later(verb)) => verb.run(session),
-        Verb::Explain(Later(verb)) => verb.run(session),
-        Verb::Doctor(Later(verb)) => verb.run(session),
-        Verb::Schema(Later(verb)) => verb.run(session),
-        Verb::Completions(Later(verb)) => verb.run(session),
-        Verb::Man(Later(verb)) => verb.run(session),
+        Verb::Init(verb) => verb.run(session),
+        Verb::Deploy(verb) => verb.run(session),
+        Verb::Verify(verb) => verb.run(session),
+        Verb::VerifyBundle(verb) => verb.run(session),
+        Verb::Approve(verb) => verb.run(session),
+        Verb::Reject(verb) => verb.run(session),
+        Verb::Sign(verb) => verb.run(session),
+        Verb::Attest(verb) => verb.run(session),
+        Verb::Keygen(verb) => verb.run(session),
+        Verb::Bundle(verb) => verb.run(session),
+        Verb::Inspect(verb) => verb.run(session),
+        Verb::Policy(verb) => verb.run(session),
+        Verb::Trust(verb) => verb.run(session),
+        Verb::Audit(verb) => verb.run(session),
+        Verb::Rollout(verb) => verb.run(session),
+        Verb::Render(verb) => verb.run(session),
+        Verb::Runtime(verb) => verb.run(session),
+        Verb::Studio(verb) => verb.run(session),
+        Verb::Explain(verb) => verb.run(session),
+        Verb::Doctor(verb) => verb.run(session),
+        Verb::Schema(verb) => verb.run(session),
+        Verb::Completions(verb) => verb.run(session),
+        Verb::Man(verb) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }
 }

@@ -139,7 +139,7 @@ impl Tip {
         let of_segments = on_the_way.iter().filter(|frontier| frontier.size().is_multiple_of(segment));
         starts.extend(of_segments.map(|frontier| (frontier.size(), frontier.clone())));
         let holds = frontier.root() == record.head().root && frontier.size() == end.index;
-        holds.then(|| Ahead { tip: Self { frontier, leaf, at: end, history, starts }, on_the_way })
+        holds.then_some(Ahead { tip: Self { frontier, leaf, at: end, history, starts }, on_the_way })
     }
 
     /// The frontier before an entry of this hash, whose line is read again, and with it those before it in its segment.

@@ -161,9 +161,8 @@ fn end_of_week(day: NaiveDate, from: Moment, to: Moment) -> Option<NaiveDateTime
 
 /// The first and the last instant at which the zone's clocks show a local time.
 fn first_and_last(zone: &TimeZone, local: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
-    let with = |offset: Offset| {
-        Some(local.and_utc().checked_sub_signed(TimeDelta::seconds(i64::from(offset.seconds())))?)
-    };
+    let with =
+        |offset: Offset| local.and_utc().checked_sub_signed(TimeDelta::seconds(i64::from(offset.seconds())));
     match zone.to_ambiguous_timestamp(civil(local)?).offset() {
         AmbiguousOffset::Unambiguous { offset } => Some((with(offset)?, with(offset)?)),
         AmbiguousOffset::Fold { before, after } => Some((with(before)?, with(after)?)),
