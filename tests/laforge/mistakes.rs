@@ -140,8 +140,12 @@ fn rights_for_nobody_and_limits_of_nothing_are_refused_at_start() {
 #[test]
 fn an_audit_log_that_is_none_or_not_the_pinned_one_is_told_as_that() {
     let example = Example::new();
-    example.run(&["audit", "init", "--audit-log", "newlog"]).ends(12).says("is known already");
-    assert!(!example.path("newlog").exists());
+    // One that trust pins is lost, or moves: who makes another one is told which it is not.
+    example
+        .run(&["audit", "init", "--audit-log", "newlog"])
+        .ends(0)
+        .says("trust pins another log of the origin");
+    example.deploy(&["--audit-log", "newlog"]).ends(2);
     for verb in ["verify", "status", "list"] {
         example.run(&["audit", verb, "--audit-log", "evidence"]).ends(12).says("`evidence` is no audit log");
     }

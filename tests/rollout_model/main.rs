@@ -103,6 +103,11 @@ fn every_interleaving_keeps_them_where_an_operator_has_a_deadline() {
     keeps_every_property(asked(Reach::Narrow), Some(0));
 }
 
+#[expect(
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "what was walked is the result, and a way that breaks a rule"
+)]
 fn keeps_every_property(reach: Reach, operator_deadline: Option<u64>) {
     let began = Instant::now();
     let model = Rollout::new(&WEIGHTS, reach, operator_deadline, None);

@@ -237,6 +237,41 @@ impl World {
     }
 }
 
+/// A late message that never arrives.
+fn lost(world: &mut World, action: Action) -> Option<()> {
+    match action {
+        Action::LateAnswerIsLost => world.answer.take().map(drop),
+        _ => world.verdict.take().map(drop),
+    }
+}
+
+/// Whether something is said now that will arrive later.
+fn is_late(action: Action) -> bool {
+    matches!(
+        action,
+        Action::MigratedLate
+            | Action::MigrationFailsLate
+            | Action::HealthyLate
+            | Action::AnswersLate
+            | Action::FailsLate
+            | Action::ReadsLate
+            | Action::PassesLate
+            | Action::BreachesLate
+            | Action::BothBreachLate
+            | Action::InconclusiveLate
+            | Action::MetricsVanishLate
+    )
+}
+
+/// One answer and one verdict at most are on their way.
+fn send_late(world: &mut World, action: Action) -> Option<()> {
+    if let Some(answer) = late_answer(world, action) {
+        return world.answer.is_none().then(|| world.answer = Some(answer));
+    }
+    let verdict = late_verdict(world, action)?;
+    world.verdict.is_none().then(|| world.verdict = Some(verdict))
+}
+
 impl Rollout {
     /// Lets one thing happen; none where it can't.
     pub(crate) fn act(&self, world: &mut World, action: Action) -> Option<()> {
@@ -258,29 +293,7 @@ impl Rollout {
             Action::LosesCommand => {
                 world.command.take()?;
             }
-            Action::LateAnswerIsLost => {
-                world.answer.take()?;
-            }
-            Action::LateVerdictIsLost => {
-                world.verdict.take()?;
-            }
-            Action::MigratedLate
-            | Action::MigrationFailsLate
-            | Action::HealthyLate
-            | Action::AnswersLate
-            | Action::FailsLate
-            | Action::ReadsLate => {
-                let answer = late_answer(world, action).filter(|_| world.answer.is_none())?;
-                world.answer = Some(answer);
-            }
-            Action::PassesLate
-            | Action::BreachesLate
-            | Action::BothBreachLate
-            | Action::InconclusiveLate
-            | Action::MetricsVanishLate => {
-                let verdict = late_verdict(world, action).filter(|_| world.verdict.is_none())?;
-                world.verdict = Some(verdict);
-            }
+            Action::LateAnswerIsLost | Action::LateVerdictIsLost => lost(world, action)?,
             Action::LateAnswerArrives => {
                 let late = world.answer.take()?;
                 self.arrives(world, late);
@@ -289,6 +302,7 @@ impl Rollout {
                 let late = world.verdict.take()?;
                 self.arrives(world, late);
             }
+            late if is_late(late) => send_late(world, late)?,
             Action::Answers => {
                 let command = world.command.filter(|command| command.done)?;
                 world.command = None;

@@ -6,7 +6,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::audit::{AuditLog, NewLog, Unless};
+use crate::audit::{AuditLog, NewLog};
 use crate::plan::request::is_target;
 
 use super::super::load::{self, LogPlace};
@@ -40,13 +40,15 @@ impl Init {
         })?;
         let key = session.secret_key(source)?;
         let caller = caller::of(session);
-        // One that trust pins would have no match in this one, which makes the loss of the pinned look mended.
         let pins = place.expectations(trust_in_reach(None, session)?.as_ref(), session).pins;
-        let new = NewLog {
-            seen: load::seen_folder(session),
-            unless: Unless::Pinned(&pins),
-            ..NewLog::new(&place.folder, &origin, &caller)
-        };
+        if pins.iter().any(|pin| pin.origin == origin || pin.key == *key.public()) {
+            // No refusal: a log that moves to where it will live is made like this. Only `deploy --audit-init` makes
+            // one unasked, and refuses.
+            session.say(&format!(
+                "warning: trust pins another log of the origin `{origin}` or of this key: if that one is lost, this is no mending of it\n"
+            ));
+        }
+        let new = NewLog { seen: load::seen_folder(session), ..NewLog::new(&place.folder, &origin, &caller) };
         let created =
             AuditLog::create(&new, &key, session.now()).map_err(|error| load::audit_failure(&error))?;
         session.say(&format!("created {} of {origin}; pin it, behind review:\n", place.folder.display()));
