@@ -48,6 +48,18 @@ pub(crate) fn on_each<T: Sync, R: Send>(
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// The same of many small items: a thread takes a part of them, and fewer than `few` are not worth one.
+pub(crate) fn in_parts<'a, T: Sync, R: Send>(
+    items: &'a [T],
+    few: usize,
+    work: impl Fn(&'a T) -> R + Sync,
+) -> Vec<R> {
+    let threads = available();
+    let parts: Vec<&'a [T]> = items.chunks(items.len().div_ceil(threads).max(few).max(1)).collect();
+    let of_part = |part: &&'a [T]| part.iter().map(&work).collect::<Vec<R>>();
+    on_each(&parts, threads, of_part).into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -63,6 +75,12 @@ mod tests {
             };
             let expected: Vec<u64> = items.iter().map(work).collect();
             prop_assert_eq!(on_each(&items, threads, work), expected);
+        }
+
+        #[test]
+        fn parts_of_any_size_give_the_results_in_the_order_of_the_items(items: Vec<u32>, few in 0_usize..=9) {
+            let results = in_parts(&items, few, |item| item);
+            prop_assert_eq!(results, items.iter().collect::<Vec<_>>());
         }
     }
 }

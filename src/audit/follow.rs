@@ -68,11 +68,7 @@ impl<'a> Read<'a> {
     /// # Errors
     /// [`AuditError`]: one is no entry.
     pub(crate) fn all(lines: &'a [Line]) -> Result<Vec<Self>, AuditError> {
-        let threads = workers::available();
-        let parts: Vec<&[Line]> = lines.chunks(lines.len().div_ceil(threads).max(FEW)).collect();
-        let read = |part: &&'a [Line]| part.iter().map(Self::of).collect::<Result<Vec<_>, _>>();
-        let parts: Result<Vec<_>, _> = workers::on_each(&parts, threads, read).into_iter().collect();
-        Ok(parts?.into_iter().flatten().collect())
+        workers::in_parts(lines, FEW, Self::of).into_iter().collect()
     }
 
     fn of(line: &'a Line) -> Result<Self, AuditError> {

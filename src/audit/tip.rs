@@ -70,8 +70,7 @@ impl Tip {
         record: &Record,
         marks: &mut Marks,
     ) -> Result<(), AuditError> {
-        let file = format!("entries/{}", segment_name(self.at.segment));
-        let end = record.end().ok_or_else(|| Damage::file(file.clone(), Problem::NotARecord))?;
+        let end = self.end(record)?;
         if end.index < self.at.index {
             return Err(Damage::file("journal/", Problem::Short));
         }
@@ -96,8 +95,7 @@ impl Tip {
         record: &Record,
         marks: &mut Marks,
     ) -> Result<(), AuditError> {
-        let file = format!("entries/{}", segment_name(self.at.segment));
-        let end = record.end().ok_or_else(|| Damage::file(file.clone(), Problem::NotARecord))?;
+        let (file, end) = (self.file(), self.end(record)?);
         for line in Lines::new(entries, identity.segment(), self.at, end) {
             self.add(&line?)?;
             marks.pass(&self.frontier)?;
@@ -106,6 +104,15 @@ impl Tip {
             true => Ok(()),
             false => Err(Damage::file(file, Problem::Root)),
         }
+    }
+
+    /// The segment that it stands in, as it is shown.
+    fn file(&self) -> String {
+        format!("entries/{}", segment_name(self.at.segment))
+    }
+
+    fn end(&self, record: &Record) -> Result<Position, AuditError> {
+        record.end().ok_or_else(|| Damage::file(self.file(), Problem::NotARecord))
     }
 
     /// The tip at the end of a record, if all that one reading checks holds; none leaves it to the judge.

@@ -199,7 +199,8 @@ impl<'a> Check<'a> {
         }
         self.last_time = Some(entry.time);
         self.must_end = ends_commits(&entry.body).then_some(entry.seq);
-        self.body(&line, &entry)
+        // The commit of a range's last entry may go on behind it: its tree is held to, and no more was asked for.
+        if entry.seq < self.range.end { self.body(&line, &entry) } else { Ok(()) }
     }
 
     fn grow(&mut self, line: &RawLine, leaf: Hash) {

@@ -176,3 +176,49 @@ impl History {
         Some(end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::entry::Place;
+    use super::super::super::lines::Position;
+    use super::super::super::sample::{decision, noon, report};
+    use super::super::super::tree::leaf_hash;
+    use super::*;
+
+    const RECENT: i64 = 30;
+
+    /// A segment of one allow, and its hash.
+    fn allow(seq: u64, prev: Hash, second: i64) -> (Gathered, Hash) {
+        let bytes = decision(&report()).line(&Place { seq, prev, time: noon(second) });
+        let leaf = leaf_hash(&bytes);
+        let last = noon(RECENT) + idem_window() + SKEW * 2;
+        let mut gathered = Gathered::new(Recent::at_the_end(last).unwrap());
+        let at = Position { segment: seq, offset: 0, index: seq };
+        gathered.take(&RawLine { at, bytes }, leaf).unwrap();
+        (gathered, leaf)
+    }
+
+    /// What comes of two segments, the one after the other.
+    fn both(seconds: [i64; 2]) -> Option<Hash> {
+        let mut history = History::default();
+        let (first, before) = allow(0, Place::NOTHING, seconds[0]);
+        let (then, end) = allow(1, before, seconds[1]);
+        assert_eq!(history.absorb(Place::NOTHING, first), Some(before));
+        history.absorb(before, then).inspect(|last| assert_eq!(*last, end))
+    }
+
+    #[test]
+    fn a_clock_that_went_back_leaves_it_to_the_judge() {
+        assert!(both([1, 2]).is_some(), "two that were passed over");
+        assert!(both([1, RECENT]).is_some(), "an old one, and one that is kept");
+        assert!(both([RECENT, 59]).is_some(), "two that are kept");
+        // The first is recent, and the later one, which says it was before it, is not: it may be the same allow.
+        assert_eq!(both([59, 1]), None);
+    }
+
+    #[test]
+    fn a_segment_that_does_not_follow_is_not_taken_over() {
+        let (stray, _) = allow(1, leaf_hash(b"another"), 59);
+        assert_eq!(History::default().absorb(Place::NOTHING, stray), None);
+    }
+}

@@ -57,7 +57,7 @@ impl<'a> Ahead<'a> {
             let entry = (raw.at.index >= from).then(|| Entry::parse(&raw.bytes));
             (leaf_hash(&raw.bytes), entry)
         };
-        let looked = side_by_side(&batch, look);
+        let looked = workers::in_parts(&batch, FEW, look);
         let ready = batch.into_iter().zip(looked).map(|(raw, (leaf, entry))| AheadLine { raw, leaf, entry });
         self.ready = ready.collect::<Vec<_>>().into_iter();
     }
@@ -110,18 +110,8 @@ impl Records {
         let bytes = self.bytes.as_slice();
         let line = move |range: &Range<usize>| -> &'a [u8] { bytes.get(range.clone()).unwrap_or_default() };
         self.lines.chunks(BATCH).flat_map(move |batch| {
-            let read = side_by_side(batch, |(_, range)| Record::read(line(range), identity));
+            let read = workers::in_parts(batch, FEW, |(_, range)| Record::read(line(range), identity));
             batch.iter().zip(read).map(move |((number, range), record)| (*number, line(range), record))
         })
     }
-}
-
-/// The same work on each of many, in their order.
-fn side_by_side<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = workers::available();
-    let parts: Vec<&[T]> = all.chunks(all.len().div_ceil(threads).max(FEW)).collect();
-    workers::on_each(&parts, threads, |part| part.iter().map(&work).collect::<Vec<_>>())
-        .into_iter()
-        .flatten()
-        .collect()
 }

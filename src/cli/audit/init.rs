@@ -11,7 +11,7 @@ use crate::plan::request::is_target;
 
 use super::super::load::{self, LogPlace};
 use super::super::{Exit, Failure, Session, caller};
-use super::{Which, trust_in_reach};
+use super::Which;
 
 /// Create a log where nothing is.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ impl Init {
         })?;
         let key = session.secret_key(source)?;
         let caller = caller::of(session);
-        let pins = place.expectations(trust_in_reach(None, session)?.as_ref(), session).pins;
+        let pins = place.expectations(load::trust_in_reach(session).as_ref(), session).pins;
         if pins.iter().any(|pin| pin.origin == origin || pin.key == *key.public()) {
             // No refusal: a log that moves to where it will live is made like this. Only `deploy --audit-init` makes
             // one unasked, and refuses.

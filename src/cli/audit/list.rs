@@ -1,5 +1,7 @@
 //! `laforge audit list`: one line per entry, filtered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clap::{Args, ValueEnum};
 
 use crate::audit::entry::Entry;
@@ -145,16 +147,21 @@ pub(super) fn tell_strangers(filter: &Filter, reader: &Reader, session: &Session
         let alone = alone.map_err(|error| Failure::of(Exit::Usage, &error))?;
         strangers.push((name, value, alone));
     }
-    for line in reader.lines() {
-        if strangers.is_empty() {
-            return Ok(());
-        }
-        let line = line.map_err(|error| load::audit_failure(&error))?;
-        // A line that can't be read was told of before.
-        strangers.retain(|(.., alone)| !alone.takes_line(&line.bytes).unwrap_or_default());
+    if strangers.is_empty() {
+        return Ok(());
     }
-    for (name, value, _) in strangers {
-        session.say(&format!("no entry at all is of the {name} `{}`\n", printable(&value)));
+    let met: Vec<AtomicBool> = strangers.iter().map(|_| AtomicBool::new(false)).collect();
+    let look = |_, line: &[u8]| {
+        for ((.., alone), met) in strangers.iter().zip(&met) {
+            if !met.load(Ordering::Relaxed) && alone.takes_line(line)? {
+                met.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(false)
+    };
+    reader.pick(Some(0), look).map_err(|error| load::audit_failure(&error))?;
+    for ((name, value, _), _) in strangers.iter().zip(met).filter(|(_, met)| !met.load(Ordering::Relaxed)) {
+        session.say(&format!("no entry at all is of the {name} `{}`\n", printable(value)));
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::TOLD;
-use crate::audit::Reader;
 use crate::audit::follow::Read;
+use crate::audit::{Reader, TYPES};
 use crate::plan::RecordedCore;
 use crate::plan::members::Role;
 use crate::policy::account::Action;
@@ -147,24 +147,7 @@ fn spelt(word: &impl serde::Serialize) -> String {
     serde_json::to_value(word).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Types that are known; any other is one of many.
+/// Types that the format has; any other is one of many.
 fn kind(name: &str) -> String {
-    const KNOWN: [&str; 15] = [
-        "log.created",
-        "decision",
-        "policy.changed",
-        "trust.changed",
-        "log.recovered",
-        "annotation",
-        "heartbeat",
-        "anchor.recorded",
-        "rollout.started",
-        "rollout.paused",
-        "rollout.resumed",
-        "rollout.rolling_back",
-        "rollout.rolled_back",
-        "rollout.completed",
-        "other",
-    ];
-    KNOWN.into_iter().find(|known| *known == name).unwrap_or("other").to_owned()
+    TYPES.into_iter().find(|known| *known == name).unwrap_or("other").to_owned()
 }
