@@ -52,8 +52,6 @@ pub struct NewLog<'a> {
 pub enum Unless<'a> {
     /// Nothing: somebody asked for it by name.
     Nothing,
-    /// A pin of its origin or key.
-    Pinned(&'a [Pin]),
     /// A pin of its origin or key, or a head of its origin that was seen: its loss would be hidden.
     Known(&'a [Pin]),
 }
@@ -112,15 +110,9 @@ impl AuditLog {
 }
 
 fn refuse_known(new: &NewLog<'_>, vkey: &VerifierKey) -> Result<(), AuditError> {
-    let pinned = |pins: &[Pin]| pins.iter().any(|pin| pin.origin == new.origin || pin.key == *vkey.key());
-    let known = match new.unless {
-        Unless::Nothing => false,
-        Unless::Pinned(pins) => pinned(pins),
-        Unless::Known(pins) => {
-            pinned(pins) || Memory::new(new.seen.as_deref(), &new.origin, &new.dir).knows()?
-        }
-    };
-    if known {
+    let Unless::Known(pins) = new.unless else { return Ok(()) };
+    let pinned = pins.iter().any(|pin| pin.origin == new.origin || pin.key == *vkey.key());
+    if pinned || Memory::new(new.seen.as_deref(), &new.origin, &new.dir).knows()? {
         return Err(AuditError::Known { origin: new.origin.clone() });
     }
     Ok(())
