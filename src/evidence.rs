@@ -21,6 +21,8 @@ pub mod statement;
 mod tests;
 mod wire;
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::json;
@@ -225,12 +227,23 @@ pub struct Gathered {
 /// A limit of intake that was exceeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverLimit {
+    /// The file that is too large, where it is one file's fault: the others were read.
+    pub source: Option<String>,
     /// What was counted, e.g. `evidence files`.
     pub what: &'static str,
     /// The most that is taken.
     pub limit: u64,
     /// How much there was (at least).
     pub found: u64,
+}
+
+impl fmt::Display for OverLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = &self.source {
+            write!(f, "`{source}` holds ")?;
+        }
+        write!(f, "more than {} {}: {} found", self.limit, self.what, self.found)
+    }
 }
 
 /// A file that claims to be evidence and is not.

@@ -15,7 +15,7 @@ use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::resolved::{
     Image, ImageManifests, Kept, Mismatch, Resolution, ResolvedRelease, Unfetched,
 };
-use crate::source::bundle::{Bundles, Collected};
+use crate::source::release_bundle::{Bundles, Collected};
 
 use super::flags::{EvidenceFlags, ReleaseFlags};
 use super::load::Sources;
@@ -158,7 +158,7 @@ fn differs(mismatch: &Mismatch) -> Failure {
 const NO_BUNDLE: &str = "no bundle was made: not everything could be reached";
 
 fn refuse_incomplete(gathered: &Gathered) -> Result<(), Failure> {
-    let over = gathered.over_limit.iter().map(|over| format!("more than {} {}", over.limit, over.what));
+    let over = gathered.over_limit.iter().map(ToString::to_string);
     let unreachable = gathered.unreachable.iter().map(|one| format!("{}: {}", one.source, one.cause));
     let causes: Vec<_> = over.chain(unreachable).collect();
     match causes.is_empty() {

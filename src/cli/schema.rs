@@ -9,7 +9,7 @@ use crate::plan;
 use crate::policy;
 use crate::release::Release;
 use crate::rollout::simulate::scenario;
-use crate::source::bundle;
+use crate::source::release_bundle;
 use crate::trust::TrustRoot;
 
 use super::{Exit, Failure, Session};
@@ -69,7 +69,7 @@ impl Kind {
             Self::PolicySet => policy::policy_set_schema(),
             Self::Report => policy::report_schema(),
             Self::Plan => plan::schema().into(),
-            Self::Bundle => bundle::schema().into(),
+            Self::Bundle => release_bundle::schema().into(),
             Self::Scenario => scenario::schema().into(),
             Self::Approval => own("approval"),
             Self::BreakGlass => own("break-glass"),

@@ -199,9 +199,11 @@ fn before_rules(
         outcome.deny(Cure::None, denial(RuleId::NoRule, &scope.release_name(), message, help));
     }
     if let Some(over) = &verified.over_limit {
-        let message = format!("more than {} {}: {} found", over.limit, over.what, over.found);
-        let help = "keep the evidence of one release in a folder of its own".to_owned();
-        outcome.deny(Cure::None, denial(RuleId::EvidenceLimit, over.what, message, help));
+        let (subject, help) = match &over.source {
+            Some(source) => (source.as_str(), "take the file away, or have its tool write evidence alone"),
+            None => (over.what, "keep the evidence of one release in a folder of its own"),
+        };
+        outcome.deny(Cure::None, denial(RuleId::EvidenceLimit, subject, over.to_string(), help.to_owned()));
     }
     for one in &verified.unreachable {
         let message = format!("`{}` could not be read in full: {}", one.source, one.cause);

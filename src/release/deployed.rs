@@ -22,6 +22,7 @@ mod images;
 mod objects;
 mod text;
 mod tree;
+pub(crate) mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 

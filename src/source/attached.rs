@@ -47,7 +47,9 @@ pub(super) struct Listing {
 /// A list that is `null` is an empty one, as registries written in Go say it.
 #[derive(Deserialize)]
 #[serde(expecting = "an image manifest or index")]
+#[serde(rename_all = "camelCase")]
 struct Document {
+    schema_version: Option<IgnoredAny>,
     manifests: Option<Vec<Descriptor>>,
     config: Option<IgnoredAny>,
     layers: Option<Vec<Descriptor>>,
@@ -87,6 +89,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Listing, Unreadable> {
     if document.manifests.is_some() && (document.config.is_some() || document.layers.is_some()) {
         // What two tools read two ways is refused, as it is of images (CVE-2021-41190).
         return Err(Unreadable { problem: "is both an image manifest and an index".to_owned() });
+    }
+    let says_nothing = document.manifests.is_none() && document.config.is_none() && document.layers.is_none();
+    if says_nothing && document.schema_version.is_none() {
+        return Err(Unreadable { problem: "is neither an image manifest nor an index".to_owned() });
     }
     let layers = document.layers.unwrap_or_default();
     let unsigned = layers.iter().filter(|layer| layer.media_type == UNSIGNED_STATEMENT).count();
@@ -177,6 +183,7 @@ mod tests {
 
     #[test]
     fn what_is_both_a_manifest_and_an_index_is_neither() {
+        assert_eq!(read(b"{}").err().unwrap().problem, "is neither an image manifest nor an index");
         for one in [r#"{"manifests": null, "layers": []}"#, r#"{"manifests": [], "config": null}"#] {
             assert!(read(one.as_bytes()).is_ok(), "{one}");
         }

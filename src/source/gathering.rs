@@ -4,10 +4,10 @@
 //! registry has is found by [`super::oci`]; offline, a bundle of the release stands for the registries of
 //! the images that it holds.
 
-use super::bundle::Bundles;
 use super::directory::EvidenceFolders;
 use super::intake::Intake;
 use super::oci::{Registries, Subject};
+use super::release_bundle::Bundles;
 use crate::evidence::{EvidenceSource, Gathered};
 use crate::release::digest::ClaimedDigest;
 use crate::release::resolved::{Kept, ResolvedRelease};

@@ -33,16 +33,11 @@ impl Default for Limits {
 struct Piece {
     source: String,
     bytes: Vec<u8>,
-    /// Known to be no evidence before anyone parses it.
-    problem: Option<Unreadable>,
 }
 
 impl Piece {
     fn parse(&self) -> Result<Evidence, Unreadable> {
-        match &self.problem {
-            Some(problem) => Err(problem.clone()),
-            None => Evidence::parse(&self.source, self.bytes.clone()),
-        }
+        Evidence::parse(&self.source, self.bytes.clone())
     }
 }
 
@@ -51,19 +46,21 @@ impl Piece {
 pub(super) struct Intake {
     limits: Limits,
     pieces: BTreeMap<Digest, Piece>,
-    /// What was found out to be no evidence before it got here; its bytes are not kept.
+    /// What is no evidence where it lies, whatever its bytes are; they are not kept. The same bytes may lie
+    /// elsewhere as well, and there they count: whoever adds a file must not be able to take one away.
     aside: BTreeMap<Digest, UnreadableFile>,
-    taken: u64,
     total: u64,
     ignored: u64,
     unreachable: Vec<Unreachable>,
     over: Option<OverLimit>,
+    /// Whether nothing more is read.
+    full: bool,
 }
 
 impl Intake {
     pub(super) fn new(limits: Limits) -> Self {
         let (pieces, aside, unreachable) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { limits, pieces, aside, taken: 0, total: 0, ignored: 0, unreachable, over: None }
+        Self { limits, pieces, aside, total: 0, ignored: 0, unreachable, over: None, full: false }
     }
 
     pub(super) fn gathered(&self) -> Gathered {
@@ -71,63 +68,78 @@ impl Intake {
             unreachable: self.unreachable.clone(),
             ignored: self.ignored,
             over_limit: self.over.clone(),
-            unreadable: self.aside.values().cloned().collect(),
             ..Gathered::default()
         };
-        for (digest, piece) in self.pieces.iter().filter(|(digest, _)| !self.aside.contains_key(digest)) {
+        let mut aside = self.aside.clone();
+        for (digest, piece) in &self.pieces {
             match piece.parse() {
-                Ok(evidence) => gathered.found.push(evidence),
-                Err(problem) => gathered.unreadable.push(UnreadableFile {
-                    source: piece.source.clone(),
-                    digest: *digest,
-                    size: piece.bytes.len() as u64,
-                    problem,
-                }),
+                Ok(evidence) => {
+                    aside.remove(digest);
+                    gathered.found.push(evidence);
+                }
+                Err(problem) => {
+                    let file = || unreadable(&piece.source, *digest, piece.bytes.len(), problem);
+                    aside.entry(*digest).or_insert_with(file);
+                }
             }
         }
-        gathered.unreadable.sort_by_key(|file| file.digest);
+        gathered.unreadable = aside.into_values().collect();
         gathered
     }
 
-    /// Every document as it was received, by digest.
+    /// Every document as it was received, by digest; not what is no evidence where it lies.
     pub(super) fn documents(&self) -> impl Iterator<Item = &[u8]> {
         self.pieces.values().map(|piece| piece.bytes.as_slice())
     }
 
-    /// Takes one document, or each piece of a pack.
+    /// Takes one document, or each piece of a pack. With a problem it is no evidence where it lies, such as
+    /// a blob under another one's name.
     pub(super) fn take(&mut self, source: &str, bytes: Vec<u8>, problem: Option<Unreadable>) {
-        let pieces = if problem.is_none() { pack::unpack(&bytes) } else { None };
-        let Some(pieces) = pieces else { return self.take_piece(source, bytes, problem) };
-        let mut problem = None;
-        for (at, piece) in pieces.into_iter().enumerate() {
-            match piece {
-                Ok(piece) => self.take_piece(&format!("{source}[{at}]"), piece, None),
-                Err(first) => problem = problem.or(Some(first)),
-            }
+        self.weigh(bytes.len());
+        if let Some(problem) = problem {
+            return self.set_aside(unreadable(source, Digest::of_bytes(&bytes), bytes.len(), problem));
         }
-        if problem.is_some() {
-            self.take_piece(source, bytes, problem); // the pack itself, for its first piece that is none
+        if bytes.len() as u64 > self.limits.document {
+            // Before anything is made of it: a parsed document is many times its bytes.
+            let most = self.limits.document;
+            return self.too_large(source, "bytes of one piece of evidence", most, bytes.len() as u64);
         }
-    }
-
-    /// Puts aside what is known to be no evidence; what else is said of the same bytes adds nothing.
-    pub(super) fn set_aside(&mut self, file: &UnreadableFile) {
-        self.aside.entry(file.digest).or_insert_with(|| file.clone());
-    }
-
-    /// Takes one document, while there are not too many.
-    fn take_piece(&mut self, source: &str, bytes: Vec<u8>, problem: Option<Unreadable>) {
         if self.is_over() {
             return;
         }
-        self.taken += 1;
-        if self.taken > self.limits.pieces {
-            return self.exceed("pieces of evidence", self.limits.pieces, self.taken);
+        let Some(pieces) = pack::unpack(&bytes) else { return self.keep(source, bytes) };
+        for (at, piece) in pieces.into_iter().enumerate() {
+            match piece {
+                Ok(piece) => self.keep(&format!("{source}[{at}]"), piece),
+                // The pack itself, for its first piece that is none.
+                Err(problem) => {
+                    self.set_aside(unreadable(source, Digest::of_bytes(&bytes), bytes.len(), problem));
+                }
+            }
         }
-        self.weigh(bytes.len());
+    }
+
+    /// Puts aside what is no evidence where it lies; what else is said of the same bytes adds nothing.
+    pub(super) fn set_aside(&mut self, file: UnreadableFile) {
         if !self.is_over() {
-            let piece = Piece { source: source.to_owned(), bytes, problem };
-            self.pieces.entry(Digest::of_bytes(&piece.bytes)).or_insert(piece);
+            self.aside.entry(file.digest).or_insert(file);
+            self.count();
+        }
+    }
+
+    fn keep(&mut self, source: &str, bytes: Vec<u8>) {
+        if !self.is_over() {
+            let source = source.to_owned();
+            self.pieces.entry(Digest::of_bytes(&bytes)).or_insert(Piece { source, bytes });
+            self.count();
+        }
+    }
+
+    /// Each piece once, however often it lies there.
+    fn count(&mut self) {
+        let pieces = (self.pieces.len() + self.aside.len()) as u64;
+        if pieces > self.limits.pieces {
+            self.exceed("pieces of evidence", self.limits.pieces, pieces);
         }
     }
 
@@ -172,10 +184,22 @@ impl Intake {
 
     /// The first limit that is exceeded is reported; nothing is read after it.
     pub(super) fn exceed(&mut self, what: &'static str, limit: u64, found: u64) {
-        self.over.get_or_insert(OverLimit { what, limit, found });
+        self.over.get_or_insert(OverLimit { source: None, what, limit, found });
+        self.full = true;
+    }
+
+    /// One file is too large. That denies as any limit does; the others are read, so that what is said of
+    /// them is true.
+    pub(super) fn too_large(&mut self, source: &str, what: &'static str, limit: u64, found: u64) {
+        let source = Some(source.to_owned());
+        self.over.get_or_insert(OverLimit { source, what, limit, found });
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.over.is_some()
+        self.full
     }
+}
+
+fn unreadable(source: &str, digest: Digest, size: usize, problem: Unreadable) -> UnreadableFile {
+    UnreadableFile { source: source.to_owned(), digest, size: size as u64, problem }
 }

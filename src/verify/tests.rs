@@ -337,7 +337,7 @@ fn passes_on_what_could_not_be_read_or_reached() {
         problem: Unreadable { problem: "is not JSON".to_owned() },
     };
     let unreachable = Unreachable { source: "evidence/locked".to_owned(), cause: "denied".to_owned() };
-    let over_limit = OverLimit { what: "evidence files", limit: 1, found: 2 };
+    let over_limit = OverLimit { source: None, what: "evidence files", limit: 1, found: 2 };
     let gathered = Gathered {
         unreadable: vec![file],
         unreachable: vec![unreachable.clone()],

@@ -3,6 +3,7 @@
 //! The attacker owns the build job: files, evidence, command line. Not the gate's key, and not the
 //! people's, save where a test says so.
 
+mod additions;
 mod again;
 mod documents;
 mod evidence;

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use crate::release::Release;
 use crate::report::paint::printable;
-use crate::source::bundle::{BundledImages, Bundles};
 use crate::source::directory::{EvidenceFolders, Files};
 use crate::source::gathering::AllEvidence;
 use crate::source::oci::{Reach, Registries};
+use crate::source::release_bundle::{BundledImages, Bundles};
 use crate::trust::TrustRoot;
 
 use super::super::flags::EvidenceFlags;

@@ -214,7 +214,7 @@ fn an_unreachable_source_makes_a_deny_inconclusive_and_an_allow_a_warning() {
 fn too_much_evidence_is_a_deny_whatever_it_says() {
     let release = resolved(b"payments");
     let found = vec![approved(&release, b'e', "2026-11-24T15:00:00Z")];
-    let over_limit = Some(OverLimit { what: "evidence files", limit: 10, found: 11 });
+    let over_limit = Some(OverLimit { source: None, what: "evidence files", limit: 10, found: 11 });
     let gathered = Gathered { found, over_limit, ..Gathered::default() };
     let decision = decided(&release, gathered, &one_approval(), &request(Mode::Enforce));
     assert_eq!(decision.report().verdict, Verdict::Fail);

@@ -1,7 +1,7 @@
 //! Kubernetes objects, and every image that one of them runs.
 //!
-//! In: documents. Out: [`Found`]: references with a digest, and the [`Inventory`] with those without one. Lists are opened wherever there are `items`, as `kubectl` does, whatever
-//! the kind says. Every member of every object is walked: `containers` and their like by their shape,
+//! In: documents. Out: [`Found`]: references with a digest, and the [`Inventory`] with those without one.
+//! Lists are opened wherever there are `items`, as `kubectl` does, whatever the kind says. Every member of every object is walked: `containers` and their like by their shape,
 //! `image` wherever it stands, so that a kind that nobody told us of hides none. Left out are labels,
 //! the data of a `ConfigMap` or `Secret`, and the schema of a `CustomResourceDefinition`.
 //!
@@ -13,25 +13,13 @@ use std::collections::BTreeSet;
 use super::super::reference::ImageReference;
 use super::images::{Reason, Unpinned, pinned, shortened};
 use super::tree::{self, Member, Node, Value};
+use super::workload::{CONTAINERS, LABELS, OF_IMAGES, borrows_pods, data_of, group_of, runs_pods};
 use super::{Inventory, MAX_IMAGES, ManifestFile, agreement, source, text};
 use crate::json;
 use crate::yaml::{DocumentError, Place, Source};
 
 /// Members that an object is told by.
 const OF_OBJECTS: [&str; 3] = ["apiVersion", "kind", "items"];
-
-/// Members that hold an image or lead to one, at any depth.
-const OF_IMAGES: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "image"];
-
-/// Lists of containers, and what one in it is called.
-const CONTAINERS: [(&str, &str); 3] = [
-    ("containers", "container"),
-    ("initContainers", "init container"),
-    ("ephemeralContainers", "ephemeral container"),
-];
-
-/// Mappings from text to text, where `image` is a label like any other.
-const LABELS: [&str; 5] = ["labels", "annotations", "matchLabels", "selector", "nodeSelector"];
 
 /// What objects run.
 #[derive(Default)]
@@ -116,10 +104,10 @@ impl Objects {
         let before = (self.named, self.found.inventory.unpinned.len());
         let pod = pod_spec(node, kind);
         let mut walk = Walk { objects: self, source, title: &title, pod };
-        walk.members(node, &mut Vec::new(), data_of(kind, api))?;
+        walk.members(node, &mut Vec::new(), data_of(api, kind))?;
         self.found.inventory.objects += 1;
-        let elsewhere = node.at(&["spec", "workloadRef"]).is_some();
-        if runs_pods(kind, api) && !elsewhere && !pod.is_some_and(has_containers) {
+        let elsewhere = borrows_pods(api, kind) && node.at(&["spec", "workloadRef"]).is_some();
+        if runs_pods(api, kind) && !elsewhere && !pod.is_some_and(has_containers) {
             // Applied over one that is there, it runs whatever image that one has.
             let (container, place) = (title.clone(), node.place(source));
             self.unpinned(Unpinned { container, place, reason: Reason::NoImage })?;
@@ -165,15 +153,6 @@ impl Objects {
     }
 }
 
-/// Members whose content is data, of these kinds alone.
-fn data_of(kind: &str, api: &str) -> &'static [&'static str] {
-    match (kind, api) {
-        ("ConfigMap" | "Secret", "v1") => &["data", "binaryData", "stringData"],
-        ("CustomResourceDefinition", api) if api.starts_with("apiextensions.k8s.io/") => &["spec"],
-        _ => &[],
-    }
-}
-
 /// The Pod specification of a kind that has one: there, a container without an image is a finding.
 fn pod_spec<'a>(node: &'a Node, kind: &str) -> Option<&'a Node> {
     match kind {
@@ -189,23 +168,6 @@ fn pod_spec<'a>(node: &'a Node, kind: &str) -> Option<&'a Node> {
         | "Rollout" => node.at(&["spec", "template", "spec"]),
         _ => None,
     }
-}
-
-/// The API group; none is the core one.
-fn group_of(api: &str) -> &str {
-    api.split_once('/').map_or("", |(group, _)| group)
-}
-
-/// Kinds that run Pods and can't do without containers of their own. Other groups have kinds of the same
-/// names that bear theirs elsewhere.
-fn runs_pods(kind: &str, api: &str) -> bool {
-    matches!(
-        (group_of(api), kind),
-        ("", "Pod" | "ReplicationController")
-            | ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-            | ("batch", "Job" | "CronJob")
-            | ("argoproj.io", "Rollout")
-    )
 }
 
 fn has_containers(pod: &Node) -> bool {

@@ -1,8 +1,10 @@
 //! Evidence in files, folders and OCI layouts (`formats.md` section 5).
 //!
-//! In: paths, and the release bundles that were among them. Out: [`EvidenceFolders`], every byte of it read at construction, so that nothing can
-//! change between two looks; [`EvidenceFolders::gather`] parses it. Folders are walked in the order of
-//! their names' bytes and no link in them is followed. An I/O failure is `unreachable`, a document that
+//! In: paths, and the release bundles that were among them. Out: [`EvidenceFolders`], every byte of it read
+//! at construction, so that nothing can change between two looks; [`EvidenceFolders::gather`] parses it.
+//! Folders are walked in the order of their names' bytes and no link in them is followed. A folder that is
+//! an OCI layout is read as one, and what else lies in it as it is anywhere: whoever adds a file must not be
+//! able to hide another. An I/O failure is `unreachable`, a document that
 //! does not parse `unreadable`, a limit a recorded deny: none of them is silence.
 
 use std::ffi::{OsStr, OsString};
@@ -13,10 +15,10 @@ use super::layout;
 use crate::evidence::{BytesOf, Evidence, EvidenceSource, Gathered};
 use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
-use crate::source::bundle::Bundles;
 use crate::source::folder::walk::{Met, Obstacle, Room, Walker};
 use crate::source::folder::{Bytes, Folder, Kind, open_file, read_bounded};
 use crate::source::intake::{Intake, Limits};
+use crate::source::release_bundle::Bundles;
 use crate::trust::TrustRoot;
 
 /// Names in all folders: reading them takes a moment, and sorting them holds them in memory.
@@ -40,7 +42,7 @@ impl EvidenceFolders {
     pub fn read_with(paths: &[PathBuf], bundles: &Bundles) -> Self {
         let mut folders = Self::read(paths);
         for broken in bundles.broken() {
-            folders.intake.set_aside(broken);
+            folders.intake.set_aside(broken.clone());
         }
         for (source, bytes) in bundles.evidence() {
             folders.intake.take(source, bytes.clone(), None);
@@ -54,7 +56,7 @@ impl EvidenceFolders {
         paths.dedup();
         let mut intake = Intake::new(limits);
         let mut room = Room { names, depth: DEPTH };
-        let mut reader = Reader { intake: &mut intake, names };
+        let mut reader = Reader { intake: &mut intake, names, layouts: Vec::new() };
         for path in &paths {
             reader.path(path, &mut room);
         }
@@ -88,6 +90,8 @@ struct Reader<'a> {
     intake: &'a mut Intake,
     /// The most names in all folders.
     names: usize,
+    /// The OCI layouts that were read.
+    layouts: Vec<PathBuf>,
 }
 
 impl Reader<'_> {
@@ -122,7 +126,8 @@ impl Reader<'_> {
             Ok(Bytes::All(bytes)) if holds == Holds::Lines => self.lines(source, &bytes),
             Ok(Bytes::All(bytes)) => self.document(source, bytes),
             Ok(Bytes::TooMany) => {
-                self.intake.exceed("bytes of one evidence file", self.most(holds), self.most(holds) + 1);
+                let most = self.most(holds);
+                self.intake.too_large(source, "bytes of one evidence file", most, most + 1);
             }
             Err(error) => self.intake.unreachable(source, &error),
         }
@@ -155,12 +160,11 @@ struct Over;
 impl Walker for Reader<'_> {
     type End = Over;
 
-    fn takes_whole(&mut self, folder: &Folder, entries: &[(OsString, Kind)]) -> bool {
-        let is_layout = entries.iter().any(|(name, kind)| name == "oci-layout" && *kind == Kind::File);
-        if is_layout {
+    fn enter(&mut self, folder: &Folder, entries: &[(OsString, Kind)]) {
+        if entries.iter().any(|(name, kind)| name == "oci-layout" && *kind == Kind::File) {
+            self.layouts.push(folder.path(OsStr::new("")));
             layout::read(folder, self.intake);
         }
-        is_layout
     }
 
     fn meet(&mut self, met: &Met<'_>) -> Result<(), Over> {
@@ -169,6 +173,7 @@ impl Walker for Reader<'_> {
         }
         match met.kind {
             Kind::Folder => {}
+            Kind::File if self.layouts.iter().any(|root| layout::holds(root, &met.path())) => {}
             Kind::File if is_evidence(met.name()) => {
                 let holds = Holds::of(met.name());
                 let read = met.read(self.most(holds));
@@ -353,7 +358,8 @@ mod tests {
             fs::File::create(folder.path().join(format!("{at}.json"))).unwrap();
         }
         let gathered = gather(folder.path());
-        let over = OverLimit { what: "names in evidence folders", limit: 65_536, found: 65_537 };
+        let over =
+            OverLimit { source: None, what: "names in evidence folders", limit: 65_536, found: 65_537 };
         assert_eq!(
             (gathered.over_limit, gathered.found.len(), gathered.unreadable.len()),
             (Some(over), 0, 0)
@@ -377,7 +383,10 @@ mod tests {
             (Limits { document: 4, ..enough }, 4, "bytes of one evidence file", 4),
             (Limits { total: 6, ..enough }, 4, "bytes of evidence", 6),
         ] {
-            assert_eq!(limited(&folder, limits, names), OverLimit { what, limit, found: limit + 1 });
+            assert_eq!(
+                limited(&folder, limits, names),
+                OverLimit { source: None, what, limit, found: limit + 1 }
+            );
         }
         let deep = tempfile::tempdir().unwrap();
         fs::create_dir_all(deep.path().join("d/".repeat(DEPTH + 1))).unwrap();

@@ -1,6 +1,7 @@
 //! Evidence in OCI layouts: what a registry would give as referrers, read from disk.
 //!
-//! In: a folder with an `oci-layout` file. Out: every layer that is a Sigstore bundle, a DSSE envelope
+//! In: a folder with an `oci-layout` file. What lies beside the layout's own files is no part of it
+//! ([`holds`]). Out: every layer that is a Sigstore bundle, a DSSE envelope
 //! or a cosign simple-signing payload, of each manifest that `index.json` lists ([`attached`] reads
 //! them). Links are not followed. Layers of other kinds are not evidence and stay unread.
 //!
@@ -9,6 +10,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
 
 use crate::evidence::Unreadable;
 use crate::release::digest::{ClaimedDigest, Digest};
@@ -20,12 +23,24 @@ use crate::source::intake::Intake;
 /// Manifests of one layout: each piece of evidence has one, beside those of images.
 const MAX_MANIFESTS: usize = 16_384;
 
+/// Whether a path is one of a layout's own: read with it, or a blob that it may lead to.
+pub(super) fn holds(root: &Path, path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(root) else { return false };
+    let (name, folder) = (below.file_name().and_then(OsStr::to_str), below.parent());
+    let hex = |name: &str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_blob = folder == Some(Path::new("blobs/sha256")) && name.is_some_and(hex);
+    is_blob || below == Path::new("oci-layout") || below == Path::new("index.json")
+}
+
 /// Takes in all evidence of a layout.
 pub(super) fn read(layout: &Folder, intake: &mut Intake) {
     let index = layout.path(OsStr::new("index.json")).display().to_string();
-    let Some(bytes) = bounded(layout.read(OsStr::new("index.json"), MAX_MANIFEST), &index, intake) else {
-        return;
-    };
+    let read = layout.read(OsStr::new("index.json"), MAX_MANIFEST);
+    let Some(bytes) = bounded(read, MAX_MANIFEST, &index, intake) else { return };
+    if attached::read(&bytes).is_err() {
+        // Evidence of that name stays evidence when somebody puts an `oci-layout` beside it.
+        intake.take(&index, bytes.clone(), None);
+    }
     let blobs = layout.folder(OsStr::new("blobs")).and_then(|blobs| blobs.folder(OsStr::new("sha256")));
     match blobs {
         Ok(blobs) => Walk { blobs, intake, seen: BTreeSet::new(), next: Vec::new() }.all(&index, bytes),
@@ -104,7 +119,7 @@ impl Walk<'_> {
     fn blob(&mut self, digest: &ClaimedDigest, limit: u64) -> Option<(String, Vec<u8>)> {
         let name = digest.hex();
         let source = self.blobs.path(OsStr::new(&name)).display().to_string();
-        let bytes = bounded(self.blobs.read(OsStr::new(&name), limit), &source, self.intake)?;
+        let bytes = bounded(self.blobs.read(OsStr::new(&name), limit), limit, &source, self.intake)?;
         if Digest::of_bytes(&bytes) != *digest {
             let problem = Unreadable { problem: "its bytes are not those that its name says".to_owned() };
             self.intake.take(&source, bytes, Some(problem));
@@ -114,13 +129,10 @@ impl Walk<'_> {
     }
 }
 
-fn bounded(read: std::io::Result<Bytes>, source: &str, intake: &mut Intake) -> Option<Vec<u8>> {
+fn bounded(read: io::Result<Bytes>, most: u64, source: &str, intake: &mut Intake) -> Option<Vec<u8>> {
     match read {
         Ok(Bytes::All(bytes)) => return Some(bytes),
-        Ok(Bytes::TooMany) => {
-            let most = intake.document_limit();
-            intake.exceed("bytes of one evidence file", most, most + 1);
-        }
+        Ok(Bytes::TooMany) => intake.too_large(source, "bytes of one evidence file", most, most + 1),
         Err(error) => intake.unreachable(source, &error),
     }
     None

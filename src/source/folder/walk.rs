@@ -72,10 +72,8 @@ pub(in crate::source) trait Walker {
     /// Why a walk ends before its end.
     type End;
 
-    /// Whether a folder is something as a whole, so that the walk goes past what is in it.
-    fn takes_whole(&mut self, _folder: &Folder, _entries: &[(OsString, Kind)]) -> bool {
-        false
-    }
+    /// Comes into a folder, before any name in it.
+    fn enter(&mut self, _folder: &Folder, _entries: &[(OsString, Kind)]) {}
 
     /// Comes to a name; into a folder the walk goes afterwards.
     ///
@@ -108,9 +106,7 @@ impl Folder {
             }
         };
         room.names -= entries.len();
-        if walker.takes_whole(self, &entries) {
-            return Ok(());
-        }
+        walker.enter(self, &entries);
         for (name, kind) in &entries {
             let below = below.join(name);
             walker.meet(&Met { folder: self, name, below: &below, kind: *kind })?;
@@ -161,8 +157,11 @@ mod tests {
     impl Walker for Diary {
         type End = ();
 
-        fn takes_whole(&mut self, _: &Folder, entries: &[(OsString, Kind)]) -> bool {
-            entries.iter().any(|(name, _)| name == "whole")
+        fn enter(&mut self, folder: &Folder, entries: &[(OsString, Kind)]) {
+            if entries.iter().any(|(name, _)| name == "told") {
+                let name = folder.path.file_name().unwrap().display();
+                self.lines.push(format!("into {name}: {}", entries.len()));
+            }
         }
 
         fn meet(&mut self, met: &Met<'_>) -> Result<(), ()> {
@@ -220,9 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn ends_where_the_walker_says_and_goes_past_what_is_taken_whole() {
-        let folder = folder(&["a/b", "c/whole", "c/x", "d"]);
+    fn tells_what_is_in_a_folder_before_it_and_ends_where_the_walker_says() {
+        let folder = folder(&["a/b", "c/told", "c/x", "d"]);
         let diary = Diary { ends_at: Some("d"), ..Diary::default() };
-        assert_eq!(walked(&folder, 9, 9, diary), ["a Folder", "a/b File", "c Folder"]);
+        let met = ["a Folder", "a/b File", "c Folder", "into c: 2", "c/told File", "c/x File"];
+        assert_eq!(walked(&folder, 9, 9, diary), met);
     }
 }

@@ -112,7 +112,7 @@ fn pages(
 }
 
 fn over(what: &'static str, limit: usize) -> OverLimit {
-    OverLimit { what, limit: limit as u64, found: limit as u64 + 1 }
+    OverLimit { source: None, what, limit: limit as u64, found: limit as u64 + 1 }
 }
 
 /// The next page, which is one of the same list on the same host.

@@ -100,7 +100,7 @@ impl Found {
             intake.unreachable(source, fault);
         }
         intake.ignore(self.ignored);
-        if let Some(OverLimit { what, limit, found }) = self.over {
+        if let Some(OverLimit { what, limit, found, .. }) = self.over {
             intake.exceed(what, limit, found);
         }
     }
@@ -159,7 +159,12 @@ impl Search<'_> {
     fn listed(&mut self, digest: &ClaimedDigest) {
         if self.seen.len() > MAX_MANIFESTS {
             let (limit, found) = (MAX_MANIFESTS as u64, self.seen.len() as u64);
-            return self.over(OverLimit { what: "manifests with evidence of one image", limit, found });
+            return self.over(OverLimit {
+                source: None,
+                what: "manifests with evidence of one image",
+                limit,
+                found,
+            });
         }
         let reference = digest.to_string();
         let bytes = match self.client.cached(digest, || self.client.manifest(&self.place, &reference)) {
@@ -221,7 +226,12 @@ impl Search<'_> {
             Ok(Some(_)) => self.other_bytes(&reference),
             Ok(None) => self.gone(&reference),
             Err(Fault::TooLarge { limit, .. }) => {
-                self.over(OverLimit { what: "bytes of one evidence file", limit, found: limit + 1 });
+                self.over(OverLimit {
+                    source: None,
+                    what: "bytes of one evidence file",
+                    limit,
+                    found: limit + 1,
+                });
             }
             Err(fault) => self.unreachable(&reference, fault),
         }
@@ -242,7 +252,12 @@ impl Search<'_> {
         let before = self.read.fetch_add(bytes as u64, Ordering::Relaxed);
         let fits = before.saturating_add(bytes as u64) <= TOTAL_BYTES;
         if !fits {
-            self.over(OverLimit { what: "bytes of evidence", limit: TOTAL_BYTES, found: TOTAL_BYTES + 1 });
+            self.over(OverLimit {
+                source: None,
+                what: "bytes of evidence",
+                limit: TOTAL_BYTES,
+                found: TOTAL_BYTES + 1,
+            });
         }
         fits
     }

@@ -10,17 +10,12 @@
 use serde_json::{Map, Value};
 
 use crate::json;
+use crate::release::deployed::workload::{CONTAINERS, LABELS, OF_IMAGES, borrows_pods, data_of, runs_pods};
 
-/// Members that hold an image or lead to one.
-const TELLING: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "image"];
-/// Lists of containers.
-const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 /// Images and faults that are looked at: an object of 8 MiB could hold millions, and each is told with its place.
 const MOST: usize = 4096;
 /// Characters of a place that are kept: a long name would be copied for each member below it.
 const MOST_PATH: usize = 256;
-/// Mappings from text to text.
-const LABELS: [&str; 5] = ["labels", "annotations", "matchLabels", "selector", "nodeSelector"];
 
 /// What an object runs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,12 +44,7 @@ impl Running {
         let Value::Object(members) = object else { return running };
         let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
         let (api, kind) = (text("apiVersion"), text("kind"));
-        let group = api.split_once('/').map_or("", |(group, _)| group);
-        let data: &[&str] = match (group, kind) {
-            ("", "ConfigMap" | "Secret") => &["data", "binaryData", "stringData"],
-            ("apiextensions.k8s.io", "CustomResourceDefinition") => &["spec"],
-            _ => &[],
-        };
+        let data = data_of(api, kind);
         for (name, value) in members {
             if !matches!(name.as_str(), "metadata" | "status") && !data.contains(&name.as_str()) {
                 running.member(name, value, cut(name));
@@ -65,8 +55,9 @@ impl Running {
                 .faults
                 .push(format!("a {} of more than {MOST} images is not looked through", short(kind)));
         }
-        if runs_pods(group, kind) && running.images.is_empty() && running.faults.is_empty() {
-            let borrows = object.pointer("/spec/workloadRef").is_some_and(|reference| !reference.is_null());
+        if runs_pods(api, kind) && running.images.is_empty() && running.faults.is_empty() {
+            let reference = object.pointer("/spec/workloadRef").filter(|reference| !reference.is_null());
+            let borrows = borrows_pods(api, kind) && reference.is_some();
             // A Rollout may take its Pods from a Deployment, which is asked about itself.
             if !borrows {
                 running.fault(format!("a {kind} without an image runs what something else chooses"));
@@ -76,11 +67,13 @@ impl Running {
     }
 
     fn member(&mut self, name: &str, value: &Value, path: &str) {
-        if let Some(known) = TELLING.iter().find(|known| json::looks_like(name, known)) {
+        if let Some(known) = OF_IMAGES.iter().find(|known| json::looks_like(name, known)) {
             self.fault(format!("`{}` is `{known}` to some readers and nothing to others", short(path)));
         }
         match value {
-            Value::Array(items) if CONTAINERS.contains(&name) => self.containers(items, path),
+            Value::Array(items) if CONTAINERS.iter().any(|(list, _)| *list == name) => {
+                self.containers(items, path)
+            }
             _ if name == "image" => self.image(value, path),
             Value::Object(members) if LABELS.contains(&name) => {
                 self.members(members.iter().filter(|(_, value)| !value.is_string()), path);
@@ -172,17 +165,6 @@ fn cut(text: &str) -> &str {
     text.char_indices().nth(MOST_PATH).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
-/// Kinds that run Pods.
-fn runs_pods(group: &str, kind: &str) -> bool {
-    matches!(
-        (group, kind),
-        ("", "Pod" | "ReplicationController" | "PodTemplate")
-            | ("apps" | "extensions", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
-            | ("batch", "Job" | "CronJob")
-            | ("argoproj.io", "Rollout")
-    )
-}
-
 /// What somebody wrote, as a message may hold it.
 pub(super) fn short(text: &str) -> String {
     let mut line: String = text.chars().take(200).collect::<String>().escape_debug().collect();
@@ -264,5 +246,8 @@ mod tests {
         let borrowing = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
                                "spec": {"workloadRef": {"kind": "Deployment", "name": "a"}}});
         assert_eq!(Running::of(&borrowing), Running::default());
+        let other = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+                           "spec": {"workloadRef": {"kind": "Deployment", "name": "a"}}});
+        assert_eq!(faults(other), ["a Deployment without an image runs what something else chooses"]);
     }
 }

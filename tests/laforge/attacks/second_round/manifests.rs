@@ -115,6 +115,12 @@ fn a_workload_that_leaves_its_containers_to_the_cluster_is_seen() {
     ] {
         has_one(&format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: d}}\nspec: {spec}\n"));
     }
+    // To these a reference means nothing: the API server drops it, and they run what they have.
+    for (api, kind) in [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job")] {
+        let spec = "{replicas: 9, workloadRef: {apiVersion: apps/v1, kind: Deployment, name: d}}";
+        let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: r}}\nspec: {spec}\n---\n");
+        has_one(&format!("{text}{}", deployment("apps/v1", "d")));
+    }
     // Others' kinds of the same names bear their Pods elsewhere, where they are looked for.
     for (api, kind) in [("batch.volcano.sh/v1alpha1", "Job"), ("rollouts.kruise.io/v1beta1", "Rollout")] {
         let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: d}}\nspec: {{x: 1}}\n");

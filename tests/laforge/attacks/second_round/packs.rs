@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use laforge::key::secret::SecretKey;
-use laforge::source::bundle::Bundles;
+use laforge::source::release_bundle::Bundles;
 use serde_json::{Value, json};
 
 use super::super::{evidence, sign, sign_bytes};
