@@ -14,7 +14,7 @@ use crate::release::deployed::Unpinned;
 use crate::release::digest::ClaimedDigest;
 use crate::report::paint::printable;
 use crate::signing::statement;
-use crate::time::{self, duration};
+use crate::time::{self, Timestamp, duration};
 
 use super::flags::ReleaseFlags;
 use super::load::{self, Signing};
@@ -29,6 +29,10 @@ pub(super) struct Approve {
     /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals
     #[arg(long, value_name = "FILE", conflicts_with = "blind")]
     from_github: Option<PathBuf>,
+    /// When the run was created whose environment approvals are passed on: they count from then, since GitHub
+    /// does not say when each was given
+    #[arg(long, value_name = "TIME", requires = "from_github", value_parser = time::parse)]
+    since: Option<Timestamp>,
     #[command(flatten)]
     record: Record,
 }
@@ -85,7 +89,7 @@ struct Record {
 impl Approve {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         match &self.from_github {
-            Some(export) => self.record.pass_on(export, session),
+            Some(export) => self.record.pass_on(export, self.since, session),
             None => self.record.sign(Word::Approved, session),
         }
     }
@@ -168,13 +172,17 @@ impl Record {
     }
 
     /// Signs what each person said on GitHub, or says why it is not passed on.
-    fn pass_on(self, export: &Path, session: &Session) -> Result<Exit, Failure> {
+    fn pass_on(self, export: &Path, since: Option<Timestamp>, session: &Session) -> Result<Exit, Failure> {
         self.refuse_at_once()?;
         let release = self.release(session)?;
         let (digest, environment) = self.subject(release.as_ref())?;
         let release = release.ok_or_else(|| Failure::usage("--from-github needs --release FILE"))?;
-        let heard = github::read(&session.read(export, Exit::Usage)?, &release).map_err(|error| {
+        if since.is_some_and(|since| since > session.now()) {
+            return Err(Failure::usage("--since lies ahead of now").hint("give the `created_at` of the run"));
+        }
+        let heard = github::read(&session.read(export, Exit::Usage)?, &release, since).map_err(|error| {
             Failure::of(Exit::Usage, &error)
+                .because(format!("in `{}`", export.display()))
                 .hint("save the answer of GitHub's API as it is; pages may stand in one list")
         })?;
         let mut records = Vec::new();

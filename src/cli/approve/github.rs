@@ -7,11 +7,13 @@
 //! person one record marked `onBehalfOf: github:LOGIN`, which counts only where a policy's
 //! `approvals.attestedBy` names the signer, or the reason why there is none.
 //!
-//! A person's last review decides, comments aside. An approval has to be of the release's commit; a
+//! A person's last word decides, comments aside. An approval has to be of the release's commit; a
 //! request for changes is a rejection, whatever commit it is of; a dismissed review is nothing. Bots
 //! approve nothing. An environment approval has to name the release's environment; GitHub says
-//! neither when it was given nor for which commit, so that it is dated now, and tied to this release
-//! by whoever signs alone.
+//! neither when it was given nor for which commit. So it is as old as it can be, from when the run was
+//! created: dated later, it would lift a rejection that came after it, and grow young again each time
+//! that it is passed on. A rejection is as young as it can be, of now. Both are tied to this release by
+//! whoever signs alone.
 //!
 //! Not checked: that the file is GitHub's. Whoever signs vouches for that: fetch it in the job that
 //! signs, and let nothing else bring it.
@@ -128,11 +130,15 @@ struct User {
     r#type: String,
 }
 
-/// Reads an export; by login.
+/// Reads an export; by login. `since` is when the run of environment approvals was created.
 ///
 /// # Errors
 /// [`ExportError`] for what is no export: nothing of it is passed on.
-pub(super) fn read(bytes: &[u8], release: &Release) -> Result<Vec<Heard>, ExportError> {
+pub(super) fn read(
+    bytes: &[u8],
+    release: &Release,
+    since: Option<Timestamp>,
+) -> Result<Vec<Heard>, ExportError> {
     let mut reviews: BTreeMap<String, Vec<Review>> = BTreeMap::new();
     let mut environments: BTreeMap<String, Vec<EnvironmentApproval>> = BTreeMap::new();
     let mut heard = Vec::new();
@@ -150,18 +156,29 @@ pub(super) fn read(bytes: &[u8], release: &Release) -> Result<Vec<Heard>, Export
             },
         }
     }
+    let mut words: BTreeMap<String, Vec<Result<Said, String>>> = BTreeMap::new();
     for (login, of_person) in reviews {
-        if let Some(said) = last_review(of_person, release) {
-            heard.push(Heard { login, said });
-        }
+        words.entry(login).or_default().push(last_review(of_person, release));
     }
     for (login, of_person) in environments {
-        if let Some(said) = environment(&of_person, release) {
-            heard.push(Heard { login, said });
-        }
+        words.entry(login).or_default().push(environment(&of_person, release, since));
+    }
+    for (login, of_person) in words {
+        heard.extend(last_word(&login, of_person));
     }
     heard.sort_by(|one, other| one.login.cmp(&other.login));
     Ok(heard)
+}
+
+/// What a person said last, in reviews and of environments together; without a word that counts, why
+/// each does not. A rejection of an unknown time may be the last, and so it is.
+fn last_word(login: &str, words: Vec<Result<Said, String>>) -> Vec<Heard> {
+    let heard = |said| Heard { login: login.to_owned(), said };
+    let counts = words.iter().filter_map(|word| word.as_ref().ok());
+    match counts.max_by_key(|said| (said.at.is_none(), said.at, said.decision == Word::Rejected)) {
+        Some(last) => vec![heard(Ok(last.clone()))],
+        None => words.into_iter().map(heard).collect(),
+    }
 }
 
 /// The records of one page, or of several that stand in a list.
@@ -199,11 +216,12 @@ impl Review {
     }
 }
 
-/// What a person's last review comes to; nothing, when they only commented.
-fn last_review(mut reviews: Vec<Review>, release: &Release) -> Option<Result<Said, String>> {
+/// What a person's last review comes to.
+fn last_review(mut reviews: Vec<Review>, release: &Release) -> Result<Said, String> {
     reviews.retain(Review::decides);
     reviews.sort_by_key(|review| (submitted(review), review.id));
-    reviews.pop().map(|last| passed_on(&last, release))
+    let last = reviews.pop().ok_or("has commented, and decided nothing")?;
+    passed_on(&last, release)
 }
 
 fn submitted(review: &Review) -> Option<Timestamp> {
@@ -232,9 +250,13 @@ fn passed_on(review: &Review, release: &Release) -> Result<Said, String> {
 
 /// What a person's environment approvals come to. GitHub gives no order: one rejection among them is
 /// what counts.
-fn environment(approvals: &[EnvironmentApproval], release: &Release) -> Option<Result<Said, String>> {
+fn environment(
+    approvals: &[EnvironmentApproval],
+    release: &Release,
+    since: Option<Timestamp>,
+) -> Result<Said, String> {
     let decided = || approvals.iter().filter(|one| one.state != EnvironmentState::Pending);
-    decided().next()?;
+    decided().next().ok_or("has decided nothing yet")?;
     let mut ours = Vec::new();
     for one in decided() {
         for environment in one.environments.iter().filter(|it| it.name == release.environment) {
@@ -246,18 +268,21 @@ fn environment(approvals: &[EnvironmentApproval], release: &Release) -> Option<R
     else {
         let names = decided().flat_map(|one| &one.environments).map(|it| format!("`{}`", it.name));
         let names = names.collect::<Vec<_>>().join(", ");
-        return Some(Err(format!("spoke of {names}, and the release is for `{}`", release.environment)));
+        return Err(format!("spoke of {names}, and the release is for `{}`", release.environment));
     };
     let repository = &release.source.repository;
     if !environment.html_url.starts_with(&format!("{repository}/")) {
-        return Some(Err(format!("spoke of {}, which is not of {repository}", environment.html_url)));
+        return Err(format!("spoke of {}, which is not of {repository}", environment.html_url));
     }
-    let decision = match state {
-        EnvironmentState::Approved => Word::Approved,
-        EnvironmentState::Rejected | EnvironmentState::Pending => Word::Rejected,
+    let (decision, at) = match state {
+        EnvironmentState::Approved => (Word::Approved, Some(since.ok_or(UNDATED)?)),
+        EnvironmentState::Rejected | EnvironmentState::Pending => (Word::Rejected, None),
     };
-    Some(Ok(Said { decision, at: None, link: environment.html_url.clone() }))
+    Ok(Said { decision, at, link: environment.html_url.clone() })
 }
+
+const UNDATED: &str = "approved, and GitHub does not say when: say with --since when the run was created (`created_at` \
+     of `gh api repos/OWNER/REPO/actions/runs/RUN`)";
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,11 @@ fn release() -> Release {
     Release::parse(&Source::new("release.yaml", &text), Path::new("")).unwrap()
 }
 
+/// When the run of the environment approvals was created.
+fn run() -> Timestamp {
+    time::parse("2026-11-24T12:30:00Z").unwrap()
+}
+
 fn review(login: &str, state: &str, minute: u32) -> Value {
     json!({
         "id": 80 + minute, "node_id": "x", "user": {"login": login, "id": 1, "type": "User", "site_admin": false},
@@ -48,7 +53,7 @@ fn environments(login: &str, state: &str, name: &str) -> Value {
 /// Each login with what is passed on, or a part of why it isn't.
 fn heard(records: &[Value]) -> Vec<(String, Result<Word, String>)> {
     let bytes = serde_json::to_vec(records).unwrap();
-    let heard = read(&bytes, &release()).unwrap();
+    let heard = read(&bytes, &release(), Some(run())).unwrap();
     heard.into_iter().map(|one| (one.login, one.said.map(|said| said.decision))).collect()
 }
 
@@ -69,7 +74,8 @@ fn passes_on_each_person_s_last_review_comments_aside() {
     // The order in the file changes nothing.
     let turned = [review("alice", "CHANGES_REQUESTED", 2), review("alice", "APPROVED", 1)];
     assert_eq!(only(&turned), Ok(Word::Rejected));
-    assert_eq!(heard(&[review("alice", "COMMENTED", 1)]), []);
+    let nothing = Err("has commented, and decided nothing".to_owned());
+    assert_eq!(only(&[review("alice", "COMMENTED", 1)]), nothing);
     let two = heard(&[review("bob", "APPROVED", 1), review("alice", "CHANGES_REQUESTED", 1)]);
     let names: Vec<_> = two.iter().map(|(login, said)| (login.as_str(), said.clone())).collect();
     assert_eq!(names, [("alice", Ok(Word::Rejected)), ("bob", Ok(Word::Approved))]);
@@ -93,7 +99,7 @@ fn an_approval_of_another_commit_or_repository_is_none_and_a_request_for_changes
     // One without a time could be the last of its person: nothing of the export is passed on.
     let undated = with(review("alice", "CHANGES_REQUESTED", 1), "/submitted_at", json!("yesterday"));
     let export = serde_json::to_vec(&[review("bob", "APPROVED", 2), undated]).unwrap();
-    let error = read(&export, &release()).unwrap_err();
+    let error = read(&export, &release(), Some(run())).unwrap_err();
     assert_eq!(error.to_string(), "record 2 of the export is a review that does not say when it was given");
 }
 
@@ -119,18 +125,43 @@ fn an_environment_approval_has_to_name_the_release_s_environment() {
     let both =
         [environments("alice", "rejected", "production"), environments("alice", "approved", "production")];
     assert_eq!(only(&both), Ok(Word::Rejected));
-    assert_eq!(heard(&[environments("alice", "pending", "production")]), []);
+    let pending = only(&[environments("alice", "pending", "production")]);
+    assert_eq!(pending, Err("has decided nothing yet".to_owned()));
     let elsewhere = json!("https://github.com/acme/payments-evil/deployments");
     let other = with(environments("alice", "approved", "production"), "/environments/0/html_url", elsewhere);
     assert!(only(&[other]).is_err());
 }
 
 #[test]
+fn an_environment_approval_counts_from_when_its_run_was_created() {
+    let said = |records: &[Value], since: Option<&str>| {
+        let bytes = serde_json::to_vec(records).unwrap();
+        let since = since.map(|since| time::parse(since).unwrap());
+        let mut heard = read(&bytes, &release(), since).unwrap();
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        heard.remove(0).said.map(|said| (said.decision, said.at.map(time::to_seconds)))
+    };
+    let approved = environments("alice", "approved", "production");
+    let undated = said(std::slice::from_ref(&approved), None).unwrap_err();
+    assert!(undated.starts_with("approved, and GitHub does not say when: say with --since"), "{undated}");
+    // A request for changes that may have come after it stands, one from before the run does not.
+    let minute = |minute| format!("2026-11-24T12:{minute}:00Z");
+    let (before, after) = (minute(10), minute(30));
+    let records = [review("alice", "CHANGES_REQUESTED", 20), approved];
+    assert_eq!(said(&records, None), Ok((Word::Rejected, Some(minute(20)))));
+    assert_eq!(said(&records, Some(&before)), Ok((Word::Rejected, Some(minute(20)))));
+    assert_eq!(said(&records, Some(&after)), Ok((Word::Approved, Some(after))));
+    // A rejection of an environment may be the last word, and needs no time.
+    let records = [review("alice", "APPROVED", 59), environments("alice", "rejected", "production")];
+    assert_eq!(said(&records, None), Ok((Word::Rejected, None)));
+}
+
+#[test]
 fn takes_pages_and_refuses_what_is_no_export() {
     let pages = json!([[review("alice", "APPROVED", 1)], [review("bob", "APPROVED", 1)]]);
-    assert_eq!(read(pages.to_string().as_bytes(), &release()).unwrap().len(), 2);
-    assert_eq!(read(b"[]", &release()).unwrap(), []);
-    let shape = |text: &str| read(text.as_bytes(), &release()).unwrap_err().to_string();
+    assert_eq!(read(pages.to_string().as_bytes(), &release(), None).unwrap().len(), 2);
+    assert_eq!(read(b"[]", &release(), None).unwrap(), []);
+    let shape = |text: &str| read(text.as_bytes(), &release(), None).unwrap_err().to_string();
     assert_eq!(shape("{}"), "the export is no list of records");
     assert_eq!(shape("[1"), "the export is not JSON");
     assert_eq!(shape(r#"[{"state": "APPROVED", "state": "APPROVED"}]"#), "the export is not JSON");
