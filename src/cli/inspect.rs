@@ -31,7 +31,8 @@ impl Inspect {
         let inspection = Inspection::of(&bytes).ok_or_else(|| {
             Failure::usage(format!("`{}` is none of the things that can be inspected", self.file.display()))
             .hint(
-                "a Sigstore bundle, a DSSE envelope, a statement, a plan, a checkpoint or an inclusion proof",
+                "a Sigstore bundle, a DSSE envelope, a pack or JSON lines of them, a statement, a plan, a \
+                 checkpoint or an inclusion proof",
             )
         })?;
         let text = match self.output {

@@ -27,6 +27,7 @@ use super::limits::quoted;
 use super::rejection::Rejection;
 use super::wire::{Shape, fit, problem};
 use crate::key;
+pub(crate) use certificate::{CertifiedIdentity, claimed_identity};
 
 /// The shape of a bundle within another document.
 pub(super) const SHAPE: Shape = shape::BUNDLE;

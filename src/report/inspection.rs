@@ -1,12 +1,15 @@
 //! What a file says: bundle, envelope, approval, plan, checkpoint or proof. Nothing is verified.
 //!
-//! In: bytes. Out: rows of label and text, each of them somebody's claim, and the same as JSON.
+//! In: bytes. Out: rows of label and text, each of them somebody's claim, and the same as JSON. Of a pack,
+//! and of JSON lines, every piece.
 //! This reads payloads that nobody has authenticated, so nothing here ever leaves `inspect`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::evidence::bundle::{CertifiedIdentity, claimed_identity};
+use crate::evidence::pack;
 use crate::json;
 
 use super::paint::{Paint, Tone, printable};
@@ -26,16 +29,43 @@ const PLAN: &str = "rollout plan";
 const PREVIEW: &str = "rollout plan preview";
 const PROOF: &str = "inclusion proof";
 
+/// What a `bundle.json` says that it is.
+const RELEASE_BUNDLE: &str = "https://laforge.dev/bundle/v1";
+
 /// Longest text of one row: what is longer is cut, and the JSON form has it whole.
 const ROW: usize = 160;
 
 impl Inspection {
     /// Reads a file's bytes as whatever they are.
     pub fn of(bytes: &[u8]) -> Option<Self> {
+        if let Some(pieces) = pack::unpack(bytes) {
+            return Some(Self::pack("pack of evidence", pieces.iter().map(|piece| piece.as_deref().ok())));
+        }
         if let Ok(value) = json::parse(bytes) {
             return Self::of_json(&value);
         }
-        Self::of_note(std::str::from_utf8(bytes).ok()?)
+        let text = std::str::from_utf8(bytes).ok()?;
+        if let Some(note) = Self::of_note(text) {
+            return Some(note);
+        }
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let all_json = lines.len() > 1 && lines.iter().all(|line| json::parse(line.as_bytes()).is_ok());
+        all_json.then(|| Self::pack("JSON lines", lines.iter().map(|line| Some(line.as_bytes()))))
+    }
+
+    /// Every piece of what holds several, one below the other.
+    fn pack<'a>(kind: &'static str, pieces: impl Iterator<Item = Option<&'a [u8]>>) -> Self {
+        let (mut rows, mut says) = (Vec::new(), Vec::new());
+        for (number, piece) in (1..).zip(pieces) {
+            let inspection = piece.and_then(|piece| Self::of_json(&json::parse(piece).ok()?));
+            let kind = inspection.as_ref().map_or("none of the things that can be inspected", |it| it.kind);
+            rows.push((format!("piece {number}"), kind.to_owned()));
+            says.push(
+                inspection.as_ref().map_or(Value::Null, |it| json!({"kind": it.kind, "says": it.value})),
+            );
+            rows.extend(inspection.into_iter().flat_map(|inspection| inspection.rows));
+        }
+        Self { kind, verified_by: "laforge verify", rows, value: json!({"pieces": says}) }
     }
 
     /// Whether the file is a plan, a preview of one, or the proof beside one: what `deploy -o` writes.
@@ -85,8 +115,21 @@ impl Inspection {
         if value.get("payloadType").is_some() && value.get("signatures").is_some() {
             return Some(Self::envelope(value));
         }
+        if value.get("_type").is_some_and(|kind| kind == RELEASE_BUNDLE) {
+            return Some(Self::release_bundle(value));
+        }
         let is_statement = value.get("predicateType").is_some() && value.get("subject").is_some();
         is_statement.then(|| Self::statement(value))
+    }
+
+    fn release_bundle(value: &Value) -> Self {
+        let count = |member: &str| list(value, member).len().to_string();
+        let rows = [
+            ("release digest", text(value.pointer("/release/digest"))),
+            ("evidence", count("/evidence")),
+            ("manifests", count("/manifests")),
+        ];
+        Self::new("release bundle's list", "laforge verify --offline --evidence", rows, value.clone())
     }
 
     fn plan(value: &Value) -> Self {
@@ -114,6 +157,11 @@ impl Inspection {
             Some(hint) => ("key hint", key_id(&text(Some(hint)))),
             None => ("signed with", "a certificate".to_owned()),
         });
+        let identity = certificate_of(&material).and_then(|der| claimed_identity(&der));
+        if let Some(identity) = &identity {
+            rows.push(("subject", identity.subject.clone()));
+            rows.push(("issuer", identity.issuer.clone()));
+        }
         for entry in list(&material, "/tlogEntries") {
             let kind = format!(
                 "{} {}",
@@ -138,6 +186,11 @@ impl Inspection {
         }
         if let Some(raw) = value.pointer_mut("/verificationMaterial/certificate/rawBytes") {
             *raw = json!(format!("{} bytes of base64", text(Some(raw)).len()));
+        }
+        if let (Some(identity), Some(members)) = (identity, value.as_object_mut()) {
+            let CertifiedIdentity { subject, issuer, claims } = identity;
+            let identity = json!({"subject": subject, "issuer": issuer, "claims": claims});
+            members.insert("identity".to_owned(), identity);
         }
         Self::new("Sigstore bundle", "laforge verify", rows, value)
     }
@@ -216,6 +269,14 @@ fn content(bundle: &Value) -> Value {
         }
         (None, None) => Value::Null,
     }
+}
+
+/// The signing certificate in DER, as bundles of every version hold it.
+fn certificate_of(material: &Value) -> Option<Vec<u8>> {
+    let raw = material
+        .pointer("/certificate/rawBytes")
+        .or_else(|| material.pointer("/x509CertificateChain/certificates/0/rawBytes"))?;
+    STANDARD.decode(raw.as_str()?).ok()
 }
 
 /// A hint as the key's id where it is one: base64 of the SHA-256 of its SPKI.

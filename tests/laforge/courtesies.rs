@@ -118,6 +118,35 @@ fn what_can_not_be_inspected_is_refused_at_once() {
 }
 
 #[test]
+fn inspect_shows_whose_certificate_it_is_and_every_piece_of_a_pack() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/allows-keyless-logged-in-tiles/evidence");
+    let bundle = std::fs::read_to_string(format!("{fixture}/signature.sigstore.json")).unwrap();
+    let example = Example::new();
+    example.write("one.json", &bundle);
+    let subject = "https://github.com/acme/payments/.github/workflows/release.yml@refs/tags/v2.4.0";
+    let shown = example.run(&["inspect", "one.json"]).ends_with_data().stdout;
+    assert!(shown.contains(&format!("subject {subject}")), "{shown}");
+    assert!(shown.contains("issuer https://token.actions.githubusercontent.com"), "{shown}");
+    let one = example.run(&["inspect", "one.json", "-o", "json"]).json();
+    assert_eq!(one["says"]["identity"]["subject"], subject);
+    let approval = example.read("evidence/approval-bob.sigstore.json");
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let attestations = [&bundle, &approval].map(|it| serde_json::json!({"bundle": value(it)}));
+    example.write("pack.json", &serde_json::json!({"attestations": attestations}).to_string());
+    example.write("two.jsonl", &format!("{}\n\n{}\n", value(&bundle), value(&approval)));
+    for file in ["pack.json", "two.jsonl"] {
+        let pieces = example.run(&["inspect", file, "-o", "json"]).json()["says"]["pieces"].clone();
+        assert_eq!(pieces[0], serde_json::json!({"kind": one["kind"], "says": one["says"]}), "{file}");
+        assert_eq!(pieces[1]["kind"], "Sigstore bundle", "{file}");
+        let shown = example.run(&["inspect", file]).ends_with_data().stdout;
+        assert!(shown.contains("piece 2 Sigstore bundle") && shown.contains("decision"), "{shown}");
+    }
+    example.run(&["bundle", "-o", "collected"]).ends_with_data();
+    let list = example.run(&["inspect", "collected/bundle.json"]).ends_with_data().stdout;
+    assert!(list.starts_with("release bundle's list") && list.contains("evidence 8"), "{list}");
+}
+
+#[test]
 fn a_bundle_that_is_none_is_told_what_one_is() {
     let example = Example::new();
     example.write("none.json", "{}");

@@ -56,6 +56,13 @@ impl CertifiedIdentity {
     }
 }
 
+/// What a certificate says of whoever has it, in DER: to be shown as a claim, and believed by nobody.
+pub(crate) fn claimed_identity(der: &[u8]) -> Option<CertifiedIdentity> {
+    let certificate = DerCertificate::new(der.to_vec());
+    let info = sigstore::crypto::parse_certificate_info(&certificate).ok()?;
+    CertifiedIdentity::of(&certificate, &info)
+}
+
 /// The one subject alternative name: an e-mail address, a URI or Fulcio's name for a user of a
 /// domain. The library takes the first of several and knows no other name; Fulcio writes one.
 fn subject(certificate: &DerCertificate) -> Option<String> {
