@@ -2,12 +2,14 @@
 //!
 //! In: bytes that somebody signed, hashed or sent. They are read once, and only in the one way
 //! that every reader would agree on: UTF-8 without a byte order mark, no member twice at any
-//! depth, nothing after the value, at most [`MAX_DEPTH`] levels.
+//! depth, nothing after the value, at most [`MAX_DEPTH`] levels, and no value that takes far more memory
+//! than the document has bytes.
 //! Out: typed values, or the RFC 8785 form that `formats.md` hashes.
 //!
 //! Specs: <https://www.rfc-editor.org/rfc/rfc8259>, <https://www.rfc-editor.org/rfc/rfc8785>.
 //! Not checked here: unknown members (each type decides with `deny_unknown_fields`).
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -19,6 +21,19 @@ use serde_json::{Map, Number, Value};
 
 /// Nesting that no evidence format needs; deeper input is refused before it costs stack.
 pub const MAX_DEPTH: usize = 64;
+
+/// Bytes that a value may take, beside [`GROWTH`]: small documents may be made of anything.
+const ROOM: usize = 2 << 20;
+
+/// How many times a document's own bytes a value may take. An object of one short member takes eighty times
+/// its text; documents that people and tools write take about ten.
+const GROWTH: usize = 32;
+
+/// Bytes that a list takes for its items, the first ones together; and an object, for each few members.
+const ITEM: usize = size_of::<Value>();
+const FIRST_ITEMS: usize = 4 * ITEM;
+const MEMBERS: usize = 640;
+const MEMBERS_TOGETHER: usize = 6;
 
 /// Why bytes are not acceptable JSON.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +63,8 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
         return Err(JsonError::ByteOrderMark);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut reader)?;
+    let room = Cell::new(bytes.len().saturating_mul(GROWTH).saturating_add(ROOM));
+    let value = Strict { depth: 0, room: &room }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }
@@ -137,11 +153,26 @@ pub fn canonical(value: &impl Serialize) -> Vec<u8> {
 
 /// Builds a `Value`, refusing what `serde_json::Value` would quietly merge.
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'r> {
     depth: usize,
+    /// Bytes that what is still to be read may take.
+    room: &'r Cell<usize>,
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl Strict<'_> {
+    /// The same, one level deeper.
+    fn inner(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+
+    fn take<E: serde::de::Error>(self, bytes: usize) -> Result<(), E> {
+        let left = self.room.get().checked_sub(bytes);
+        self.room.set(left.ok_or_else(|| E::custom("takes far more memory than its size"))?);
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -152,7 +183,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -189,7 +220,8 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Strict { depth: self.depth + 1 })? {
+        while let Some(item) = items.next_element_seed(self.inner())? {
+            self.take(if list.is_empty() { FIRST_ITEMS } else { ITEM })?;
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -202,7 +234,10 @@ impl<'de> Visitor<'de> for Strict {
             if !seen.insert(name.clone()) {
                 return Err(A::Error::custom(format_args!("member `{name}` appears twice")));
             }
-            map.insert(name, members.next_value_seed(Strict { depth: self.depth + 1 })?);
+            if map.len().is_multiple_of(MEMBERS_TOGETHER) {
+                self.take(MEMBERS)?;
+            }
+            map.insert(name, members.next_value_seed(self.inner())?);
         }
         Ok(Value::Object(map))
     }
@@ -226,6 +261,21 @@ mod tests {
         let deep = [b"[".repeat(70), b"]".repeat(70)].concat();
         assert!(parse(&deep).is_err());
         assert!(parse(b"NaN").is_err());
+    }
+
+    #[test]
+    fn refuses_what_takes_far_more_memory_than_its_size() {
+        let list = |item: &str, times: usize| format!("[{}{item}]", format!("{item},").repeat(times));
+        for item in [r#"{"a":1}"#, "[0]", r#"{"a":{"b":[]}}"#] {
+            assert!(parse(list(item, 1_000).as_bytes()).is_ok(), "{item}");
+            let error = parse(list(item, 300_000).as_bytes()).unwrap_err();
+            assert!(error.to_string().contains("takes far more memory than its size"), "{item}: {error}");
+        }
+        for item in ["0", "\"\"", "{}", "[]", r#"{"name":"java","value":"21.0.5"}"#] {
+            assert!(parse(list(item, 300_000).as_bytes()).is_ok(), "{item}");
+        }
+        let members: Vec<String> = (0..100_000).map(|at| format!("\"{at}\":{at}")).collect();
+        assert!(parse(format!("{{{}}}", members.join(",")).as_bytes()).is_ok());
     }
 
     #[test]

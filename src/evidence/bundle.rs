@@ -9,6 +9,7 @@ pub(in crate::evidence) mod certificate;
 pub mod conformance;
 #[cfg(test)]
 pub(in crate::evidence) mod corpus;
+mod der;
 pub mod instance;
 mod rejected;
 mod shape;
@@ -116,6 +117,7 @@ impl Bundle {
         let wire: Wire = serde_json::from_value(fitted)
             .map_err(|error| problem(format!("bundle: {}", quoted(&error.to_string()))))?;
         shape::has_distinct_evidence(&wire)?;
+        shape::has_small_sets(&wire)?;
         let content = content(&wire)?;
         if let Content::Envelope(envelope) = &content
             && wire.signing_certificate().is_some()

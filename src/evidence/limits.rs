@@ -12,17 +12,25 @@ pub const DOCUMENT_BYTES: usize = 16 << 20;
 pub const PIECES: usize = 4096;
 
 /// Bytes of all evidence for one release, held in memory while it is decided; parsed JSON takes up to
-/// sixteen times its bytes, so this bounds the gate to about a gigabyte.
+/// thirty-two times its bytes (`crate::json`), and a few documents are read at a time, so this bounds the
+/// gate to one or two gigabytes, as many as it has threads for.
 pub const TOTAL_BYTES: u64 = 64 << 20;
 
 /// Transparency log entries of one bundle; each costs two signatures to verify.
 pub const LOG_ENTRIES: usize = 32;
+
+/// Bytes of what a log took of a signature: digests, the signature, a certificate of a few kilobytes.
+pub const BODY_BYTES: usize = 64 << 10;
 
 /// RFC 3161 time stamps of one bundle; each costs a certificate chain to verify.
 pub const TIMESTAMPS: usize = 32;
 
 /// Certificates of one chain: a leaf, a few intermediates, a root.
 pub const CERTIFICATES: usize = 10;
+
+/// Members of one set in a certificate or a time stamp: names and attributes have one, tokens a few. Readers
+/// sort them in a time that is quadratic in their number.
+pub const SET_MEMBERS: usize = 32;
 
 /// Hashes of one inclusion proof: a tree of 2^64 leaves needs no more.
 pub const PROOF_HASHES: usize = 64;

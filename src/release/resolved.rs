@@ -13,6 +13,10 @@ use super::digest::{Algorithms, ArtifactDigest, ClaimedDigest, Digest};
 use super::reading::{Held, Reading, World, read_all};
 use super::{Artifact, Release, Replaces, SourceRevision};
 
+/// Platforms of all images of a release: a thousand images have a few each. Facts tell of every one, and
+/// again with each piece of evidence about it.
+const MAX_LEAVES: usize = 16_384;
+
 /// Opens the files that a release names. Adapters implement it; the gate only reads.
 pub trait ArtifactFiles: Sync {
     /// Opens one file for reading from its start.
@@ -194,6 +198,9 @@ pub enum ResolveError {
     /// A release that delivers nothing.
     #[error("the release has no artifact")]
     NoArtifact,
+    /// More platforms of images than facts are told of.
+    #[error("the release has images of more than {MAX_LEAVES} platforms in all")]
+    TooManyPlatforms,
     /// A name that two artifacts or configurations share.
     #[error("the release has two artifacts or configurations named `{name}`")]
     RepeatedName {
@@ -229,6 +236,10 @@ impl Release {
             differing.extend(differs);
             unread.extend(missed);
             resolved.push(ResolvedArtifact { name: artifact.name, content, image, bytes: None });
+        }
+        let images = resolved.iter().filter_map(|artifact| artifact.image.as_ref());
+        if images.map(|image| image.leaves.len()).sum::<usize>() > MAX_LEAVES {
+            return Err(ResolveError::TooManyPlatforms);
         }
         if !differing.is_empty() || !unread.is_empty() {
             differing.sort_by(|a, b| a.name.cmp(&b.name));

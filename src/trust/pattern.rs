@@ -1,7 +1,8 @@
 //! Texts to equal, and patterns where a document says `pattern:`.
 //!
-//! `*` is any run without `/` or `@`, `**` any run; nothing else is special; the whole text counts,
-//! case-sensitive (`formats.md` section 2). Work is bounded by pattern times text: no backtracking.
+//! `*` is any run without `/` or `@`, `**` any run, but none with `@` where an `@` comes after it: else a
+//! branch named `x@refs/heads/main` would be `**@refs/heads/main`. Nothing else is special; the whole text
+//! counts, case-sensitive (`formats.md` section 2). Work is bounded by pattern times text: no backtracking.
 
 use std::fmt;
 
@@ -10,7 +11,8 @@ use std::fmt;
 pub enum Pattern {
     /// The whole text, case-sensitive.
     Exact(String),
-    /// `*` is any run without `/` or `@`, `**` any run; the whole text, case-sensitive.
+    /// `*` is any run without `/` or `@`, `**` any run (before an `@`, one without); the whole text,
+    /// case-sensitive.
     Glob(String),
 }
 
@@ -68,6 +70,8 @@ enum Token {
     Byte(u8),
     /// Any run without `/` or `@`.
     Segment,
+    /// Any run without `@`, which comes after it.
+    UpToAt,
     /// Any run.
     Anything,
 }
@@ -82,6 +86,7 @@ impl Token {
         match self {
             Self::Byte(own) => own == byte,
             Self::Segment => !matches!(byte, b'/' | b'@'),
+            Self::UpToAt => byte != b'@',
             Self::Anything => true,
         }
     }
@@ -92,6 +97,7 @@ fn glob_tokens(glob: &[u8]) -> Vec<Token> {
     let mut rest = glob;
     while let Some((&first, tail)) = rest.split_first() {
         let (token, after) = match (first, tail.split_first()) {
+            (b'*', Some((b'*', after))) if after.contains(&b'@') => (Token::UpToAt, after),
             (b'*', Some((b'*', after))) => (Token::Anything, after),
             (b'*', _) => (Token::Segment, tail),
             (byte, _) => (Token::Byte(byte), tail),
@@ -153,6 +159,9 @@ mod tests {
         assert!(any.matches("https://github.com/acme/a/.github/workflows/b.yml@refs/heads/main"));
         assert!(!any.matches("https://github.com/acme-evil/a@refs/heads/main"));
         assert!(!any.matches("https://github.com/acme/a@refs/heads/main?x"));
+        assert!(!any.matches("https://github.com/acme/a@refs/heads/x@refs/heads/main"));
+        let purl = Pattern::parse("pattern:pkg:npm/**");
+        assert!(purl.matches("pkg:npm/a@1") && purl.matches("pkg:npm/@acme/a@1"));
         assert!(Pattern::parse("a.b").matches("a.b") && !Pattern::parse("a.b").matches("aXb"));
         assert!(!Pattern::parse("pattern:").matches("x") && Pattern::parse("pattern:").matches(""));
     }
@@ -209,7 +218,10 @@ mod tests {
         let double = glob.starts_with("**");
         let after = rest(if double { 2 } else { 1 });
         (0..=text.len())
-            .take_while(|at| double || !text[..*at].contains(['/', '@']))
+            .take_while(|at| match double {
+                true => !after.contains('@') || !text[..*at].contains('@'),
+                false => !text[..*at].contains(['/', '@']),
+            })
             .any(|at| plain(after, &text[at..]))
     }
 }

@@ -28,13 +28,14 @@ use super::spoken::Said;
 use super::standing::signers_for;
 use super::subjects::{Named, Wanted};
 use crate::evidence::attestation::{Signed, SignedBy};
+use crate::evidence::predicate::PredicateError;
 use crate::evidence::predicate::provenance::{Provenance, version};
 use crate::evidence::predicate::source::Alias;
 use crate::release::digest::Digest;
 use crate::trust::{Builder, Signer, Use};
 
 use details::Details;
-use rule::origin;
+use rule::{Origin, origin};
 
 /// One provenance of an artifact, with what separation of duties asks beside the fact.
 #[derive(Debug, PartialEq, Eq)]
@@ -179,6 +180,7 @@ fn claims_of(
     let version = version(predicate_type).ok_or_else(|| Why::NotRead { got: Quoted::new(predicate_type) })?;
     let provenance = Provenance::read(version, &said.statement.predicate)?;
     let origin = claims::reconciled(origin(&provenance)?, &said.signed.by)?;
+    bounded(version, &provenance.builder, &origin)?;
     let graded = signers.iter().map(|signer| {
         let level = level(signer, &provenance.builder, &said.signed.by, builders);
         (signer.name.clone(), level)
@@ -197,6 +199,22 @@ fn claims_of(
     });
     let details = Details::of(&provenance, origin.run.clone());
     Ok(Told { claims: claims.collect(), named, details })
+}
+
+/// The longest text that a fact carries: a fact is repeated for each artifact that it is about, and a
+/// longer text could fill memory and log before the decision is on record.
+const LONGEST: usize = 1024;
+
+/// That no text is longer than somebody would write it.
+fn bounded(predicate_type: &'static str, builder: &str, origin: &Origin) -> Result<(), PredicateError> {
+    let Origin { repository, commit, r#ref, workflow, trigger, run, actors, hosted: _ } = origin;
+    let texts = [repository, commit, r#ref, workflow, trigger, run].into_iter().flatten();
+    let names = actors.iter().flat_map(|actor| [&actor.scheme, &actor.name]);
+    if texts.chain(names).map(String::as_str).chain([builder]).all(|text| text.len() <= LONGEST) {
+        return Ok(());
+    }
+    let problem = format!("a text that says who built it, from what or how is longer than {LONGEST} bytes");
+    Err(PredicateError::Malformed { predicate_type, problem })
 }
 
 /// Of the names that one identity fits, those with the highest level: one statement is not two

@@ -8,6 +8,7 @@ mod again;
 mod documents;
 mod evidence;
 mod files;
+mod fourth_round;
 mod log;
 mod parties;
 mod printed;

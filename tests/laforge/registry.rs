@@ -139,6 +139,7 @@ fn hurried() -> Patience {
         pause: Duration::from_millis(20),
         longest: Duration::from_secs(1),
         lost: Duration::from_secs(5),
+        whole: Duration::from_secs(60),
     }
 }
 
@@ -411,6 +412,28 @@ fn a_host_that_fails_again_and_again_is_given_up() {
         (0..12).map(|at| cause(&registries, &registry, &registry.image(&at.to_string()))).collect();
     assert!(causes.last().unwrap().contains("is not asked again in this run"), "{causes:?}");
     assert!(registry.asked().len() < 24, "{}", registry.asked().len());
+}
+
+/// Each answer comes in time, and names one more.
+#[test]
+fn registries_that_answer_just_in_time_again_and_again_are_given_up() {
+    let registry = Registry::start();
+    let image = registry.image("payments");
+    registry.script(|_, _| {
+        std::thread::sleep(Duration::from_millis(100));
+        None
+    });
+    let patience = Patience { whole: Duration::from_millis(350), ..hurried() };
+    let registries = Registries::online(Settings { patience, ..Settings::default() });
+    let claim: ClaimedDigest = image["digest"].as_str().unwrap().parse().unwrap();
+    assert!(registries.manifest(&registry.repository(), &claim).is_ok());
+    let last = (0..12).find_map(|at| {
+        let claim = registry.image(&at.to_string())["digest"].as_str().unwrap().parse().unwrap();
+        registries.manifest(&registry.repository(), &claim).err()
+    });
+    let cause = last.unwrap().to_string();
+    assert!(cause.contains("is not asked in this run any more"), "{cause}");
+    assert!(registry.asked().len() < 8, "{}", registry.asked().len());
 }
 
 #[test]

@@ -4,11 +4,14 @@
 //! `sigstore_rekor.proto`, `sigstore_common.proto` beside it, in protobuf's JSON form.
 
 use serde_json::Value;
-use sigstore::types::{Bundle as Wire, MediaType};
+use sigstore::types::{Bundle as Wire, MediaType, VerificationMaterialContent};
 
+use super::der;
 use crate::evidence::Unreadable;
 use crate::evidence::envelope;
-use crate::evidence::limits::{CERTIFICATES, LOG_ENTRIES, PROOF_HASHES, TIMESTAMPS, quoted};
+use crate::evidence::limits::{
+    BODY_BYTES, CERTIFICATES, LOG_ENTRIES, PROOF_HASHES, SET_MEMBERS, TIMESTAMPS, quoted,
+};
 use crate::evidence::wire::{Object, Shape, problem};
 
 /// An object: the members that must be there, then all that may.
@@ -110,12 +113,17 @@ pub(super) fn agrees_with_its_checkpoints(bundle: &Value) -> Result<(), Unreadab
     Ok(())
 }
 
-/// Every log entry proves something (the library asks this of one entry only), and none is there
-/// twice: copies would count as independent witnesses (CVE-2026-49834).
+/// Every log entry is of a size that logs have and proves something (the library asks this of one entry
+/// only), and none is there twice: copies would count as independent witnesses (CVE-2026-49834).
 pub(super) fn has_distinct_evidence(bundle: &Wire) -> Result<(), Unreadable> {
     let material = &bundle.verification_material;
     for (at, entry) in material.tlog_entries.iter().enumerate() {
         let by_promise = bundle.media_type == MediaType::Bundle0_1 && entry.inclusion_promise.is_some();
+        if entry.canonicalized_body.as_bytes().len() > BODY_BYTES {
+            return Err(problem(format!(
+                "`verificationMaterial.tlogEntries[{at}].canonicalizedBody`: wanted at most {BODY_BYTES} bytes"
+            )));
+        }
         if entry.inclusion_proof.is_none() && !by_promise {
             return Err(problem(format!("`verificationMaterial.tlogEntries[{at}].inclusionProof`: missing")));
         }
@@ -135,4 +143,26 @@ pub(super) fn has_distinct_evidence(bundle: &Wire) -> Result<(), Unreadable> {
         }
     }
     Ok(())
+}
+
+/// No certificate and no time stamp holds a set that costs whoever reads it hours: the library reads them
+/// before it knows who made them.
+pub(super) fn has_small_sets(bundle: &Wire) -> Result<(), Unreadable> {
+    let material = &bundle.verification_material;
+    let certificates: Vec<&[u8]> = match &material.content {
+        VerificationMaterialContent::X509CertificateChain { certificates } => {
+            certificates.iter().map(|one| one.raw_bytes.as_bytes()).collect()
+        }
+        VerificationMaterialContent::Certificate(one) => vec![one.raw_bytes.as_bytes()],
+        _ => Vec::new(),
+    };
+    let stamps = material.timestamp_verification_data.rfc3161_timestamps.iter();
+    let stamps = stamps.map(|stamp| ("a time stamp", stamp.signed_timestamp.as_bytes()));
+    let mut all = certificates.into_iter().map(|one| ("a certificate", one)).chain(stamps);
+    match all.find(|(_, bytes)| !der::has_small_sets(bytes)) {
+        None => Ok(()),
+        Some((what, _)) => Err(problem(format!(
+            "`verificationMaterial`: {what} holds a set of more than {SET_MEMBERS} members"
+        ))),
+    }
 }

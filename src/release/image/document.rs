@@ -70,6 +70,9 @@ pub(super) fn kind(bytes: &[u8]) -> Result<Kind, &'static str> {
     if json::parse(bytes).is_ok_and(|value| has_look_alikes(&value)) {
         return Err("has a member that some readers take for another one");
     }
+    if document.manifests.iter().flatten().any(|listed| !listed.names_platform()) {
+        return Err("names a platform in more characters than platforms have");
+    }
     let says = |known: [&str; 2]| document.media_type.as_deref().is_none_or(|said| known.contains(&said));
     let (manifest, index) = (says(MANIFESTS), says(INDEXES));
     match (document.config, document.layers, document.manifests) {
@@ -139,6 +142,16 @@ impl Descriptor {
             && self.platform.is_some()
     }
 
+    /// Whether what it says of its platform can be one's name: facts tell it for each piece of evidence.
+    fn names_platform(&self) -> bool {
+        self.platform.as_ref().is_none_or(|Platform { os, architecture, variant }| {
+            [Some(os), Some(architecture), variant.as_ref()]
+                .into_iter()
+                .flatten()
+                .all(|it| it.len() <= MAX_WORD)
+        })
+    }
+
     /// `os/architecture[/variant]`; what names none is `unknown/unknown`.
     pub(super) fn platform(&self) -> String {
         match &self.platform {
@@ -150,6 +163,9 @@ impl Descriptor {
         }
     }
 }
+
+/// Bytes of the name of an operating system, of an architecture or of a variant; the longest known have ten.
+const MAX_WORD: usize = 64;
 
 /// The platform of what is no platform's.
 const NO_PLATFORM: &str = "unknown/unknown";

@@ -1,12 +1,13 @@
 //! The client: one question of a registry until there is an answer or patience is at its end.
 //!
 //! In: a repository and what is wanted of it. Out: an [`Answer`] of status 200, none for a 404, or the
-//! [`Fault`] because of which nobody can tell. What one host's failures cost is counted, so that a
-//! registry that is down ends a run soon, however much is wanted of it. Documents asked for by their
+//! [`Fault`] because of which nobody can tell. What one host's failures cost is counted, and the
+//! time that all questions take, so that no registry that is down or dawdles, nor any number of them, keeps
+//! a run from its end. Documents asked for by their
 //! digest are kept, so that none is fetched twice.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,8 @@ pub(super) struct Client<'a> {
     transport: Transport,
     patience: Patience,
     credentials: Credentials,
+    /// When the first question was asked.
+    since: OnceLock<Instant>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
     documents: Mutex<BTreeMap<ClaimedDigest, Cell>>,
     cached: Mutex<usize>,
@@ -110,6 +113,7 @@ impl<'a> Client<'a> {
             transport: Transport::new(settings.patience),
             patience: settings.patience,
             credentials: Credentials::new(settings.docker_config),
+            since: OnceLock::new(),
             hosts: Mutex::default(),
             documents: Mutex::default(),
             cached: Mutex::new(0),
@@ -194,8 +198,13 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// A host whose failures have cost all that they may is asked no more.
+    /// A host whose failures have cost all that they may is asked no more, nor is anybody once a run has
+    /// taken all its time.
     fn refuse_given_up(&self, place: &Place, host: &Host) -> Result<(), Fault> {
+        let whole = self.since.get_or_init(Instant::now).elapsed();
+        if whole > self.patience.whole {
+            return Err(Fault::TooSlow { host: place.host().to_owned(), whole });
+        }
         let (lost, last) = locked(&host.lost).clone();
         match lost > self.patience.lost {
             true => Err(Fault::GivenUp { host: place.host().to_owned(), lost, last }),

@@ -80,6 +80,14 @@ pub(super) enum Fault {
         /// The last of them.
         last: String,
     },
+    /// The run has asked registries for as long as it may.
+    #[error("`{host}` is not asked in this run any more, which has asked registries for {} s", .whole.as_secs())]
+    TooSlow {
+        /// The host.
+        host: String,
+        /// For how long.
+        whole: Duration,
+    },
     /// More bytes than there should be.
     #[error("`{host}` gives more than {limit} bytes")]
     TooLarge {

@@ -1,7 +1,8 @@
 //! Patience: how long an answer is waited for, how often a question is asked again, and when no more.
 //!
 //! A gate in a pipeline must come to an end: each request has its times, and each host a budget of
-//! time that its failures may cost in one run, after which it is not asked again.
+//! time that its failures may cost in one run, after which it is not asked again. All questions together have
+//! one as well: lists that are each answered just in time, or a thousand hosts that are down, would take days.
 
 use std::time::Duration;
 
@@ -20,10 +21,13 @@ pub struct Patience {
     pub longest: Duration,
     /// What the failures of one host may cost in a run, all together.
     pub lost: Duration,
+    /// For how long a run may ask registries, from its first question, however well they answer.
+    pub whole: Duration,
 }
 
 impl Default for Patience {
-    /// A manifest is a few kilobytes; a registry that takes half a minute for one is down.
+    /// A manifest is a few kilobytes; a registry that takes half a minute for one is down. A thousand images
+    /// with their evidence are ten thousand questions, eight at a time.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
@@ -32,6 +36,7 @@ impl Default for Patience {
             pause: Duration::from_millis(250),
             longest: Duration::from_secs(20),
             lost: Duration::from_secs(90),
+            whole: Duration::from_secs(900),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::rule::without_dots;
 use crate::evidence::predicate::provenance::{COLLECTION, Provenance, V01, V02};
 
 /// Parameters and dependencies of one provenance, and characters of one of them.
@@ -34,7 +35,11 @@ pub(super) fn parameters(provenance: &Provenance<'_>) -> BTreeMap<String, String
     parameters
 }
 
+/// Nothing below a pointer that is too long is looked at, nor anything once there are enough.
 fn leaves(value: &Value, at: &str, parameters: &mut BTreeMap<String, String>) {
+    if at.len() > LONGEST || parameters.len() >= MOST {
+        return;
+    }
     match value {
         Value::Object(members) => {
             for (name, value) in members {
@@ -54,7 +59,7 @@ fn leaves(value: &Value, at: &str, parameters: &mut BTreeMap<String, String>) {
 }
 
 fn keep(at: &str, text: String, parameters: &mut BTreeMap<String, String>) {
-    if parameters.len() < MOST && at.len() <= LONGEST && text.len() <= LONGEST {
+    if text.len() <= LONGEST {
         parameters.insert(at.to_owned(), text);
     }
 }
@@ -71,7 +76,8 @@ pub(super) fn dependencies(provenance: &Provenance<'_>) -> BTreeSet<String> {
         PINS.iter().any(|pin| text(pin).is_some_and(|text| !text.is_empty()))
     };
     let uris = entries.filter(is_pinned).filter_map(|entry| entry.get("uri")?.as_str());
-    uris.filter(|uri| !uri.is_empty() && uri.len() <= LONGEST).take(MOST).map(str::to_owned).collect()
+    let fits = |uri: &&str| !uri.is_empty() && uri.len() <= LONGEST;
+    uris.filter(fits).take(MOST).map(without_dots).collect()
 }
 
 #[cfg(test)]

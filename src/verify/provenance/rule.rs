@@ -6,6 +6,8 @@
 //! The first rule that fits is used. A value may stand in several places; those that are there
 //! must agree, and one that is absent, empty or not a text names nothing.
 
+mod uri;
+
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -13,10 +15,11 @@ use serde_json::Value;
 
 use crate::evidence::predicate::provenance::Provenance;
 use crate::evidence::predicate::source::Alias;
-use crate::release::bare_repository;
 use crate::trust::Pattern;
 use crate::verify::set_aside::{Quoted, Why};
 use crate::yaml::{DocumentError, Source};
+pub(super) use uri::{repository_of, without_dots};
+use uri::{split_fragment, split_uri};
 
 /// The shipped rules, most special first. Each is read when no rule before it fits.
 static SHIPPED: [Shipped; 12] = [
@@ -340,40 +343,6 @@ fn agreed(member: &'static str, values: impl Iterator<Item = String>) -> Result<
         }
     }
     Ok(agreed)
-}
-
-/// `git+https://github.com/acme/payments.git@refs/tags/v1` as repository and ref.
-///
-/// The ref begins at the first `@` of the path, since an authority may hold one
-/// (`ssh://git@host/…`) and a ref may hold more. Nothing else is made equal: scheme, host and path
-/// are compared as they are written, case included.
-fn split_uri(uri: &str) -> (String, Option<String>) {
-    let uri = uri.strip_prefix("git+").unwrap_or(uri);
-    let path = uri.find("://").and_then(|scheme| {
-        let authority = scheme + "://".len();
-        Some(authority + uri.get(authority..)?.find('/')?)
-    });
-    let split = path.and_then(|path| Some(path + uri.get(path..)?.find('@')?));
-    match split.and_then(|at| uri.split_at_checked(at)) {
-        Some((repository, r#ref)) => {
-            let r#ref = r#ref.strip_prefix('@').unwrap_or(r#ref);
-            (repository_of(repository), (!r#ref.is_empty()).then(|| r#ref.to_owned()))
-        }
-        None => (repository_of(uri), None),
-    }
-}
-
-/// `https://github.com/acme/payments.git#refs/tags/v1:folder` as repository and ref: what BuildKit
-/// calls a git context, and how object stores name a generation.
-fn split_fragment(uri: &str) -> (String, Option<String>) {
-    let (repository, fragment) = uri.split_once('#').unwrap_or((uri, ""));
-    let r#ref = fragment.split(':').next().unwrap_or_default();
-    (repository_of(repository), (!r#ref.is_empty()).then(|| r#ref.to_owned()))
-}
-
-/// A repository's URI as facts name it.
-pub(super) fn repository_of(uri: &str) -> String {
-    bare_repository(uri).to_owned()
 }
 
 #[cfg(test)]

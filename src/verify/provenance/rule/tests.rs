@@ -313,6 +313,10 @@ fn splits_uris_without_making_different_ones_equal() {
         ("HTTPS://GitHub.com/a/b", "HTTPS://GitHub.com/a/b", None),
         ("https://github.com/a/b?u=https://x/y", "https://github.com/a/b?u=https://x/y", None),
         ("https://user@github.com", "https://user@github.com", None),
+        ("https://github.com/a/b@/../../c/d@v1", "https://github.com/c/d", Some("v1")),
+        ("https://github.com/../a/./x/%2E%2e/b", "https://github.com/a/b", None),
+        ("https://github.com/a/b..@v1..2", "https://github.com/a/b..", Some("v1..2")),
+        ("https://github.com/a/b?x=/../c", "https://github.com/a/b?x=/../c", None),
     ] {
         assert_eq!(split_uri(uri), (repository.to_owned(), r#ref.map(str::to_owned)), "{uri}");
     }

@@ -265,4 +265,27 @@ pub(super) const INVITED: &[Attack] = &[
             "commands_of_any_runner_are_written_out",
         ]),
     },
+    Attack {
+        ids: "evidence that costs before it is known whose it is",
+        what: "sets in certificates and time stamps that take hours to sort; a million short objects; platforms of a megabyte each; by a builder's key, texts that are told for each artifact; registries that answer everything, just in time",
+        state: Tried(&[
+            "a_certificate_whose_names_take_an_hour_to_sort",
+            "a_certificate_in_an_annotation_whose_names_take_an_hour_to_sort",
+            "a_time_stamp_whose_sets_take_an_hour_to_sort",
+            "documents_of_a_million_short_objects_are_refused_before_they_fill_memory",
+            "platforms_with_long_names_or_without_number_fill_neither_memory_nor_the_log",
+            "provenance_of_long_texts_fills_neither_memory_nor_the_log",
+            "parameters_below_a_name_of_a_megabyte_are_not_written_out",
+            "registries_that_answer_just_in_time_again_and_again_are_given_up",
+        ]),
+    },
+    Attack {
+        ids: "a source that is somebody else's",
+        what: "a repository of which git resolves `..` before it fetches; other spellings of ours; a branch that is named like the end of a pattern",
+        state: Tried(&[
+            "a_repository_that_git_fetches_from_elsewhere_is_not_ours",
+            "a_repository_that_leaves_the_folder_of_a_pattern_is_not_in_it",
+            "a_branch_that_is_named_like_the_end_of_a_pattern_is_another_branch",
+        ]),
+    },
 ];
