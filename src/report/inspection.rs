@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::evidence::envelope::base64;
 use crate::json;
 
 use super::paint::{Paint, Tone, printable};
@@ -229,7 +230,7 @@ fn key_id(hint: &str) -> String {
 /// The payload of an envelope as JSON, or what it is instead.
 fn payload(envelope: &Value) -> Value {
     let packed = envelope.get("payload").and_then(Value::as_str).unwrap_or_default();
-    let opened = STANDARD.decode(packed).ok().and_then(|bytes| json::parse(&bytes).ok());
+    let opened = base64("payload", packed).ok().and_then(|bytes| json::parse(&bytes).ok());
     opened.unwrap_or_else(|| json!({"unreadable": "the payload is not base64 of JSON"}))
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use crate::example::{Example, Run, finished};
@@ -115,6 +115,22 @@ fn what_can_not_be_inspected_is_refused_at_once() {
         .ends(2)
         .says("is a folder")
         .says("`bundle.json` lists the evidence");
+}
+
+#[test]
+fn a_payload_is_inspected_in_every_base64_that_is_verified() {
+    let example = Example::new();
+    let statement =
+        r#"{"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://x/?~~~???>>>"}"#;
+    let (plain, other) = (STANDARD.encode(statement), URL_SAFE_NO_PAD.encode(statement));
+    assert!(plain.contains(['+', '/']) && other.contains(['-', '_']), "{plain} {other}");
+    for payload in [plain, other] {
+        let envelope = serde_json::json!({"payloadType": "application/vnd.in-toto+json", "payload": payload,
+            "signatures": [{"sig": "AA=="}]});
+        example.write("envelope.json", &envelope.to_string());
+        let shown = example.run(&["inspect", "envelope.json"]).ends_with_data().stdout;
+        assert!(shown.contains("https://x/?~~~???>>>"), "{shown}");
+    }
 }
 
 #[test]
