@@ -1,7 +1,7 @@
 //! Evidence: sealed and unauthenticated bytes, until an [`attestation::Authenticator`] says who signed them.
 //!
-//! In: bytes as received (Sigstore bundles v0.1 to v0.3, DSSE envelopes; [`pack`] takes apart what
-//! holds several of them).
+//! In: bytes as received (Sigstore bundles v0.1 to v0.3, DSSE envelopes, cosign's simple-signing payloads
+//! with their signature, `.sig` files; [`pack`] takes apart what holds several of them).
 //! Out: [`attestation::Attestation`] or [`attestation::ArtifactSignature`], or the reason why not.
 
 pub mod attestation;
@@ -34,7 +34,7 @@ use bundle::{Algorithm, Bundle};
 use detached::Detached;
 use envelope::Envelope;
 use simple_signing::SimpleSigning;
-pub(crate) use standing::use_for;
+pub(crate) use standing::{in_dates, use_for};
 use statement::Statement;
 use wire::problem;
 
@@ -61,11 +61,7 @@ impl Evidence {
     /// # Errors
     /// [`Unreadable`] says what is wrong.
     pub fn parse(source: &str, bytes: Vec<u8>) -> Result<Self, Unreadable> {
-        if bytes.len() > limits::DOCUMENT_BYTES {
-            let most = limits::DOCUMENT_BYTES;
-            return Err(problem(format!("wanted at most {most} bytes, got {}", bytes.len())));
-        }
-        let value = json::parse(&bytes).map_err(|error| problem(limits::quoted(&error.to_string())))?;
+        let value = document(&bytes)?;
         let content = match kind(&value) {
             Kind::Envelope => Content::Envelope(Envelope::read(value)?),
             Kind::SimpleSigning => Content::SimpleSigning(SimpleSigning::read(value)?),
@@ -151,6 +147,15 @@ impl Evidence {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// The value that a document's bytes hold, if they are no more than a document may have.
+fn document(bytes: &[u8]) -> Result<Value, Unreadable> {
+    let most = limits::DOCUMENT_BYTES;
+    if bytes.len() > most {
+        return Err(problem(format!("wanted at most {most} bytes, got {}", bytes.len())));
+    }
+    json::parse(bytes).map_err(|error| problem(limits::quoted(&error.to_string())))
 }
 
 /// Which artifact a signature means, by the evidence's own word.

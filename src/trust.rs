@@ -157,6 +157,10 @@ pub struct Person {
     pub identities: Vec<Identity>,
 }
 
+/// The most that a builder is trusted whose signer could have been made to sign for another, or for an
+/// artifact: bytes that are a PAE, signed as a file, would be a statement.
+pub(crate) const SHARED_LEVEL: u8 = 2;
+
 /// A builder that is trusted up to a level, through one signer.
 #[derive(Debug)]
 pub struct Builder {

@@ -129,6 +129,14 @@ impl Authority {
         Self { intermediate: self.root.intermediate(&self.name, "certificates", validity, None), ..self }
     }
 
+    /// The same, under a root that ends at a moment and does not say which key is its own.
+    pub(crate) fn under_unnamed_root_until(self, end: Timestamp) -> Self {
+        let root =
+            Issuer::root_without_key_id(&self.name, "certificate root", Validity(self.validity.0, end));
+        let intermediate = root.intermediate(&self.name, "certificates", self.validity, None);
+        Self { root, intermediate, ..self }
+    }
+
     /// The same, certifying names of one host alone.
     pub(crate) fn certifying_only(self, host: &str) -> Self {
         let only = Some(name_constraints(host));

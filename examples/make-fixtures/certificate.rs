@@ -72,6 +72,20 @@ pub(crate) struct Workload {
 impl Issuer {
     /// A self-signed root.
     pub(crate) fn root(organization: &str, common_name: &str, validity: Validity) -> Self {
+        Self::self_signed(organization, common_name, validity, |spki| authority_extensions(spki, &[]))
+    }
+
+    /// The same, whose certificate does not say which key is its own.
+    pub(crate) fn root_without_key_id(organization: &str, common_name: &str, validity: Validity) -> Self {
+        Self::self_signed(organization, common_name, validity, |_| certifying())
+    }
+
+    fn self_signed(
+        organization: &str,
+        common_name: &str,
+        validity: Validity,
+        extensions: fn(&[u8]) -> Vec<Vec<u8>>,
+    ) -> Self {
         let key = P256::named(&format!("{organization}/{common_name}"));
         let name = distinguished(organization, common_name);
         let unsigned = Self { name, key, certificate: Vec::new() };
@@ -80,7 +94,7 @@ impl Issuer {
             subject: Some((organization, common_name)),
             spki: &spki,
             validity,
-            extensions: authority_extensions(&spki, &[]),
+            extensions: extensions(&spki),
         });
         Self { certificate, ..unsigned }
     }
@@ -198,16 +212,21 @@ pub(crate) fn ten_minutes(at: Timestamp) -> Validity {
 }
 
 fn authority_extensions(spki: &[u8], usages: &[&str]) -> Vec<Vec<u8>> {
-    let mut extensions = vec![
-        extension(KEY_USAGE, true, &der::named_bits(1, &[0x06])),
-        extension(BASIC_CONSTRAINTS, true, &der::sequence(&[der::truth()])),
-        extension(SUBJECT_KEY_ID, false, &der::octets(&key_id(spki))),
-    ];
+    let mut extensions = certifying();
+    extensions.push(extension(SUBJECT_KEY_ID, false, &der::octets(&key_id(spki))));
     if !usages.is_empty() {
         let usages: Vec<Vec<u8>> = usages.iter().map(|usage| der::oid(usage)).collect();
         extensions.push(extension(EXTENDED_KEY_USAGE, false, &der::sequence(&usages)));
     }
     extensions
+}
+
+/// That it issues certificates.
+fn certifying() -> Vec<Vec<u8>> {
+    vec![
+        extension(KEY_USAGE, true, &der::named_bits(1, &[0x06])),
+        extension(BASIC_CONSTRAINTS, true, &der::sequence(&[der::truth()])),
+    ]
 }
 
 fn extension(oid: &str, critical: bool, content: &[u8]) -> Vec<u8> {

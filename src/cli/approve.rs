@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::Duration;
 use clap::Args;
+use serde_json::json;
 
 use crate::evidence::predicate::approval::{Approval, Word};
 use crate::release::Release;
@@ -267,7 +268,7 @@ impl Record {
         let expires_at = created_at
             .checked_add_signed(lifetime)
             .ok_or_else(|| Failure::usage(format!("`{}` lies too far ahead", self.expires)))?;
-        Ok(Approval {
+        let record = Approval {
             decision,
             environment,
             created_at,
@@ -276,6 +277,10 @@ impl Record {
             ticket: self.ticket.clone(),
             role: self.role.clone(),
             on_behalf_of: None,
+        };
+        // What a gate would not read is not signed.
+        Approval::read(&json!(record)).map_err(|error| {
+            Failure::of(Exit::Usage, &error).hint("leave a flag out rather than to give it an empty text")
         })
     }
 }

@@ -142,17 +142,24 @@ fn refuse_broken(bundles: &Bundles) -> Result<(), Failure> {
 }
 
 fn differs(mismatch: &Mismatch) -> Failure {
-    let Some(one) = mismatch.differing.first() else {
-        let failure = Failure::new(Exit::Inconclusive, NO_BUNDLE);
-        return mismatch.unread.iter().fold(failure, |failure, one| {
-            failure.because(format!("a manifest of `{}` could not be had", one.name))
-        });
-    };
+    let Some(one) = mismatch.differing.first() else { return unread(mismatch) };
     Failure::new(
         Exit::Denied,
         format!("`{}` is claimed to be {} and is {}", one.name, one.claimed, one.computed.claim()),
     )
     .hint("a bundle is of one release: deliver the bytes that it claims")
+}
+
+/// Why a release is of images that can't be had: whoever was asked has them not, or didn't answer.
+fn unread(mismatch: &Mismatch) -> Failure {
+    if let Some(one) = mismatch.unread.iter().find(|one| one.why == Unfetched::Absent) {
+        let message = format!("`{}` is not in its registry: there is no `{}`", one.name, one.place);
+        return Failure::new(Exit::Denied, message)
+            .hint("no bundle was made: push the image that was released, or correct the reference");
+    }
+    mismatch.unread.iter().fold(Failure::new(Exit::Inconclusive, NO_BUNDLE), |failure, one| {
+        failure.because(format!("a manifest of `{}` could not be had", one.name))
+    })
 }
 
 const NO_BUNDLE: &str = "no bundle was made: not everything could be reached";

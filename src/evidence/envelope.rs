@@ -107,7 +107,10 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Base64 in either alphabet, as the specification allows, padded or not.
-pub(super) fn base64(member: &str, text: &str) -> Result<Vec<u8>, Unreadable> {
+///
+/// # Errors
+/// [`Unreadable`] with the member that holds it.
+pub(crate) fn base64(member: &str, text: &str) -> Result<Vec<u8>, Unreadable> {
     let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let alphabet = if text.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
     GeneralPurpose::new(alphabet, lenient)

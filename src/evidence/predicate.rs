@@ -7,7 +7,6 @@
 pub mod approval;
 pub mod break_glass;
 mod collection;
-pub mod npm;
 pub mod provenance;
 pub mod release;
 pub mod source;
@@ -16,7 +15,7 @@ pub mod test_result;
 pub mod vsa;
 pub mod waiver;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
+use serde::de::{Deserialize as _, DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
 
 use crate::time::Timestamp;
@@ -67,12 +66,6 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> 
 fn optional_instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
     instant(serde::de::value::StringDeserializer::<D::Error>::new(text)).map(Some)
-}
-
-/// For `#[serde(default, deserialize_with)]`: a list that is there, absent or null, as protobuf's
-/// JSON writes an empty one.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }
 
 /// An instant as predicates of our own write it, for their schemas: RFC 3339 with a `T`.

@@ -39,9 +39,17 @@ pub enum Rejection {
         /// What the library says.
         detail: String,
     },
-    /// Signed outside the validity of its key.
+    /// Signed before its key is valid.
+    #[error("not yet valid: signed at {at}, key valid {validity}")]
+    NotYetValid {
+        /// The time it was judged at.
+        at: String,
+        /// `from … until …`.
+        validity: String,
+    },
+    /// Signed when its key was valid no more.
     #[error("expired: signed at {at}, key valid {validity}")]
-    OutsideValidity {
+    Expired {
         /// The time it was judged at.
         at: String,
         /// `from … until …`.

@@ -193,13 +193,10 @@ fn valid(signers: &[&Signer], times: &[Timestamp]) -> Result<Vec<String>, Reject
     let mut reason = None;
     let mut names = Vec::new();
     for signer in signers {
-        match times.iter().find(|at| !is_valid(signer, **at)) {
-            None => names.push(signer.name.clone()),
-            Some(at) => {
-                reason.get_or_insert(Rejection::OutsideValidity {
-                    at: time::to_seconds(*at),
-                    validity: validity(signer),
-                });
+        match times.iter().try_for_each(|at| in_dates(signer, *at)) {
+            Ok(()) => names.push(signer.name.clone()),
+            Err(outside) => {
+                reason.get_or_insert(outside);
             }
         }
     }
@@ -210,9 +207,19 @@ fn valid(signers: &[&Signer], times: &[Timestamp]) -> Result<Vec<String>, Reject
     }
 }
 
-/// From its first second, until before its last.
-fn is_valid(signer: &Signer, at: Timestamp) -> bool {
-    signer.valid_from.is_none_or(|from| from <= at) && signer.valid_until.is_none_or(|until| at < until)
+/// Whether a moment lies in a signer's dates: from its first second, until before its last.
+///
+/// # Errors
+/// [`Rejection::NotYetValid`] or [`Rejection::Expired`].
+pub(crate) fn in_dates(signer: &Signer, at: Timestamp) -> Result<(), Rejection> {
+    let (at_text, validity) = (time::to_seconds(at), validity(signer));
+    if signer.valid_from.is_some_and(|from| at < from) {
+        return Err(Rejection::NotYetValid { at: at_text, validity });
+    }
+    if signer.valid_until.is_some_and(|until| until <= at) {
+        return Err(Rejection::Expired { at: at_text, validity });
+    }
+    Ok(())
 }
 
 fn validity(signer: &Signer) -> String {
@@ -223,4 +230,52 @@ fn validity(signer: &Signer) -> String {
 fn named(signers: &[&Signer]) -> String {
     let names: Vec<String> = signers.iter().map(|signer| format!("`{}`", signer.name)).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::statement::Statement;
+    use crate::key::PublicKey;
+
+    fn signer(name: &str, uses: Use, predicate_types: &[&str]) -> Signer {
+        let key =
+            PublicKey::from_ed25519(crate::release::digest::Digest::of_bytes(name.as_bytes()).as_bytes());
+        Signer {
+            name: name.to_owned(),
+            uses: vec![uses],
+            identity: Identity::Key { root: "public-good".to_owned(), key },
+            predicate_types: predicate_types.iter().map(|it| (*it).to_owned()).collect(),
+            valid_from: None,
+            valid_until: None,
+            simple_signing: false,
+            raw_payload: false,
+            key_id: None,
+        }
+    }
+
+    #[test]
+    fn of_several_signers_that_one_identity_fits_those_count_that_may_sign_it() {
+        let signers = [
+            signer("release", Use::Artifact, &[]),
+            signer("ci", Use::Attestation, &[]),
+            signer("scanner", Use::Attestation, &["https://example.com/scan"]),
+            signer("staging", Use::Vsa, &[]),
+        ];
+        let all: Vec<&Signer> = signers.iter().collect();
+        let fitting = |predicate_type: &str| {
+            let predicate_type = predicate_type.to_owned();
+            let claim = Claim::Statement(Statement {
+                subject: Vec::new(),
+                predicate_type,
+                predicate: serde_json::Value::Null,
+            });
+            let fitting = whose_use_fits(&all, &claim).unwrap();
+            fitting.iter().map(|signer| signer.name.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(fitting("https://example.com/scan"), ["ci", "scanner"]);
+        assert_eq!(fitting("https://example.com/other"), ["ci"]);
+        assert_eq!(fitting(COSIGN_SIGN), ["release"]);
+        assert_eq!(fitting("https://slsa.dev/verification_summary/v1"), ["staging"]);
+    }
 }

@@ -337,7 +337,7 @@ fn judges_keys_at_the_gates_time_when_nobody_vouches_for_another() {
     for outside in ["2025-12-31T23:59:59Z", "2026-12-01T00:00:00Z"] {
         let rejection = at(&plain, &cast.ci, outside).unwrap_err();
         let validity = "from 2026-01-01T00:00:00Z until 2026-12-01T00:00:00Z".to_owned();
-        assert_eq!(rejection, Rejection::OutsideValidity { at: outside.to_owned(), validity });
+        assert_eq!(rejection, Rejection::Expired { at: outside.to_owned(), validity });
     }
     let scan = statement("https://scan", APP);
     assert!(at(&scan, &cast.scanner, "2026-11-24T23:59:59Z").is_ok());

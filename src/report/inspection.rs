@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::evidence::bundle::{CertifiedIdentity, claimed_identity};
+use crate::evidence::envelope::base64;
 use crate::evidence::pack;
 use crate::json;
 
@@ -290,7 +291,7 @@ fn key_id(hint: &str) -> String {
 /// The payload of an envelope as JSON, or what it is instead.
 fn payload(envelope: &Value) -> Value {
     let packed = envelope.get("payload").and_then(Value::as_str).unwrap_or_default();
-    let opened = STANDARD.decode(packed).ok().and_then(|bytes| json::parse(&bytes).ok());
+    let opened = base64("payload", packed).ok().and_then(|bytes| json::parse(&bytes).ok());
     opened.unwrap_or_else(|| json!({"unreadable": "the payload is not base64 of JSON"}))
 }
 

@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(read.policy.uri.as_deref(), Some("laforge:policy-sets/staging@3+flags@0"));
         assert_eq!(read.verification_result, VerificationResult::Passed);
         assert!(read.verified_levels.iter().any(|level| level == "SLSA_BUILD_LEVEL_3"));
-        assert_eq!(read.input_attestations.len(), 2);
+        assert_eq!(statement["predicate"]["inputAttestations"].as_array().unwrap().len(), 2);
         assert_eq!(statement["predicate"]["timeVerified"], "2026-11-24T12:00:00Z");
         let results = summary().verification_results();
         let read = svr::VerificationResults::read(svr::TYPE, &results["predicate"]).unwrap();

@@ -26,7 +26,8 @@ use super::spoken::Said;
 use super::standing::{listed, signers_for};
 use super::subjects::Wanted;
 use crate::evidence::attestation::{Signed, Standing};
-use crate::evidence::predicate::approval::{Approval, TYPE, Word};
+use crate::evidence::in_dates;
+use crate::evidence::predicate::approval::{Approval, Word};
 use crate::evidence::predicate::source::Alias;
 use crate::evidence::statement::Statement;
 use crate::time::{SKEW, Timestamp, to_seconds, whole_seconds};
@@ -103,8 +104,11 @@ fn recorded(
         Standing::Signers(names) => {
             // Only people approve: no workload, whatever it may sign.
             let nobody = || Why::WrongUse { wanted: "a person", got: listed(names) };
-            let whom = approval(said.statement).ok().and_then(|it| it.on_behalf_of).ok_or_else(nobody)?;
-            let attesting = signers_for(said.signed, signers, Use::Attestation, Some(TYPE))?;
+            let passed_on = approval(said.statement).ok();
+            let passed_on = passed_on.and_then(|it| Some((it.on_behalf_of?, it.created_at)));
+            let (whom, created_at) = passed_on.ok_or_else(nobody)?;
+            let attesting = signers_for(said.signed, signers, Use::Attestation)?;
+            let attesting = in_their_dates(attesting, said.signed, created_at)?;
             wanted.release_named(&said.statement.subject)?;
             let person = meant(&whom, people)?;
             (person, attesting.iter().map(|signer| Some(signer.name.clone())).collect())
@@ -112,6 +116,23 @@ fn recorded(
     };
     let fact = record(said, person, wanted, now)?;
     Ok(attested_by.into_iter().map(|attested_by| ApprovalFact { attested_by, ..fact.clone() }).collect())
+}
+
+/// The signers in whose dates a record was created. A trusted time has been held against them already;
+/// without one the record's own word has to lie in them too (`formats.md` section 6).
+fn in_their_dates<'a>(
+    mut attesting: Vec<&'a Signer>,
+    signed: &Signed,
+    created_at: Timestamp,
+) -> Result<Vec<&'a Signer>, Why> {
+    let mut outside = None;
+    if signed.trusted_time.is_none() {
+        attesting.retain(|signer| in_dates(signer, created_at).map_err(|why| outside = Some(why)).is_ok());
+    }
+    match outside {
+        Some(why) if attesting.is_empty() => Err(Why::OutOfDates(why)),
+        _ => Ok(attesting),
+    }
 }
 
 /// The person of a name in trust.

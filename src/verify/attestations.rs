@@ -35,11 +35,12 @@ const LONGEST: usize = 1024;
 const MOST: usize = 64;
 
 /// Where predicates that are not read otherwise say when they were made.
-const TIMES: [(&str, &str); 4] = [
+const TIMES: [(&str, &str); 5] = [
     ("https://in-toto.io/attestation/vulns", "/metadata/scanFinishedOn"),
     ("https://cosign.sigstore.dev/attestation/vuln/", "/metadata/scanFinishedOn"),
     ("https://cyclonedx.org/bom", "/metadata/timestamp"),
     ("https://spdx.dev/Document", "/creationInfo/created"),
+    ("https://openvex.dev/ns", "/timestamp"),
 ];
 
 /// The predicates that a policy has conditions for.
@@ -107,7 +108,7 @@ fn facts_of(said: Said<'_>, wanted: &Wanted<'_>, signers: &[Signer], now: Timest
     if is_own(predicate_type) {
         return Err(Why::NotHeard { got: Quoted::new(predicate_type) });
     }
-    let signers = signers_for(said.signed, signers, use_for(predicate_type), Some(predicate_type))?;
+    let signers = signers_for(said.signed, signers, use_for(predicate_type))?;
     let named = wanted.artifacts_named(&said.statement.subject)?;
     if predicate_type.is_empty() || predicate_type.len() > LONGEST {
         return Err(Why::NotRead { got: Quoted::new(predicate_type) });

@@ -1,7 +1,7 @@
 //! Provenance: which build made an artifact, from which source, up to which level it is believed.
 //!
-//! In: SLSA provenance statements v0.1, v0.2 and v1. Out: [`Build`]s by artifact, and
-//! [`Contradicted`] ones.
+//! In: SLSA provenance statements v0.1, v0.2 and v1, and Witness's attestation collections. Out: [`Build`]s
+//! by artifact, and [`ContradictionFact`]s of those that their own certificates contradict.
 //!
 //! What a certificate claims about the workload (Fulcio's extensions,
 //! <https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>) must agree with what the
@@ -32,7 +32,7 @@ use crate::evidence::predicate::PredicateError;
 use crate::evidence::predicate::provenance::{Provenance, version};
 use crate::evidence::predicate::source::Alias;
 use crate::release::digest::Digest;
-use crate::trust::{Builder, Signer, Use};
+use crate::trust::{Builder, SHARED_LEVEL, Signer, Use};
 
 use details::Details;
 use rule::{Origin, origin};
@@ -118,8 +118,7 @@ fn contradictions(
     signers: &[Signer],
 ) -> Vec<(usize, ContradictionFact)> {
     let Why::ClaimsMismatch { member, certificate, predicate } = why else { return Vec::new() };
-    let predicate_type = said.statement.predicate_type.as_str();
-    let signers = signers_for(said.signed, signers, Use::Attestation, Some(predicate_type));
+    let signers = signers_for(said.signed, signers, Use::Attestation);
     let named = wanted.artifacts_named(&said.statement.subject);
     let (Ok(signers), Ok(named)) = (signers, named) else { return Vec::new() };
     let Some(signer) = signers.first() else { return Vec::new() };
@@ -175,7 +174,7 @@ fn claims_of(
     builders: &[Builder],
 ) -> Result<Told, Why> {
     let predicate_type = said.statement.predicate_type.as_str();
-    let signers = signers_for(said.signed, signers, Use::Attestation, Some(predicate_type))?;
+    let signers = signers_for(said.signed, signers, Use::Attestation)?;
     let named = wanted.artifacts_named(&said.statement.subject)?;
     let version = version(predicate_type).ok_or_else(|| Why::NotRead { got: Quoted::new(predicate_type) })?;
     let provenance = Provenance::read(version, &said.statement.predicate)?;
@@ -225,9 +224,6 @@ fn best(mut graded: Vec<(String, u8)>) -> Vec<(String, u8)> {
     graded
 }
 
-/// The most that anyone is believed who could have been made to sign another builder's id.
-const CAPPED: u8 = 2;
-
 /// The level at which a signer's word on a builder counts (`formats.md` section 2).
 ///
 /// At most 2 from a signer that also signs artifacts, since whoever shapes the artifact could
@@ -246,7 +242,7 @@ fn level(signer: &Signer, builder: &str, by: &SignedBy, builders: &[Builder]) ->
             claims.get("buildSignerUri").is_some_and(|uri| uri == builder)
         }
     };
-    if vouched && !signer.uses.contains(&Use::Artifact) { granted } else { granted.min(CAPPED) }
+    if vouched && !signer.uses.contains(&Use::Artifact) { granted } else { granted.min(SHARED_LEVEL) }
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ fn authors(
     wanted: &Wanted<'_>,
     signers: &[Signer],
 ) -> Result<(Vec<Alias>, Vec<SourceFact>), Why> {
-    let fitting = signers_for(said.signed, signers, Use::Attestation, Some(TYPE))?;
+    let fitting = signers_for(said.signed, signers, Use::Attestation)?;
     // Naming authors is granted by name: a signer for any predicate type is not asked about people.
     if let Some(first) = fitting.first()
         && !fitting.iter().any(|signer| signer.is_granted(TYPE))
@@ -145,22 +145,23 @@ fn authors(
     Ok((source.everyone().cloned().collect(), fitting.iter().map(fact).collect()))
 }
 
-/// Who started the builds: of every artifact, by a builder that trust names. When some artifacts
-/// have a build that names its actor, each of the others counts as one unknown name.
+/// Who started the builds: of every artifact, by every builder that trust names. Once one of them names
+/// its actor, each artifact of which a build names none, or that has no build, counts as one unknown name:
+/// which of its builds a policy believes is not known here, and a lesser one may not speak for it.
 fn actors(builds: &[Build], wanted: &Wanted<'_>, people: &[Person]) -> Option<SeparationFact> {
     let trusted: Vec<&Build> = builds.iter().filter(|it| it.fact.level > 0).collect();
     let names: BTreeSet<&Alias> = trusted.iter().flat_map(|it| &it.actors).collect();
     if names.is_empty() {
         return None;
     }
-    let named = |at: usize| trusted.iter().any(|it| it.artifact == at && !it.actors.is_empty());
-    let nameless = wanted
-        .artifacts
-        .iter()
-        .enumerate()
-        .filter(|(at, artifact)| artifact.name != RESERVED_NAME && !named(*at))
-        .count();
-    Some(fact(Party::WorkflowActor, identify(names, people), nameless))
+    let built: BTreeSet<usize> = trusted.iter().map(|it| it.artifact).collect();
+    let mut nameless: BTreeSet<usize> =
+        trusted.iter().filter(|it| it.actors.is_empty()).map(|it| it.artifact).collect();
+    let artifacts = wanted.artifacts.iter().enumerate();
+    // Rendered manifests need no build of their own.
+    let unbuilt = artifacts.filter(|(at, it)| it.name != RESERVED_NAME && !built.contains(at));
+    nameless.extend(unbuilt.map(|(at, _)| at));
+    Some(fact(Party::WorkflowActor, identify(names, people), nameless.len()))
 }
 
 fn fact(party: Party, identified: Identified, nameless: usize) -> SeparationFact {

@@ -77,7 +77,8 @@ fn kind_of(rejection: &Rejection) -> &'static str {
         Rejection::BadMaterial { part: "time stamp", .. } => "bad-time-stamp",
         Rejection::BadMaterial { part: "SCT", .. } => "bad-sct",
         Rejection::BadMaterial { .. } => "bad-material",
-        Rejection::OutsideValidity { .. } => "expired",
+        Rejection::NotYetValid { .. } => "not-yet-valid",
+        Rejection::Expired { .. } => "expired",
         Rejection::Revoked { .. } => "revoked",
         Rejection::NoTrustedTime { .. } => "no-trusted-time",
         Rejection::WrongSubject { .. } => "wrong-subject",
@@ -116,6 +117,8 @@ pub(super) enum Why {
     Expired { now: String, expires: String },
     #[error("not yet valid: wanted a time until {latest}, got {got}")]
     NotYetValid { latest: String, got: String },
+    #[error("{0}")]
+    OutOfDates(Rejection),
     #[error("superseded: `{person}` gave a later record at {at}, {by}")]
     Superseded { person: String, at: String, by: Digest },
     #[error("on behalf of somebody: wanted {wanted}, got one that is passed on for {got}")]
@@ -144,6 +147,7 @@ impl Why {
             Self::WrongRole { .. } => "wrong-role",
             Self::Expired { .. } => "expired",
             Self::NotYetValid { .. } => "not-yet-valid",
+            Self::OutOfDates(rejection) => kind_of(rejection),
             Self::Superseded { .. } => "superseded",
             Self::OnBehalfOf { .. } => "on-behalf-of",
             Self::NotIndependent { .. } => "not-independent",

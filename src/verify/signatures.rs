@@ -16,7 +16,6 @@ use super::spoken::{Message, Said, Spoken};
 use super::standing::signers_for;
 use super::subjects::{Named, Wanted, WantedArtifact, WantedLeaf};
 use crate::evidence::attestation::Signed;
-use crate::evidence::predicate::COSIGN_SIGN;
 use crate::trust::{Signer, Use};
 
 /// Facts by artifact's position, and what was set aside.
@@ -57,7 +56,7 @@ struct Bound<'a> {
 }
 
 fn message<'a>(it: Message<'_>, wanted: &Wanted<'_>, signers: &'a [Signer]) -> Result<Bound<'a>, Why> {
-    let signers = signers_for(it.signed, signers, Use::Artifact, None)?;
+    let signers = signers_for(it.signed, signers, Use::Artifact)?;
     let artifacts = wanted.artifacts.iter().enumerate();
     let over: Named = artifacts.filter_map(|(at, artifact)| Some((at, cover(&it, artifact)?))).collect();
     if over.is_empty() {
@@ -81,7 +80,7 @@ fn cover(it: &Message<'_>, artifact: &WantedArtifact) -> Option<Cover> {
 }
 
 fn statement<'a>(it: Said<'_>, wanted: &Wanted<'_>, signers: &'a [Signer]) -> Result<Bound<'a>, Why> {
-    let signers = signers_for(it.signed, signers, Use::Artifact, Some(COSIGN_SIGN))?;
+    let signers = signers_for(it.signed, signers, Use::Artifact)?;
     Ok(Bound { signers, over: wanted.artifacts_named(&it.statement.subject)? })
 }
 
@@ -103,6 +102,7 @@ mod tests {
 
     use super::*;
     use crate::evidence::attestation::Standing;
+    use crate::evidence::predicate::COSIGN_SIGN;
     use crate::evidence::statement::Statement;
     use crate::verify::standing::tests::{certified, signed, signer};
     use crate::verify::subjects::tests::{naming, source, wanted};
@@ -162,22 +162,20 @@ mod tests {
     }
 
     #[test]
-    fn sets_aside_signatures_of_other_uses_other_subjects_and_people() {
+    fn sets_aside_signatures_of_other_subjects_and_people() {
         let (source, signers) = (source(), signers());
         let wanted = wanted(&source, &[("a", &[])]);
         let (a, x) = (["a".to_owned()], ["x".to_owned()]);
         let (ours, foreign) = (cosign("a"), cosign("x"));
         let mut person = signed("alice", 3);
         person.standing = Standing::Person("alice".to_owned());
-        let (ci, release) = (signed("ci", 1), signed("release", 2));
+        let release = signed("release", 2);
         let spoken = Spoken {
             messages: vec![
-                Message { signed: &ci, artifacts: &a, leaves: &[] },
                 Message { signed: &person, artifacts: &a, leaves: &[] },
                 Message { signed: &release, artifacts: &x, leaves: &[] },
             ],
             signatures: vec![
-                Said { signed: &ci, statement: &ours },
                 Said { signed: &person, statement: &ours },
                 Said { signed: &release, statement: &foreign },
             ],
@@ -186,7 +184,7 @@ mod tests {
         let (facts, set_aside) = bind(&spoken, &wanted, &signers);
         assert!(facts.is_empty());
         let kinds: Vec<_> = set_aside.iter().map(|it| it.kind).collect();
-        let expected = ["wrong-use", "wrong-use", "wrong-subject"];
+        let expected = ["wrong-use", "wrong-subject"];
         assert_eq!(kinds, [expected, expected].concat());
     }
 

@@ -1,19 +1,18 @@
-//! Standing: which of the signers that an identity fits may say what it said.
+//! Standing: the signers of trust in whose names a statement counts.
 //!
-//! In: who signed, and trust's signers. Out: those of a fitting use whose `predicateTypes` allow
-//! the statement, or why there is none.
+//! In: who signed, and trust's signers. Out: those that `evidence` found to be in use, type and date for what
+//! they signed, looked up by name; a person is none of them.
 
-use super::set_aside::{Quoted, Why};
+use super::set_aside::Why;
 use crate::evidence::attestation::{Signed, SignedBy, Standing};
 use crate::release::digest::Digest;
 use crate::trust::{Signer, Use};
 
-/// The signers in whose name a statement of this type counts.
+/// The signers in whose names it counts, never none, where some of this use are wanted.
 pub(super) fn signers_for<'a>(
     signed: &Signed,
     signers: &'a [Signer],
     wanted: Use,
-    predicate_type: Option<&str>,
 ) -> Result<Vec<&'a Signer>, Why> {
     let names = match &signed.standing {
         Standing::Signers(names) => names,
@@ -21,21 +20,10 @@ pub(super) fn signers_for<'a>(
             return Err(Why::WrongUse { wanted: described(wanted), got: "a person".to_owned() });
         }
     };
-    let fitting: Vec<&Signer> = signers
-        .iter()
-        .filter(|signer| names.contains(&signer.name) && signer.uses.contains(&wanted))
-        .collect();
-    if fitting.is_empty() {
-        return Err(Why::WrongUse { wanted: described(wanted), got: listed(names) });
-    }
-    let Some(predicate_type) = predicate_type else { return Ok(fitting) };
-    let granted: Vec<&Signer> =
-        fitting.iter().copied().filter(|signer| signer.may_sign(predicate_type)).collect();
-    match fitting.first() {
-        Some(first) if granted.is_empty() => {
-            Err(Why::NotGranted { signer: Quoted::new(&first.name), got: Quoted::new(predicate_type) })
-        }
-        _ => Ok(granted),
+    let found: Vec<&Signer> = signers.iter().filter(|signer| names.contains(&signer.name)).collect();
+    match found.is_empty() {
+        true => Err(Why::WrongUse { wanted: described(wanted), got: listed(names) }),
+        false => Ok(found),
     }
 }
 
@@ -96,24 +84,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn counts_only_signers_of_the_use_and_of_the_predicate_type() {
-        let signers = [
-            signer("release", &[Use::Artifact], &[]),
-            signer("ci", &[Use::Attestation], &[]),
-            signer("scanner", &[Use::Attestation], &["https://example.com/scan"]),
-        ];
-        let names = |by: &[&str], wanted, predicate_type| {
+    fn finds_every_signer_in_whose_name_it_counts_and_never_none() {
+        let signers = ["release", "ci", "scanner"].map(|name| signer(name, &[Use::Attestation], &[]));
+        let names = |by: &[&str]| {
             let mut signed = signed("", 0);
             signed.standing = Standing::Signers(by.iter().map(|it| (*it).to_owned()).collect());
-            signers_for(&signed, &signers, wanted, predicate_type)
+            signers_for(&signed, &signers, Use::Attestation)
                 .map(|found| found.iter().map(|it| it.name.clone()).collect::<Vec<_>>())
         };
-        assert_eq!(names(&["ci", "release"], Use::Attestation, Some("x")).unwrap(), ["ci"]);
-        assert_eq!(names(&["ci", "scanner"], Use::Attestation, Some("x")).unwrap(), ["ci"]);
-        assert!(matches!(names(&["scanner"], Use::Attestation, Some("x")), Err(Why::NotGranted { .. })));
-        assert!(matches!(names(&["ci"], Use::Artifact, None), Err(Why::WrongUse { .. })));
-        assert!(matches!(names(&["release"], Use::Attestation, Some("x")), Err(Why::WrongUse { .. })));
-        assert!(matches!(names(&["unknown"], Use::Artifact, None), Err(Why::WrongUse { .. })));
+        assert_eq!(names(&["ci", "release"]).unwrap(), ["release", "ci"]);
+        assert_eq!(names(&["scanner", "unknown"]).unwrap(), ["scanner"]);
+        assert!(matches!(names(&["unknown"]), Err(Why::WrongUse { .. })));
     }
 
     /// What a certificate of an identity signed, which fits these signers.
@@ -143,7 +124,7 @@ pub(super) mod tests {
         let signers = [signer("alice", &[Use::Attestation], &[])];
         let mut person = signed("alice", 0);
         person.standing = Standing::Person("alice".to_owned());
-        let why = signers_for(&person, &signers, Use::Attestation, None).unwrap_err();
+        let why = signers_for(&person, &signers, Use::Attestation).unwrap_err();
         assert_eq!(why.to_string(), "wrong use: wanted a signer with `use: attestation`, got a person");
     }
 }

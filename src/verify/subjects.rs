@@ -27,6 +27,17 @@ pub(super) struct Wanted<'a> {
     pub(super) source: &'a SourceRevision,
     /// In the order of the release.
     pub(super) artifacts: Vec<WantedArtifact>,
+    places: Places,
+}
+
+/// Where each of our digests stands, by its hex: a subject is looked up, whatever the size of the release.
+type Places = BTreeMap<String, Vec<Place>>;
+
+/// An artifact by its position, or one of its leaves by theirs.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    artifact: usize,
+    leaf: Option<usize>,
 }
 
 /// One artifact that a subject may name.
@@ -54,32 +65,62 @@ pub(super) struct Digests {
     pub(super) sha512: Option<String>,
 }
 
+/// Digests of one subject, hex by algorithm.
+type DigestSet = BTreeMap<String, String>;
+
 /// Part of the release that a statement is about: an artifact's index and how much of it.
 pub(super) type Named = Vec<(usize, Cover)>;
 
 impl<'a> Wanted<'a> {
     pub(super) fn of(release: &'a ResolvedRelease) -> Self {
-        Self {
-            release: release.digest().hex(),
-            environment: release.environment(),
-            source: release.source(),
-            artifacts: release.artifacts().iter().map(WantedArtifact::of).collect(),
-        }
+        let artifacts = release.artifacts().iter().map(WantedArtifact::of).collect();
+        Self::new(release.digest().hex(), release.environment(), release.source(), artifacts)
     }
 
-    /// The artifacts that subjects name.
+    fn new(
+        release: String,
+        environment: &'a str,
+        source: &'a SourceRevision,
+        artifacts: Vec<WantedArtifact>,
+    ) -> Self {
+        let places = places(&artifacts);
+        Self { release, environment, source, artifacts, places }
+    }
+
+    /// The artifacts that subjects name, by position.
     pub(super) fn artifacts_named(&self, subjects: &[Subject]) -> Result<Named, Why> {
-        let named: Named = self
-            .artifacts
-            .iter()
-            .enumerate()
-            .filter_map(|(at, artifact)| Some((at, artifact.named(subjects)?)))
-            .collect();
+        let mut named: BTreeMap<usize, Cover> = BTreeMap::new();
+        for (place, listed) in subjects.iter().flat_map(|subject| self.looked_up(&subject.digest)) {
+            if self.digests(place).is_some_and(|ours| ours.equal(listed)) {
+                let cover = named.entry(place.artifact).or_insert_with(|| Cover::Leaves(BTreeSet::new()));
+                match (place.leaf, cover) {
+                    (None, cover) => *cover = Cover::Whole,
+                    (Some(leaf), Cover::Leaves(leaves)) => drop(leaves.insert(leaf)),
+                    (Some(_), Cover::Whole) => {}
+                }
+            }
+        }
         if named.is_empty() {
             let wanted = "an artifact of this release".to_owned();
             return Err(Why::WrongSubject { wanted, got: shown(subjects) });
         }
-        Ok(named)
+        Ok(named.into_iter().collect())
+    }
+
+    /// Where the digest stands that a set lists: by SHA-256 if it lists one, since that has to agree, else by
+    /// SHA-512.
+    fn looked_up<'s>(&'s self, listed: &'s DigestSet) -> impl Iterator<Item = (Place, &'s DigestSet)> {
+        let hex = listed.get("sha256").or_else(|| listed.get("sha512"));
+        let places = hex.and_then(|hex| self.places.get(hex)).map_or(&[][..], Vec::as_slice);
+        places.iter().map(move |place| (*place, listed))
+    }
+
+    fn digests(&self, place: Place) -> Option<&Digests> {
+        let artifact = self.artifacts.get(place.artifact)?;
+        match place.leaf {
+            None => Some(&artifact.digests),
+            Some(leaf) => Some(&artifact.leaves.get(leaf)?.digests),
+        }
     }
 
     /// The manifests of the platforms that part of an artifact is about; none of all of it.
@@ -125,21 +166,23 @@ impl WantedArtifact {
         };
         Self { name: artifact.name().to_owned(), digests, leaves: leaves.iter().map(leaf).collect() }
     }
+}
 
-    /// How much of this artifact the subjects name, if any of it.
-    fn named(&self, subjects: &[Subject]) -> Option<Cover> {
-        let names = |digests: &Digests| subjects.iter().any(|subject| digests.equal(&subject.digest));
-        if names(&self.digests) {
-            return Some(Cover::Whole);
+/// Each digest of the artifacts and of their leaves, with where it stands.
+fn places(artifacts: &[WantedArtifact]) -> Places {
+    let mut places = Places::new();
+    let mut add = |digests: &Digests, place: Place| {
+        for hex in [Some(&digests.sha256), digests.sha512.as_ref()].into_iter().flatten() {
+            places.entry(hex.clone()).or_default().push(place);
         }
-        let leaves: BTreeSet<usize> = self
-            .leaves
-            .iter()
-            .enumerate()
-            .filter_map(|(at, leaf)| names(&leaf.digests).then_some(at))
-            .collect();
-        (!leaves.is_empty()).then_some(Cover::Leaves(leaves))
+    };
+    for (at, artifact) in artifacts.iter().enumerate() {
+        add(&artifact.digests, Place { artifact: at, leaf: None });
+        for (leaf, its) in artifact.leaves.iter().enumerate() {
+            add(&its.digests, Place { artifact: at, leaf: Some(leaf) });
+        }
     }
+    places
 }
 
 impl Digests {
@@ -148,7 +191,7 @@ impl Digests {
     }
 
     /// Whether a digest set names these bytes.
-    fn equal(&self, listed: &BTreeMap<String, String>) -> bool {
+    fn equal(&self, listed: &DigestSet) -> bool {
         let agrees =
             |algorithm: &str, ours: Option<&String>| listed.get(algorithm).map(|it| Some(it) == ours);
         match (agrees("sha256", Some(&self.sha256)), agrees("sha512", self.sha512.as_ref())) {
@@ -256,7 +299,7 @@ pub(super) mod tests {
                     .collect(),
             })
             .collect();
-        Wanted { release: "ab".repeat(32), environment: "production", source, artifacts }
+        Wanted::new("ab".repeat(32), "production", source, artifacts)
     }
 
     pub(in crate::verify) fn source() -> SourceRevision {
@@ -282,6 +325,31 @@ pub(super) mod tests {
         assert_eq!(named(&[naming("index"), naming("linux/arm64")]).unwrap(), [(1, Cover::Whole)]);
         assert!(matches!(named(&[naming("x")]), Err(Why::WrongSubject { .. })));
         assert!(matches!(named(&[]), Err(Why::WrongSubject { .. })));
+    }
+
+    #[test]
+    fn finds_each_of_several_with_one_digest_and_none_that_a_second_digest_speaks_against() {
+        let source = source();
+        let wanted = wanted(&source, &[("x", &[]), ("index", &["x", "y"]), ("x", &[])]);
+        let (ours, other) = (read(b"x"), read(b"y"));
+        let (sha512, wrong) = (ours.sha512.unwrap(), other.sha512.unwrap());
+        let x = [(0, Cover::Whole), (1, Cover::Leaves([0].into())), (2, Cover::Whole)];
+        for listed in [
+            &[("sha256", &*ours.sha256)][..],
+            &[("sha512", &sha512)],
+            &[("sha256", &ours.sha256), ("sha512", &sha512)],
+        ] {
+            assert_eq!(wanted.artifacts_named(&[naming("z"), subject(listed)]).unwrap(), x);
+        }
+        let both = [naming("y"), naming("x")];
+        let all = [(0, Cover::Whole), (1, Cover::Leaves([0, 1].into())), (2, Cover::Whole)];
+        assert_eq!(wanted.artifacts_named(&both).unwrap(), all);
+        for listed in [
+            [("sha256", &*ours.sha256), ("sha512", &wrong)],
+            [("sha256", &other.sha256), ("sha512", &sha512)],
+        ] {
+            assert!(wanted.artifacts_named(&[subject(&listed)]).is_err());
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use serde_json::Value;
 mod bundles;
 mod gate;
 mod library;
+mod npm;
 
 const MEANT: &str = "set LAFORGE_CORPUS or put it at ../shared/corpus";
 /// It differs from its twin in a client's options only; the twin is judged.

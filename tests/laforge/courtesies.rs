@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use crate::example::{Example, Run, finished};
@@ -144,6 +144,22 @@ fn inspect_shows_whose_certificate_it_is_and_every_piece_of_a_pack() {
     example.run(&["bundle", "-o", "collected"]).ends_with_data();
     let list = example.run(&["inspect", "collected/bundle.json"]).ends_with_data().stdout;
     assert!(list.starts_with("release bundle's list") && list.contains("evidence 8"), "{list}");
+}
+
+#[test]
+fn a_payload_is_inspected_in_every_base64_that_is_verified() {
+    let example = Example::new();
+    let statement =
+        r#"{"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://x/?~~~???>>>"}"#;
+    let (plain, other) = (STANDARD.encode(statement), URL_SAFE_NO_PAD.encode(statement));
+    assert!(plain.contains(['+', '/']) && other.contains(['-', '_']), "{plain} {other}");
+    for payload in [plain, other] {
+        let envelope = serde_json::json!({"payloadType": "application/vnd.in-toto+json", "payload": payload,
+            "signatures": [{"sig": "AA=="}]});
+        example.write("envelope.json", &envelope.to_string());
+        let shown = example.run(&["inspect", "envelope.json"]).ends_with_data().stdout;
+        assert!(shown.contains("https://x/?~~~???>>>"), "{shown}");
+    }
 }
 
 #[test]

@@ -35,6 +35,16 @@ fn nothing_is_signed_that_nobody_could_be_asked_about() {
 }
 
 #[test]
+fn nothing_is_signed_that_a_gate_would_not_read() {
+    let example = Example::new();
+    for flag in ["--reason", "--ticket", "--role"] {
+        let word = ["approve", "--yes", "--key", "keys/alice.key", "-o", "word.json", flag, ""];
+        example.run(&word).ends(2).says(&format!("`{}` is empty", &flag[2..])).says("leave a flag out");
+    }
+    assert!(!example.path("word.json").exists());
+}
+
+#[test]
 fn a_person_may_change_their_mind_more_than_once() {
     let example = Example::new();
     let before = example.list("evidence").len();

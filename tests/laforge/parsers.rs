@@ -21,11 +21,11 @@ use laforge::evidence::predicate::approval::Approval;
 use laforge::evidence::predicate::break_glass::BreakGlass;
 use laforge::evidence::predicate::provenance::{self, Provenance};
 use laforge::evidence::predicate::release::{Published, version as release_version};
+use laforge::evidence::predicate::source;
 use laforge::evidence::predicate::svr::{self, VerificationResults};
 use laforge::evidence::predicate::test_result::TestResult;
 use laforge::evidence::predicate::vsa::VerificationSummary;
 use laforge::evidence::predicate::waiver::Waiver;
-use laforge::evidence::predicate::{npm, source};
 use laforge::evidence::statement::Statement;
 use laforge::policy::{PolicyFile, PolicySet};
 use laforge::release::deployed::{Deployed, ManifestFile};
@@ -106,7 +106,7 @@ pub fn statement(bytes: &[u8]) -> bool {
     Statement::read(bytes).is_ok()
 }
 
-/// The predicate of a statement, as each of the types that rules read; or a whole statement, of npm's.
+/// The predicate of a statement, as each of the types that rules read.
 pub fn predicate(bytes: &[u8]) -> bool {
     let Ok(value) = laforge::json::parse(bytes) else { return false };
     let provenances = [provenance::V01, provenance::V02, provenance::V1, provenance::COLLECTION];
@@ -121,7 +121,6 @@ pub fn predicate(bytes: &[u8]) -> bool {
         VerificationSummary::read(&value).is_ok(),
         TestResult::read(&value).is_ok(),
         release.is_some_and(|kind| Published::read(kind, &value).is_ok()),
-        Statement::read(bytes).is_ok_and(|statement| npm::Publish::read(&statement).is_ok()),
     ];
     [&provenances[..], &results, &others].concat().contains(&true)
 }

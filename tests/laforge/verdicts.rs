@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::example::Example;
@@ -63,6 +63,27 @@ fn an_allow_is_summarised_and_a_reader_without_our_code_takes_it() {
     // Three signatures, three provenances, two approvals.
     assert_eq!(predicate["inputAttestations"].as_array().unwrap().len(), 8);
     assert_eq!(predicate["https://laforge.dev/audit-entry/v1"]["index"], plan["auditEntry"]["index"]);
+}
+
+#[test]
+fn a_summary_knows_the_repository_as_the_gate_does() {
+    let example = example();
+    let written = "https://github.com/acme/payments,";
+    example.edit("release.yaml", written, "https://github.com/acme/payments.git,");
+    for person in ["alice", "bob"] {
+        let key = format!("keys/{person}.key");
+        let output = format!("evidence/approval-{person}-again.sigstore.json");
+        example.run(&["approve", "--yes", "--key", &key, "-o", &output]).ends(0);
+    }
+    example.deploy(&SUMMARY).ends(0);
+    assert_eq!(predicate_of(&example)["verifiedLevels"], json!(["SLSA_BUILD_LEVEL_2"]));
+    // A summary that others wrote, in the other alphabet, is one too, and makes room.
+    let mut bundle: Value = serde_json::from_str(&example.read(SUMMARY[1])).unwrap();
+    let payload = STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap();
+    let text = String::from_utf8(payload).unwrap().replacen("{", "{\"~~~\": \"???>>>\", ", 1);
+    bundle["dsseEnvelope"]["payload"] = URL_SAFE_NO_PAD.encode(text).into();
+    example.write(SUMMARY[1], &bundle.to_string());
+    example.deploy(&SUMMARY).ends(0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Case;
 use super::Expect::{self, Denies, SetAside};
-use super::kinds::{separated, started_by};
+use super::kinds::{build_by_hand, separated, started_by};
 use crate::authority::{Content, Log, Parts};
 use crate::certificate::Workload;
 use crate::scene::{COMMIT, GITHUB, REPOSITORY, Scene};
@@ -310,6 +310,22 @@ pub(super) const CASES: &[Case] = &[
         |scene| {
             separated(scene);
             scene.attest_authors("forge", "carol");
+        },
+    ),
+    Case::sound(
+        "denies-workflow-actor-by-lesser-build",
+        "The provenance that the policy asks for does not say who started the build; one of level 1 names somebody.",
+        Denies(&[SeparationUnknown]),
+        |scene| {
+            separated(scene);
+            scene.attest_authors("forge", "carol");
+            scene.put_key("laptop");
+            scene.trust("signers", "{name: laptop, use: attestation, key: trust/laptop.pub, root: acme}");
+            scene.trust("builders", "{id: https://laptop.acme.test, level: 1, signer: laptop}");
+            let mut predicate = build_by_hand("github:carol");
+            predicate["runDetails"]["builder"]["id"] = json!("https://laptop.acme.test");
+            let provenance = scene.provenance(&predicate);
+            scene.attest("provenance-of-laptop", "laptop", &provenance);
         },
     ),
     Case::sound(

@@ -93,13 +93,31 @@ pub(super) const CASES: &[Case] = &[
         "denies-newer-failure",
         "Tests passed and then failed, and the latest run has to have passed.",
         Denies(&[AttestationFailed]),
-        |scene| in_turn(scene, ["PASSED", "FAILED"]),
+        |scene| in_turn(scene, ["PASSED", "FAILED"], said_itself),
     ),
     Case::sound(
         "allows-newer-success",
         "Tests failed and then passed, and the latest run has to have passed.",
         Allows,
-        |scene| in_turn(scene, ["FAILED", "PASSED"]),
+        |scene| in_turn(scene, ["FAILED", "PASSED"], said_itself),
+    ),
+    Case::sound(
+        "denies-success-stamped-anew",
+        "Tests passed that do not say when, and their signature was stamped after a failure: whoever has it may do that.",
+        Denies(&[AttestationFailed]),
+        |scene| in_turn(scene, ["FAILED", "PASSED"], |_| Value::Null),
+    ),
+    Case::sound(
+        "denies-scan-stamped-anew",
+        "The signature over an undated statement of a scanner was stamped an hour ago: nobody knows how old it is.",
+        Denies(&[AttestationMissing]),
+        |scene| {
+            require(scene, &format!("{{predicateType: {SCAN}, from: [scanner], maxAge: 7d}}"));
+            let statement = statement::attest(&[artifact_subject()], SCAN, json!({}));
+            let at = scene.now - TimeDelta::hours(1);
+            let bundle = scene.managed("scanner", Content::Statement(&statement), at, Parts::stamped(at));
+            scene.evidence("scan", &bundle);
+        },
     ),
     Case::sound(
         "allows-promoted-from-staging",
@@ -274,15 +292,20 @@ fn tested(scene: &mut Scene, name: &str, result: &str) {
     scene.attest(name, "scanner", &statement);
 }
 
+/// When a run ended, by its own word.
+fn said_itself(at: laforge::time::Timestamp) -> Value {
+    json!(laforge::time::to_seconds(at))
+}
+
 /// Two runs of the tests an hour apart, stamped, of which the latest counts.
-fn in_turn(scene: &mut Scene, results: [&str; 2]) {
+fn in_turn(scene: &mut Scene, results: [&str; 2], said: fn(laforge::time::Timestamp) -> Value) {
     require(scene, &format!("{{predicateType: {TESTS}, from: [p256-tester], latest: true}}"));
     scene.put_key("p256-tester");
     scene.trust("signers", "{name: p256-tester, use: attestation, key: trust/p256-tester.pub, root: acme}");
     for (name, result, ago) in [("tests-1", results[0], 2), ("tests-2", results[1], 1)] {
-        let predicate = json!({"result": result, "configuration": []});
-        let statement = statement::attest(&[artifact_subject()], TESTS, predicate);
         let at = scene.now - TimeDelta::hours(ago);
+        let predicate = json!({"result": result, "configuration": [], "laforge_finishedOn": said(at)});
+        let statement = statement::attest(&[artifact_subject()], TESTS, predicate);
         let bundle = scene.managed("p256-tester", Content::Statement(&statement), at, Parts::stamped(at));
         scene.evidence(name, &bundle);
     }

@@ -399,7 +399,8 @@ pub(super) fn started_by(scene: &mut Scene, actor: &str) {
     scene.attest("provenance", "builder", &provenance);
 }
 
-fn build_by_hand(actor: &str) -> Value {
+/// A build by hand that somebody started.
+pub(super) fn build_by_hand(actor: &str) -> Value {
     let mut predicate = build();
     predicate["buildDefinition"] = json!({
         "buildType": "https://laforge.dev/buildtypes/generic/v1",

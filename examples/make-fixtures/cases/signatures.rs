@@ -101,7 +101,7 @@ pub(super) const CASES: &[Case] = &[
             validity(scene, "validUntil: 2026-03-02T11:59:59Z");
         },
     ),
-    Case::sound("denies-key-not-yet-valid", "The key is not valid yet.", aside("expired"), |scene| {
+    Case::sound("denies-key-not-yet-valid", "The key is not valid yet.", aside("not-yet-valid"), |scene| {
         validity(scene, "validFrom: 2026-03-02T12:00:01Z");
     }),
     Case::sound(

@@ -89,6 +89,28 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case::bare(
+        "denies-unnamed-root-expired-before-its-certificate",
+        "The certificate is in date, and the root above its authority, which doesn't say which key is its own, is not.",
+        aside("bad-certificate"),
+        |scene| {
+            let end = scene.now - TimeDelta::hours(1);
+            scene.acme = Authority::named("acme").under_unnamed_root_until(end);
+            trust_acme(scene);
+            signed_by_workflow(scene, Parts::LOGGED);
+        },
+    ),
+    Case::bare(
+        "allows-unnamed-root-in-date",
+        "The root above the authority doesn't say which key is its own, and is in date.",
+        Allows,
+        |scene| {
+            let end = scene.now + TimeDelta::hours(1);
+            scene.acme = Authority::named("acme").under_unnamed_root_until(end);
+            trust_acme(scene);
+            signed_by_workflow(scene, Parts::LOGGED);
+        },
+    ),
+    Case::bare(
         "denies-name-outside-its-authoritys-constraints",
         "The authority may certify names of another host alone.",
         aside("bad-certificate"),

@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use crate::evidence::predicate::approval::Word;
 use crate::json;
-use crate::release::Release;
+use crate::release::{Release, bare_repository};
 use crate::time::{self, Timestamp};
 
 /// What one person said, as far as it speaks of the release.
@@ -230,7 +230,7 @@ fn submitted(review: &Review) -> Option<Timestamp> {
 
 fn passed_on(review: &Review, release: &Release) -> Result<Said, String> {
     let source = &release.source;
-    if !review.html_url.starts_with(&format!("{}/pull/", source.repository)) {
+    if !review.html_url.starts_with(&format!("{}/pull/", bare_repository(&source.repository))) {
         return Err(format!("reviewed {}, which is not of {}", review.html_url, source.repository));
     }
     let at = Some(submitted(review).ok_or("the review does not say when it was given")?);
@@ -271,7 +271,7 @@ fn environment(
         return Err(format!("spoke of {names}, and the release is for `{}`", release.environment));
     };
     let repository = &release.source.repository;
-    if !environment.html_url.starts_with(&format!("{repository}/")) {
+    if !environment.html_url.starts_with(&format!("{}/", bare_repository(repository))) {
         return Err(format!("spoke of {}, which is not of {repository}", environment.html_url));
     }
     let (decision, at) = match state {

@@ -11,13 +11,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 
 use crate::audit::Approved;
 use crate::audit::entry::Entry;
 use crate::config::KeySource;
+use crate::evidence::envelope::base64;
 use crate::evidence::predicate::{svr, vsa};
 use crate::json;
 use crate::key::PublicKey;
@@ -163,8 +162,9 @@ fn resource_of(report: &DecisionReport) -> String {
 /// The highest level that provenance of the release's own source proves of an artifact.
 fn proved_level(artifact: &ArtifactFacts, release: &ReleaseSummary) -> u8 {
     let source = &release.source;
+    let is_ours = |repository: &String| source.is_repository(repository);
     let ours = artifact.provenances.iter().filter(|fact| {
-        fact.repository.as_ref() == Some(&source.repository) && fact.commit.as_ref() == Some(&source.commit)
+        fact.repository.as_ref().is_some_and(is_ours) && fact.commit.as_ref() == Some(&source.commit)
     });
     ours.map(|fact| fact.level).max().unwrap_or(0)
 }
@@ -195,7 +195,7 @@ fn inputs_of(facts: &Facts) -> BTreeSet<ClaimedDigest> {
 fn is_summary(bytes: &[u8]) -> bool {
     let payload = json::parse(bytes).ok().and_then(|bundle| {
         let payload = bundle.pointer("/dsseEnvelope/payload")?.as_str()?.to_owned();
-        json::parse(&STANDARD.decode(payload).ok()?).ok()
+        json::parse(&base64("payload", &payload).ok()?).ok()
     });
     let predicate_type = payload.as_ref().and_then(|statement| statement.get("predicateType")?.as_str());
     predicate_type.is_some_and(|text| text == vsa::TYPE || svr::version(text).is_some())

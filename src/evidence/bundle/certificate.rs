@@ -113,24 +113,25 @@ fn claims(claims: &FulcioCiClaims) -> BTreeMap<&'static str, String> {
 /// A certificate authority: its key, and from when to when it may certify.
 #[derive(Debug)]
 pub(super) struct AuthorityCertificate {
-    key_id: Vec<u8>,
+    /// None of one that does not say which key is its own: nobody points to it, and it has dates.
+    key_id: Option<Vec<u8>>,
     from: Timestamp,
     until: Timestamp,
 }
 
 impl AuthorityCertificate {
-    /// Reads it; `None` when it does not say which key is its own.
+    /// Reads it; `None` when it says in no known form from when to when it may certify, or which key is its own.
     pub(super) fn of(certificate: &DerCertificate) -> Option<Self> {
         let certificate = Certificate::from_der(certificate.as_bytes()).ok()?.tbs_certificate;
-        let (_, id): (bool, SubjectKeyIdentifier) = certificate.get().ok()??;
+        let id = certificate.get::<SubjectKeyIdentifier>().ok()?;
         let validity = certificate.validity;
         let (from, until) = (instant(&validity.not_before)?, instant(&validity.not_after)?);
-        Some(Self { key_id: id.0.into_bytes(), from, until })
+        Some(Self { key_id: id.map(|(_, id)| id.0.into_bytes()), from, until })
     }
 
     /// Whether its key is the one of this identifier.
     pub(super) fn is_of_key(&self, id: &[u8]) -> bool {
-        self.key_id == id
+        self.key_id.as_deref() == Some(id)
     }
 
     /// Whether it was in date at every one of these times.

@@ -11,12 +11,11 @@ use sigstore::types::DerPublicKey;
 
 use super::instance::{Instance, Over, Proof, RootError};
 use super::{Algorithm, Bundle, Content, SignedDigest};
-use crate::evidence::limits::{DOCUMENT_BYTES, quoted};
+use crate::evidence::limits::quoted;
 use crate::evidence::rejection::Rejection;
 use crate::evidence::statement::{PAYLOAD_TYPE, Statement, Subject};
 use crate::evidence::wire::problem;
-use crate::evidence::{Unreadable, limits};
-use crate::json;
+use crate::evidence::{Unreadable, document};
 use crate::release::digest::{Algorithms, ArtifactDigest};
 use crate::time::Timestamp;
 use crate::trust::embedded::embedded_root;
@@ -113,7 +112,7 @@ pub fn verify_bundle(
     trusted_root: Option<&[u8]>,
 ) -> Result<BundleVerdict, BundleError> {
     let instance = Instance::prepare(trusted_root.unwrap_or_else(|| public_good()))?;
-    let bundle = read(bundle).map_err(BundleError::Bundle)?;
+    let bundle = document(bundle).and_then(Bundle::read).map_err(BundleError::Bundle)?;
     let (proof, statement) = match bundle.content() {
         Content::Message(_) => (over_message(&instance, &bundle, artifact, signer)?, None),
         Content::Envelope(envelope) => {
@@ -134,14 +133,6 @@ pub fn verify_bundle(
 
 fn public_good() -> &'static [u8] {
     embedded_root(DEFAULT_ROOT).unwrap_or_default().as_bytes()
-}
-
-fn read(bytes: &[u8]) -> Result<Bundle, Unreadable> {
-    if bytes.len() > DOCUMENT_BYTES {
-        return Err(problem(format!("wanted at most {DOCUMENT_BYTES} bytes, got {}", bytes.len())));
-    }
-    let value = json::parse(bytes).map_err(|error| problem(limits::quoted(&error.to_string())))?;
-    Bundle::read(value)
 }
 
 /// A message signature is verified over the artifact's bytes as they stream by. An Ed25519 key

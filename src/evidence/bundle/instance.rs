@@ -132,15 +132,18 @@ impl Instance {
         if !certificates.all(|entry| certificate::is_authority(&entry.raw_bytes)) {
             return Err(unusable(&"a certificate authority has a certificate that may issue none"));
         }
+        // One that was left out of its chain would be asked for no dates.
         let chains = root.certificate_authorities.iter().map(|authority| {
             let certificates = authority.cert_chain.certificates.iter();
-            certificates.filter_map(|entry| AuthorityCertificate::of(&entry.raw_bytes)).collect()
+            certificates.map(|entry| AuthorityCertificate::of(&entry.raw_bytes)).collect::<Option<Vec<_>>>()
         });
+        let chains: Option<Vec<_>> = chains.collect();
+        let unread = || unusable(&"a certificate authority has a certificate of unknown dates or key");
         Ok(Self {
             verifier,
             names_log: !root.tlogs.is_empty(),
             is_private: root.tlogs.is_empty() && root.ctlogs.is_empty(),
-            authorities: chains.collect(),
+            authorities: chains.ok_or_else(unread)?,
         })
     }
 

@@ -1,13 +1,13 @@
 //! Our own approval predicate (`formats.md` section 7).
 //!
-//! In: the predicate of an authenticated statement. Out: [`Approval`], unknown and null members
+//! In: the predicate of an authenticated statement. Out: [`Approval`], unknown, null and empty members
 //! refused. Not checked here: whose word it is, its subject and its dates; `verify` does.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Instant, PredicateError, read};
+use super::{Instant, PredicateError, filled, read};
 use crate::time::Timestamp;
 
 /// `https://laforge.dev/attestation/approval/v1`.
@@ -20,6 +20,7 @@ pub struct Approval {
     /// Yes or no.
     pub decision: Word,
     /// For which environment.
+    #[schemars(length(min = 1))]
     pub environment: String,
     /// When it was written, by the writer's word.
     #[serde(serialize_with = "crate::time::seconds", deserialize_with = "super::instant")]
@@ -31,19 +32,19 @@ pub struct Approval {
     pub expires_at: Timestamp,
     /// Why.
     #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", length(min = 1))]
     pub reason: Option<String>,
     /// A ticket.
     #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", length(min = 1))]
     pub ticket: Option<String>,
     /// Narrows the person's roles to one; never grants.
     #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", length(min = 1))]
     pub role: Option<String>,
     /// Whose word it passes on.
     #[serde(default, deserialize_with = "super::text", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[schemars(with = "String", length(min = 1))]
     pub on_behalf_of: Option<String>,
 }
 
@@ -61,9 +62,18 @@ impl Approval {
     /// Reads the predicate of an approval statement.
     ///
     /// # Errors
-    /// [`PredicateError`] with the member that is missing, unknown, null or of another shape.
+    /// [`PredicateError`] with the member that is missing, unknown, null, empty or of another shape.
     pub fn read(predicate: &Value) -> Result<Self, PredicateError> {
-        read(TYPE, predicate)
+        let record: Self = read(TYPE, predicate)?;
+        let optional = [
+            ("reason", &record.reason),
+            ("ticket", &record.ticket),
+            ("role", &record.role),
+            ("onBehalfOf", &record.on_behalf_of),
+        ];
+        let given = optional.into_iter().filter_map(|(member, text)| Some((member, text.as_deref()?)));
+        filled(TYPE, given.chain([("environment", record.environment.as_str())]))?;
+        Ok(record)
     }
 }
 
@@ -93,10 +103,15 @@ mod tests {
     }
 
     #[test]
-    fn refuses_unknown_members_nulls_loose_dates_and_other_words() {
+    fn refuses_unknown_empty_and_null_members_loose_dates_and_other_words() {
         for (member, value) in [
             ("environments", json!("production")),
             ("role", Value::Null),
+            ("reason", json!("")),
+            ("ticket", json!(" ")),
+            ("role", json!("")),
+            ("onBehalfOf", json!("")),
+            ("environment", json!("")),
             ("createdAt", json!("2026-11-24 12:00:00Z")),
             ("expiresAt", json!(1_800_000_000)),
             ("decision", json!("Approved")),

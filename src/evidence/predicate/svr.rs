@@ -8,7 +8,6 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::vsa::Resource;
 use super::{PredicateError, read};
 use crate::time::Timestamp;
 
@@ -30,15 +29,12 @@ pub struct VerificationResults {
     pub properties: Vec<String>,
 }
 
-/// Who verified, and under which policies.
+/// Who verified.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(expecting = "an object")]
 pub struct Verifier {
     /// A URI; never empty.
     pub id: String,
-    /// Under which policies.
-    #[serde(default, deserialize_with = "super::list")]
-    pub policies: Vec<Resource>,
 }
 
 /// Which of the versions that are read a predicate type is.

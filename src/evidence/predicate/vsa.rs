@@ -1,8 +1,8 @@
 //! SLSA verification summaries: what another verifier found, and under which policy.
 //!
 //! Spec: <https://slsa.dev/spec/v1.1/verification_summary>. In: the predicate of an authenticated
-//! statement. Out: [`VerificationSummary`], read strictly where the specification says what stands
-//! there; unknown members are kept out of the way. Not checked here: whether its verifier is one
+//! statement. Out: [`VerificationSummary`], of what policies ask about, read strictly where the specification
+//! says what stands there; other members are kept out of the way. Not checked here: whether its verifier is one
 //! to believe, and whether it is about an artifact of ours; `verify` does.
 //!
 //! v0.2 of the predicate is not read: it names one policy level, and no tracks.
@@ -31,16 +31,10 @@ pub struct VerificationSummary {
     pub resource_uri: String,
     /// Under which policy.
     pub policy: Resource,
-    /// What it looked at.
-    #[serde(default, deserialize_with = "super::list")]
-    pub input_attestations: Vec<Resource>,
     /// Whether the policy was met.
     pub verification_result: VerificationResult,
     /// The levels that were met, each of some track; empty when it failed.
     pub verified_levels: Vec<String>,
-    /// How many of the dependencies met which level.
-    #[serde(default)]
-    pub dependency_levels: Option<BTreeMap<String, u64>>,
     /// Of which version of SLSA the levels are.
     #[serde(default)]
     pub slsa_version: Option<String>,
@@ -52,9 +46,6 @@ pub struct VerificationSummary {
 pub struct Verifier {
     /// A URI; never empty.
     pub id: String,
-    /// Its parts' versions.
-    #[serde(default)]
-    pub version: Option<BTreeMap<String, String>>,
 }
 
 /// Something that is named, by its place or by its digest.
@@ -159,7 +150,7 @@ mod tests {
         let read = VerificationSummary::read(&summary()).unwrap();
         assert_eq!(read.verifier.id, "https://verifier.example/v1");
         assert_eq!(read.time_verified, Some(crate::time::parse("2026-11-24T12:00:00.5Z").unwrap()));
-        assert_eq!((read.verified_levels.len(), read.input_attestations.len()), (2, 1));
+        assert_eq!(read.verified_levels, ["ACME_L1", "SLSA_BUILD_LEVEL_2"]);
     }
 
     #[test]
@@ -207,7 +198,6 @@ mod tests {
             ("/verificationResult", json!(null)),
             ("/verifiedLevels", json!("SLSA_BUILD_LEVEL_3")),
             ("/timeVerified", json!("2026-11-24 12:00:00Z")),
-            ("/dependencyLevels/SLSA_BUILD_LEVEL_1", json!(-1)),
         ] {
             assert!(with(pointer, value.clone()).is_err(), "{pointer}: {value}");
         }

@@ -47,7 +47,8 @@ pub struct AttestationsSection {
     /// Names of signers in trust that may sign this type.
     #[schemars(with = "BTreeSet<String>", length(min = 1, max = 64))]
     pub from: Spanned<Vec<Spanned<String>>>,
-    /// How old one may be, from the older of its trusted time and its own word.
+    /// How old one may be, from the older of its trusted time and its own word; one by a key has to say itself
+    /// when it was made.
     #[serde(default)]
     #[schemars(with = "String", regex(pattern = duration::PATTERN))]
     pub max_age: Option<Spanned<String>>,

@@ -32,7 +32,7 @@ use crate::policy::finding::{Finding, Origin, RuleId};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct BackupSection {
     /// How long ago a restore of it may have been tested, such as `7d`; from the older of the test's trusted
-    /// time and its own word.
+    /// time and its own word, which one by a key has to have.
     #[schemars(with = "String", regex(pattern = duration::PATTERN))]
     pub restore_tested_within: Spanned<String>,
     /// Names of signers in trust whose tests count; all that may sign test results unless said.
@@ -170,7 +170,7 @@ mod tests {
     fn tested(result: Ending, ago: i64) -> AttestationFact {
         let says = Some(Says::Tests { result });
         let evidence = format!("{result:?} {ago} hours ago");
-        AttestationFact { says, time: Some(now() - hours(ago)), ..attestation(TEST_RESULT, &evidence) }
+        AttestationFact { says, created: Some(now() - hours(ago)), ..attestation(TEST_RESULT, &evidence) }
     }
 
     fn given(attestations: Vec<AttestationFact>) -> Facts {
@@ -194,8 +194,10 @@ mod tests {
             (vec![], vec![(at("2026-11-30T12:00:00Z"), LimitedBy::MaxAge)])
         );
         let by_another = AttestationFact { signer: "ci".to_owned(), ..tested(Ending::Passed, 1) };
-        let of_no_time = AttestationFact { time: None, ..tested(Ending::Passed, 1) };
-        for none in [vec![], vec![tested(Ending::Passed, 7 * 24)], vec![by_another], vec![of_no_time]] {
+        let of_no_time = AttestationFact { created: None, ..tested(Ending::Passed, 1) };
+        let stamped_anew = AttestationFact { time: Some(now()), ..of_no_time.clone() };
+        let old = tested(Ending::Passed, 7 * 24);
+        for none in [vec![], vec![old], vec![by_another], vec![of_no_time], vec![stamped_anew]] {
             let outcome = judged(SECTION, none);
             assert_eq!(said(&outcome), [("rollout-backup", MISSING.to_owned())]);
             assert_eq!(outcome.findings[0].cure, Cure::Evidence);

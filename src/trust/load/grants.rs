@@ -4,16 +4,12 @@ use std::collections::BTreeSet;
 
 use super::super::document::{BuilderEntry, GateEntry, RevokedEntry};
 use super::super::uses::Owner;
-use super::super::{Builder, Gate, Revocation, Revoked, Signer, Use};
+use super::super::{Builder, Gate, Revocation, Revoked, SHARED_LEVEL, Signer, Use};
 use super::{Loaded, Loader};
 use crate::key::{Algorithm, MAX_ORIGIN, PublicKey, is_origin, not_an_origin};
 use crate::release::digest::ClaimedDigest;
 use crate::release::name;
 use crate::yaml::Spanned;
-
-/// The highest level for a builder whose signer could also have shaped the artifact: artifact bytes
-/// that are a PAE, signed as a file, would be a statement.
-const MAX_SHARED_LEVEL: u8 = 2;
 
 impl Loader<'_, '_> {
     pub(super) fn builders(&self, entries: &[BuilderEntry], signers: &[Signer]) -> Loaded<Vec<Builder>> {
@@ -38,7 +34,7 @@ impl Loader<'_, '_> {
             _ => return self.refuse(&entry.level, format!("level {} is not 1, 2 or 3", entry.level.value)),
         };
         let signer = self.signer_for(&entry.signer, Use::Attestation, signers)?;
-        if level > MAX_SHARED_LEVEL
+        if level > SHARED_LEVEL
             && let Some(artifact_signer) = self.owners.shapes_artifacts(signer)
         {
             let message = format!(

@@ -44,7 +44,7 @@ fn bound(told: &[Told], now: Timestamp) -> (Vec<ApprovalFact>, Vec<SetAside>) {
         .iter()
         .map(|it| {
             let mut signed = signed(it.by, it.evidence);
-            if it.by != "ci" {
+            if !["ci", "dated"].contains(&it.by) {
                 signed.standing = Standing::Person(it.by.to_owned());
             }
             signed.trusted_time = it.trusted_time;
@@ -57,7 +57,12 @@ fn bound(told: &[Told], now: Timestamp) -> (Vec<ApprovalFact>, Vec<SetAside>) {
         })
         .collect();
     let said: Vec<Said<'_>> = heard.iter().map(|(signed, statement)| Said { signed, statement }).collect();
-    bind(&said, &wanted, &[signer("ci", &[Use::Attestation], &[])], &people, now)
+    let dated = Signer {
+        valid_from: Some(at(-10)),
+        valid_until: Some(at(300)),
+        ..signer("dated", &[Use::Attestation], &[])
+    };
+    bind(&said, &wanted, &[signer("ci", &[Use::Attestation], &[]), dated], &people, now)
 }
 
 fn evidence(number: u8) -> Digest {
@@ -201,6 +206,25 @@ fn what_a_signer_passes_on_stands_beside_the_person_s_own_word() {
     let (facts, set_aside) = bound(&[elsewhere(1, "github:alice-gh"), told("ci", 2, later)], at(2));
     assert_eq!(facts.iter().map(|it| it.decision).collect::<Vec<_>>(), [ApprovalDecision::Rejected]);
     assert_eq!(set_aside.first().unwrap().kind, "superseded");
+}
+
+#[test]
+fn what_is_passed_on_says_itself_that_it_was_in_the_signers_dates() {
+    let passed_on = |minutes| {
+        let created = to_seconds(at(minutes));
+        told("dated", 1, json!({"onBehalfOf": "github:alice-gh", "createdAt": created}))
+    };
+    assert_eq!(bound(&[passed_on(-10)], at(1)).0.len(), 1);
+    let (_, set_aside) = bound(&[passed_on(-11)], at(1));
+    let said = "not yet valid: signed at 2026-11-24T11:49:00Z, key valid from 2026-11-24T11:50:00Z until \
+                2026-11-24T17:00:00Z";
+    assert_eq!(
+        set_aside.iter().map(|it| (it.kind, it.reason.as_str())).collect::<Vec<_>>(),
+        [("not-yet-valid", said)]
+    );
+    // A trusted time has been held against them, and it is what counts.
+    let stamped = Told { trusted_time: Some(at(0)), ..passed_on(-11) };
+    assert_eq!(bound(&[stamped], at(1)).0.len(), 1);
 }
 
 /// A record as (person, minute, whether trusted, rejection, life in minutes).

@@ -129,7 +129,7 @@ fn workflow_actor(builds: &[Build], artifacts: &[(&str, &[&str])]) -> Option<(Ve
 }
 
 #[test]
-fn the_actor_is_established_when_every_artifact_has_a_build_that_names_one() {
+fn the_actor_is_established_when_every_artifact_has_builds_and_each_names_one() {
     let (a, ab) = ([("a", &[][..])], [("a", &[][..]), ("b", &[][..])]);
     let alice = || vec!["alice".to_owned()];
     assert_eq!(workflow_actor(&[build(0, 1, &["github:alice-gh"])], &a), Some((alice(), 0)));
@@ -140,6 +140,21 @@ fn the_actor_is_established_when_every_artifact_has_a_build_that_names_one() {
     assert_eq!(workflow_actor(&both, &a), Some((vec!["alice".to_owned(), "bob".to_owned()], 0)));
     let manifests = [("a", &[][..]), ("manifests", &[][..])];
     assert_eq!(workflow_actor(&[build(0, 1, &["github:alice-gh"])], &manifests), Some((alice(), 0)));
+}
+
+#[test]
+fn a_build_that_names_its_actor_does_not_speak_for_one_that_does_not() {
+    let (real, lesser) = (build(0, 3, &[]), || build(0, 1, &["github:bob-gh"]));
+    let a = [("a", &[][..])];
+    assert_eq!(workflow_actor(&[real, lesser()], &a), Some((vec!["bob".to_owned()], 1)));
+    // Two builds of one artifact that name nobody are one unknown name, and one of the manifests is, too.
+    let nameless = [build(0, 3, &[]), build(0, 2, &[]), lesser()];
+    assert_eq!(workflow_actor(&nameless, &a), Some((vec!["bob".to_owned()], 1)));
+    let manifests = [("a", &[][..]), ("manifests", &[][..])];
+    let of_manifests = [lesser(), build(1, 3, &[])];
+    assert_eq!(workflow_actor(&of_manifests, &manifests), Some((vec!["bob".to_owned()], 1)));
+    let untrusted = [lesser(), build(0, 0, &[])];
+    assert_eq!(workflow_actor(&untrusted, &a), Some((vec!["bob".to_owned()], 0)));
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::path::Path;
 use base64::Engine as _;
 use laforge::evidence::attestation::{Attestation, Authenticated, Authenticator};
 use laforge::evidence::bundle::instance::Instance;
-use laforge::evidence::predicate::npm::{self, Publish};
 use laforge::evidence::predicate::provenance::{self, Provenance};
 use laforge::evidence::predicate::vsa::{VerificationResult, VerificationSummary, is_met};
 use laforge::evidence::statement::Statement;
@@ -20,7 +19,8 @@ use laforge::trust::TrustRoot;
 use laforge::yaml::Source;
 use serde_json::{Value, json};
 
-use super::{Case, Verdict};
+use super::npm::Publish;
+use super::{Case, Verdict, npm};
 
 /// A release that no case is about.
 fn release(folder: &Path) -> ResolvedRelease {
@@ -130,7 +130,7 @@ fn npm_holds(case: &Case<'_>) -> Result<(), String> {
             return Err(format!("another package: {:?}", statement.subject));
         }
         if statement.predicate_type == npm::TYPE {
-            Publish::read(statement).map_err(|error| error.to_string())?;
+            Publish::read(statement)?;
             published = true;
         } else if let Some(version) = provenance::version(&statement.predicate_type) {
             Provenance::read(version, &statement.predicate).map_err(|error| error.to_string())?;

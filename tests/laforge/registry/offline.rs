@@ -111,6 +111,12 @@ fn no_bundle_is_made_of_what_can_not_be_reached_in_full() {
     other.registry.script(|_, _| Some(Reply::status(401)));
     other.example.run(&["bundle", "-o", "folder"]).ends(11).says("could not be had");
     assert!(!other.example.path("folder").exists());
+    let absent = Shipped::from(Registry::start());
+    let image = absent.registry.image("payments");
+    absent.release(&image);
+    absent.registry.script(|asked, _| asked.target.contains("/manifests/").then(|| Reply::status(404)));
+    absent.example.run(&["bundle", "-o", "folder"]).ends(10).says("is not in its registry: there is no");
+    assert!(!absent.example.path("folder").exists());
 }
 
 #[test]

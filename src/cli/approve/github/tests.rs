@@ -10,10 +10,14 @@ use crate::yaml::Source;
 const COMMIT: &str = "4f1c0a6be1dd2a7f3c5e9d8b7a6f5e4d3c2b1a09";
 
 fn release() -> Release {
+    release_of("https://github.com/acme/payments")
+}
+
+fn release_of(repository: &str) -> Release {
     let digest = crate::release::digest::Digest::of_bytes(b"payments");
     let text = format!(
         "apiVersion: laforge.dev/v1\nkind: Release\nmetadata: {{name: payments, version: 2.4.0}}\nspec:\n  \
-         environment: production\n  source: {{repository: 'https://github.com/acme/payments', commit: {COMMIT}, \
+         environment: production\n  source: {{repository: '{repository}', commit: {COMMIT}, \
          ref: refs/tags/v2.4.0}}\n  artifacts: [{{name: payments, digest: '{digest}'}}]\n"
     );
     Release::parse(&Source::new("release.yaml", &text), Path::new("")).unwrap()
@@ -48,6 +52,19 @@ fn environments(login: &str, state: &str, name: &str) -> Value {
             "created_at": "2020-11-23T22:00:40Z", "updated_at": "2020-11-23T22:00:40Z",
         }],
     })
+}
+
+#[test]
+fn a_repository_is_the_same_however_it_is_written_out() {
+    let records = [review("alice", "APPROVED", 1), environments("bob", "approved", "production")];
+    let bytes = serde_json::to_vec(&records).unwrap();
+    for repository in ["https://github.com/acme/payments.git", "git+https://github.com/acme/payments/"] {
+        let heard = read(&bytes, &release_of(repository), Some(run())).unwrap();
+        let said: Vec<_> = heard.into_iter().map(|one| one.said.map(|said| said.decision)).collect();
+        assert_eq!(said, [Ok(Word::Approved), Ok(Word::Approved)], "{repository}");
+    }
+    let other = read(&bytes, &release_of("https://github.com/acme/pay"), Some(run())).unwrap();
+    assert!(other.iter().all(|one| one.said.is_err()), "{other:?}");
 }
 
 /// Each login with what is passed on, or a part of why it isn't.

@@ -9,7 +9,7 @@ pub(super) fn unestablished(party: Party, facts: &Facts) -> Option<(String, Cure
     match known {
         // Names are united over all evidence: more of it takes none away.
         Some(fact) if fact.unknown > 0 => {
-            Some((format!("{} of its names are nobody's in trust", fact.unknown), Cure::None))
+            Some((format!("{} of its names are not said, or nobody's in trust", fact.unknown), Cure::None))
         }
         Some(fact) if !fact.people.is_empty() => None,
         _ => Some(("no evidence says so".to_owned(), Cure::Evidence)),

@@ -1,9 +1,10 @@
 //! Hearing: which attestations of one artifact count, which fail, and which say nothing any more.
 //!
 //! How old one is: like an approval, a passing one is as old as the older of its trusted time and
-//! its own word, so that a fresh time stamp renews nothing; a failing one is as young as the
-//! younger. A passing one that doesn't say when counts only where no age is asked for, and is
-//! superseded by any other; a failing one that doesn't say when is the latest of all.
+//! its own word, and a failing one as young as the younger. Anybody may stamp or log a key's old
+//! signature anew, so a trusted time alone dates no passing one by a key; a certificate is in date for
+//! minutes, and so dates what its key signed. A passing one that has no age counts only where none is
+//! asked for, and is superseded by any other; a failing one without any time is the latest of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +61,7 @@ impl<'a> Hearing<'a> {
                 None => match is_in_date(as_old(fact), rule.max_age, now) {
                     Some(true) => hearing.counting.push(fact),
                     Some(false) => hearing.lacking.push(too_old(fact, rule.max_age)),
-                    None => hearing.lacking.push(format!("{}: does not say when it was made", fact.signer)),
+                    None => hearing.lacking.push(undated(fact)),
                 },
             }
         }
@@ -108,9 +109,10 @@ fn is_every_platform(artifact: &ArtifactFacts, theirs: &[&AttestationFact]) -> b
     !artifact.platforms.is_empty() && artifact.platforms.iter().all(|platform| attested(&platform.digest))
 }
 
-/// As old as the older of its times.
+/// As old as the older of its times; `None`: as old as you please.
 pub(super) fn as_old(fact: &AttestationFact) -> Option<Timestamp> {
-    fact.time.into_iter().chain(fact.created).min()
+    let time = fact.time.filter(|_| fact.created.is_some() || fact.identity.is_some());
+    time.into_iter().chain(fact.created).min()
 }
 
 /// As young as the younger of its times.
@@ -123,6 +125,14 @@ fn is_in_date(made: Option<Timestamp>, max_age: Option<Duration>, now: Timestamp
     let Some(age) = max_age else { return Some(true) };
     let end = made?.checked_add_signed(age).map(whole_seconds);
     Some(end.is_some_and(|end| end > whole_seconds(now)))
+}
+
+fn undated(fact: &AttestationFact) -> String {
+    let why = match fact.time {
+        Some(_) => "does not say itself when it was made, and a key's signature can be stamped anew",
+        None => "does not say when it was made",
+    };
+    format!("{}: {why}", fact.signer)
 }
 
 fn too_old(fact: &AttestationFact, max_age: Option<Duration>) -> String {

@@ -153,12 +153,16 @@ fn age_is_that_of_the_older_time_and_one_that_does_not_say_has_none() {
         created: created.map(|ago| now() - hours(ago)),
         ..scan("a")
     };
+    let certified = |fact| AttestationFact { identity: Some(digest("build")), ..fact };
     for (fact, counts) in [
-        (made(Some(1), None), true),
+        (certified(made(Some(1), None)), true),
+        (certified(made(Some(2), None)), false),
+        (certified(made(None, None)), false),
         (made(None, Some(1)), true),
+        (made(Some(1), Some(1)), true),
         (made(Some(1), Some(3)), false),
         (made(Some(3), Some(1)), false),
-        (made(Some(2), None), false),
+        (made(Some(1), None), false),
         (made(None, None), false),
     ] {
         let outcome = judged(&section, vec![fact.clone()]);
@@ -171,10 +175,28 @@ fn age_is_that_of_the_older_time_and_one_that_does_not_say_has_none() {
 }
 
 #[test]
+fn a_fresh_stamp_renews_no_old_attestation_and_lifts_it_over_no_failure() {
+    let stamped = |ago, fact| AttestationFact { time: Some(now() - hours(ago)), created: None, ..fact };
+    let aged = format!("{{predicateType: '{SCAN}', from: [scanner], maxAge: 2h}}");
+    let denied = judged(&aged, vec![stamped(1, scan("a"))]);
+    assert_eq!(rules(&denied), ["attestation-missing"]);
+    let why = "(not counted: scanner: does not say itself when it was made, and a key's signature can be \
+               stamped anew)";
+    let help = denied.findings[0].finding.help.as_ref().unwrap();
+    assert!(help.ends_with(why), "{help}");
+    let latest = format!("{{predicateType: '{TESTS}', from: [scanner], latest: true}}");
+    let passed = stamped(1, tests("a", Ending::Passed));
+    for failed in [stamped(3, tests("b", Ending::Failed)), tests("b", Ending::Failed)] {
+        let both = vec![passed.clone(), failed];
+        assert_eq!(rules(&judged(&latest, both)), ["attestation-failed"]);
+    }
+}
+
+#[test]
 fn every_one_has_to_hold_unless_the_latest_is_asked_for() {
     let all = format!("{{predicateType: '{TESTS}', from: [scanner]}}");
     let latest = format!("{{predicateType: '{TESTS}', from: [scanner], latest: true}}");
-    let ago = |count, fact: AttestationFact| AttestationFact { time: Some(now() - hours(count)), ..fact };
+    let ago = |count, fact: AttestationFact| AttestationFact { created: Some(now() - hours(count)), ..fact };
     let (old_pass, new_fail) = (ago(3, tests("a", Ending::Passed)), ago(1, tests("b", Ending::Failed)));
     let (old_fail, new_pass) = (ago(3, tests("c", Ending::Failed)), ago(1, tests("d", Ending::Passed)));
     let fails = ["attestation-failed"];
@@ -186,9 +208,9 @@ fn every_one_has_to_hold_unless_the_latest_is_asked_for() {
     assert_eq!(rules(&judged(&all, vec![old_fail.clone(), new_pass.clone()])), fails);
     assert_eq!(rules(&judged(&latest, vec![old_fail.clone(), new_pass.clone()])), holds);
     // At the same time the one that fails is the latest; one without a time is, too.
-    let tie = AttestationFact { time: new_pass.time, ..old_fail.clone() };
+    let tie = AttestationFact { created: new_pass.created, ..old_fail.clone() };
     assert_eq!(rules(&judged(&latest, vec![tie, new_pass.clone()])), fails);
-    let undated = AttestationFact { time: None, ..old_fail.clone() };
+    let undated = AttestationFact { created: None, ..old_fail.clone() };
     assert_eq!(rules(&judged(&latest, vec![undated, new_pass.clone()])), fails);
     // Another signer's word supersedes nothing of this one's.
     let by_ci = AttestationFact { signer: "ci".to_owned(), ..new_pass };
@@ -324,7 +346,7 @@ proptest! {
     ) {
         let told: Vec<AttestationFact> = drawn.iter().enumerate().map(|(at, (ci, ago, holds))| AttestationFact {
             signer: if *ci { "ci" } else { "scanner" }.to_owned(),
-            time: Some(now() - hours(*ago)),
+            created: Some(now() - hours(*ago)),
             ..tests(&at.to_string(), if *holds { Ending::Passed } else { Ending::Failed })
         }).collect();
         let section = |latest| format!("{{predicateType: '{TESTS}', from: [ci, scanner], latest: {latest}}}");

@@ -101,7 +101,7 @@ pub(super) const INVITED: &[Attack] = &[
     },
     Attack {
         ids: "separation of duties",
-        what: "an author unknown, an author by the builder, an actor who approves",
+        what: "an author unknown, an author by the builder, an actor who approves, an actor by a lesser build",
         state: Tried(&[
             "denies-author-unknown",
             "denies-author-by-builder",
@@ -109,6 +109,16 @@ pub(super) const INVITED: &[Attack] = &[
             "denies-author-not-in-trust",
             "denies-workflow-actor-approves",
             "denies-workflow-actor-unknown",
+            "denies-workflow-actor-by-lesser-build",
+        ]),
+    },
+    Attack {
+        ids: "old evidence made young",
+        what: "a key's old scan or success that doesn't say when it was made, stamped or logged anew",
+        state: Tried(&[
+            "denies-scan-stamped-anew",
+            "denies-success-stamped-anew",
+            "a_fresh_stamp_renews_no_old_attestation_and_lifts_it_over_no_failure",
         ]),
     },
     Attack {

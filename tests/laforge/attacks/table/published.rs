@@ -75,6 +75,7 @@ pub(super) const PUBLISHED: &[Attack] = &[
         what: "an authority that expired before its certificate; a certificate without trusted time",
         state: Tried(&[
             "denies-authority-expired-before-its-certificate",
+            "denies-unnamed-root-expired-before-its-certificate",
             "denies-neither-entry-nor-stamp",
             "denies-stamped-after-certificate-expired",
         ]),
