@@ -6,8 +6,10 @@
 
 pub mod attestation;
 pub mod bundle;
+mod candidates;
 mod claim;
 mod detached;
+pub mod effort;
 pub mod envelope;
 pub mod limits;
 pub mod pack;
@@ -33,6 +35,7 @@ use crate::trust::TrustRoot;
 use bundle::{Algorithm, Bundle};
 use detached::Detached;
 use envelope::Envelope;
+pub(crate) use simple_signing::MEDIA_TYPE as SIMPLE_SIGNING;
 use simple_signing::SimpleSigning;
 pub(crate) use standing::{in_dates, use_for};
 use statement::Statement;
@@ -78,22 +81,16 @@ impl Evidence {
         Some(detached::document(artifact, bytes))
     }
 
-    /// Takes a cosign simple-signing payload and the signature that a registry keeps beside it: a
-    /// document of both, which [`Evidence::parse`] reads again.
-    ///
-    /// # Errors
-    /// [`Unreadable`] when the payload is of another kind.
-    pub fn simple_signing(source: &str, payload: &[u8], signature: &[u8]) -> Result<Self, Unreadable> {
-        Self::parse(source, simple_signing::document(payload, signature))
+    /// The document of a cosign simple-signing payload and the signature that a registry keeps beside it,
+    /// which [`Evidence::parse`] takes.
+    pub fn simple_signing(payload: &[u8], signature: &[u8]) -> Vec<u8> {
+        simple_signing::document(payload, signature)
     }
 
-    /// Takes such a payload and a bundle of the signature over it, by a certificate's key: what
-    /// annotations in a registry say of a keyless one.
-    ///
-    /// # Errors
-    /// [`Unreadable`] when either is of another kind.
-    pub fn certified_simple_signing(source: &str, payload: &[u8], bundle: Value) -> Result<Self, Unreadable> {
-        Self::parse(source, simple_signing::certified(payload, bundle))
+    /// The document of such a payload and a bundle of the signature over it, by a certificate's key: what
+    /// annotations in a registry say of a keyless one. [`Evidence::parse`] takes it.
+    pub fn certified_simple_signing(payload: &[u8], bundle: &Value) -> Vec<u8> {
+        simple_signing::certified(payload, bundle)
     }
 
     /// Where it came from, as the user would name it.
@@ -129,12 +126,12 @@ impl Evidence {
     pub fn wants_bytes(&self, trust: &TrustRoot) -> Option<BytesOf> {
         match &self.content {
             Content::Detached(detached) => {
-                signer::may_sign_no_digest(trust, "").then(|| BytesOf::Named(detached.artifact.clone()))
+                candidates::may_sign_no_digest(trust, "").then(|| BytesOf::Named(detached.artifact.clone()))
             }
             Content::Bundle(bundle) => {
                 let bundle::Content::Message(message) = bundle.content() else { return None };
                 let wanted = match bundle.key_hint() {
-                    Some(hint) => signer::may_sign_no_digest(trust, hint),
+                    Some(hint) => candidates::may_sign_no_digest(trust, hint),
                     None => bundle.certified_key().is_some_and(|kind| kind != key::Algorithm::EcdsaP256),
                 };
                 message.digest.clone().filter(|_| wanted).map(BytesOf::Digest)
@@ -143,9 +140,23 @@ impl Evidence {
         }
     }
 
+    /// Whether its signature is over the bytes of an artifact, which cost far more to hash than it has itself.
+    fn is_over_an_artifact(&self) -> bool {
+        match &self.content {
+            Content::Detached(_) => true,
+            Content::Bundle(bundle) => matches!(bundle.content(), bundle::Content::Message(_)),
+            Content::Envelope(_) | Content::SimpleSigning(_) => false,
+        }
+    }
+
     /// The bytes as received.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The bytes as received, and nothing else of it.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 }
 

@@ -3,14 +3,13 @@
 //! In: bytes that somebody signed, hashed or sent. They are read once, and only in the one way
 //! that every reader would agree on: UTF-8 without a byte order mark, no member twice at any
 //! depth, nothing after the value, at most [`MAX_DEPTH`] levels, and no value that takes far more memory
-//! than the document has bytes.
+//! than the document has bytes, nor more than [`MAX_MEMORY`].
 //! Out: typed values, or the RFC 8785 form that `formats.md` hashes.
 //!
 //! Specs: <https://www.rfc-editor.org/rfc/rfc8259>, <https://www.rfc-editor.org/rfc/rfc8785>.
 //! Not checked here: unknown members (each type decides with `deny_unknown_fields`).
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -28,6 +27,11 @@ const ROOM: usize = 2 << 20;
 /// How many times a document's own bytes a value may take. An object of one short member takes eighty times
 /// its text; documents that people and tools write take about ten.
 const GROWTH: usize = 32;
+
+/// Bytes that a value may take, however long its document is. The densest part of a bill of materials, which
+/// says of each component what it depends on, takes less than fifteen times its text: as much of it as an
+/// envelope holds, 12 MiB, stays below this.
+pub const MAX_MEMORY: usize = 256 << 20;
 
 /// Bytes that a list takes for its items, the first ones together; and an object, for each few members.
 const ITEM: usize = size_of::<Value>();
@@ -63,7 +67,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
         return Err(JsonError::ByteOrderMark);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let room = Cell::new(bytes.len().saturating_mul(GROWTH).saturating_add(ROOM));
+    let room = Cell::new(bytes.len().saturating_mul(GROWTH).saturating_add(ROOM).min(MAX_MEMORY));
     let value = Strict { depth: 0, room: &room }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
@@ -74,12 +78,9 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
 /// # Errors
 /// As [`parse`], and whatever `T` refuses.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    let value = parse(bytes)?;
-    // Typed errors keep their line and column only when they are read from the text itself.
-    match serde_json::from_slice(bytes) {
-        Ok(typed) => Ok(typed),
-        Err(_) => Ok(T::deserialize(value)?),
-    }
+    // From the value that is there: reading the text again would make all of it twice. Only what keeps a
+    // number or a text as it is written needs the text.
+    T::deserialize(parse(bytes)?).or_else(|error| serde_json::from_slice(bytes).map_err(|_| error.into()))
 }
 
 /// The items of a list, each as its bytes stand in the document: `document` is an object that [`parse`] has
@@ -228,10 +229,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut seen = BTreeSet::new();
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if !seen.insert(name.clone()) {
+            if map.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("member `{name}` appears twice")));
             }
             if map.len().is_multiple_of(MEMBERS_TOGETHER) {
@@ -276,6 +276,20 @@ mod tests {
         }
         let members: Vec<String> = (0..100_000).map(|at| format!("\"{at}\":{at}")).collect();
         assert!(parse(format!("{{{}}}", members.join(",")).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_long_document_may_take_no_more_than_a_short_one() {
+        let list =
+            |item: &str, bytes: usize| format!("[{}null]", format!("{item},").repeat(bytes / item.len()));
+        let dense = r#"{"name":"abc","at":1}"#;
+        assert!(parse(list(dense, 7 << 20).as_bytes()).is_ok());
+        let error = parse(list(dense, 9 << 20).as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("takes far more memory than its size"), "{error}");
+        // As many bytes, of which each is one.
+        assert!(parse(format!("\"{}\"", "a".repeat(16 << 20)).as_bytes()).is_ok());
+        let depends = r#"{"ref":"pkg:npm/left-pad@1.3.0","dependsOn":["pkg:npm/a@1.0.0"]}"#;
+        assert!(parse(list(depends, 12 << 20).as_bytes()).is_ok());
     }
 
     #[test]

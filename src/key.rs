@@ -3,16 +3,15 @@
 //! In: PEM or DER SubjectPublicKeyInfo (<https://www.rfc-editor.org/rfc/rfc5280#section-4.1>).
 //! Out: [`PublicKey`], whose id is the SHA-256 of its SPKI. Only P-256 and P-384 as uncompressed
 //! points and Ed25519 are taken, so that one key can't appear under two ids.
-//! Secret keys live in [`secret`].
+//! Secret keys live in [`secret`]; [`message`] is for whoever tries many keys.
 
+pub mod message;
 pub mod secret;
 
 use std::fmt;
 
-use aws_lc_rs::digest::{self, Digest as Hashed};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_FIXED,
-    ED25519, UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -172,46 +171,6 @@ impl PublicKey {
             Algorithm::Ed25519 => &ED25519,
         };
         UnparsedPublicKey::new(scheme, raw).verify(message, signature).map_err(|_| BadSignature)
-    }
-
-    /// Verifies a signature over a message, of ECDSA in either of its forms: ASN.1, or the two
-    /// numbers one after the other (IEEE P1363), which JOSE and some key services write.
-    ///
-    /// # Errors
-    /// [`BadSignature`].
-    pub fn verify_either_form(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
-        let (algorithm, raw) = self.parts().ok_or(BadSignature)?;
-        let fixed: &'static dyn VerificationAlgorithm = match algorithm {
-            Algorithm::EcdsaP256 => &ECDSA_P256_SHA256_FIXED,
-            Algorithm::EcdsaP384 => &ECDSA_P384_SHA384_FIXED,
-            Algorithm::Ed25519 => return self.verify(message, signature),
-        };
-        let in_fixed_form = || UnparsedPublicKey::new(fixed, raw).verify(message, signature);
-        self.verify(message, signature).or_else(|_| in_fixed_form().map_err(|_| BadSignature))
-    }
-
-    /// Verifies a signature over bytes of which only the SHA-256 is at hand (P-256 only).
-    ///
-    /// # Errors
-    /// [`BadSignature`], also for keys that sign no SHA-256 digest.
-    pub fn verify_sha256(&self, sha256: &[u8; 32], signature: &[u8]) -> Result<(), BadSignature> {
-        let Some((Algorithm::EcdsaP256, raw)) = self.parts() else { return Err(BadSignature) };
-        let hashed = Hashed::import_less_safe(sha256, &digest::SHA256).map_err(|_| BadSignature)?;
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, raw)
-            .verify_digest(&hashed, signature)
-            .map_err(|_| BadSignature)
-    }
-
-    /// Verifies a signature over bytes of which only the SHA-384 is at hand (P-384 only).
-    ///
-    /// # Errors
-    /// [`BadSignature`], also for keys that sign no SHA-384 digest.
-    pub fn verify_sha384(&self, sha384: &[u8; 48], signature: &[u8]) -> Result<(), BadSignature> {
-        let Some((Algorithm::EcdsaP384, raw)) = self.parts() else { return Err(BadSignature) };
-        let hashed = Hashed::import_less_safe(sha384, &digest::SHA384).map_err(|_| BadSignature)?;
-        UnparsedPublicKey::new(&ECDSA_P384_SHA384_ASN1, raw)
-            .verify_digest(&hashed, signature)
-            .map_err(|_| BadSignature)
     }
 
     fn parts(&self) -> Option<(Algorithm, &[u8])> {

@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::evidence::bundle::MEDIA_TYPE;
 use crate::evidence::envelope::pae;
 use crate::evidence::statement::PAYLOAD_TYPE;
 use crate::json;
@@ -24,9 +25,6 @@ use crate::key::secret::SecretKey;
 use crate::key::{Algorithm, KeyError, PublicKey};
 use crate::release::digest::Digest;
 use crate::release::shape::{self, Trap};
-
-/// Media type of the bundles that are written here.
-pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// Something that signs with one key: a key at hand, or one that is kept elsewhere.
 pub trait Signs {
@@ -193,7 +191,7 @@ struct Signature {
 
 fn bundle(content: Content, key: &PublicKey) -> Vec<u8> {
     let material = VerificationMaterial { public_key: PublicKeyIdentifier { hint: hint(key) } };
-    let bundle = Bundle { media_type: BUNDLE_MEDIA_TYPE, verification_material: material, content };
+    let bundle = Bundle { media_type: MEDIA_TYPE, verification_material: material, content };
     #[expect(clippy::expect_used, reason = "a struct of strings always serialises")]
     serde_json::to_vec(&bundle).expect("a struct of strings")
 }

@@ -315,7 +315,7 @@ impl Format {
         match self {
             Self::V01 => "application/vnd.dev.sigstore.bundle+json;version=0.1",
             Self::V02 => "application/vnd.dev.sigstore.bundle+json;version=0.2",
-            Self::V03 => signing::BUNDLE_MEDIA_TYPE,
+            Self::V03 => laforge::evidence::bundle::MEDIA_TYPE,
         }
     }
 }
@@ -337,7 +337,7 @@ pub(crate) fn signed_bundle(content: Content<'_>, key: &dyn Signs) -> Result<Val
 /// A message signature over bytes that `laforge sign` refuses.
 fn forbidden_bundle(bytes: &[u8], signature: &[u8], key: &dyn Signs) -> Value {
     json!({
-        "mediaType": signing::BUNDLE_MEDIA_TYPE,
+        "mediaType": laforge::evidence::bundle::MEDIA_TYPE,
         "verificationMaterial": {"publicKey": {"hint": hint(key.public())}},
         "messageSignature": {
             "messageDigest": {"algorithm": "SHA2_256",

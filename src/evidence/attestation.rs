@@ -6,6 +6,7 @@
 
 use crate::evidence::Evidence;
 use crate::evidence::claim::{Artifacts, Claim};
+use crate::evidence::effort::Untried;
 pub use crate::evidence::rejection::Rejection;
 use crate::evidence::signer::{self, Maker, Roots};
 use crate::evidence::standing;
@@ -97,6 +98,34 @@ impl<'a> Authenticator<'a> {
         Self { trust, roots: Roots::prepare(trust) }
     }
 
+    /// Which of the evidence costs more to authenticate than is spent on all of it.
+    pub fn untried(&self, found: &[Evidence], release: &ResolvedRelease) -> Untried {
+        Untried::of(found, |evidence| self.costs(evidence, release))
+    }
+
+    /// How many bytes of artifacts are hashed at most to authenticate this.
+    pub(super) fn costs(&self, evidence: &Evidence, release: &ResolvedRelease) -> u64 {
+        let read = evidence.is_over_an_artifact().then(|| Claim::read(evidence, release).ok()).flatten();
+        read.map_or(0, |(claim, signature)| signer::costs(&self.roots, self.trust, &claim, &signature))
+    }
+
+    /// [`Authenticator::authenticate`], of what is not left untried.
+    ///
+    /// # Errors
+    /// [`Rejection`]: the reason why it is set aside.
+    pub fn authenticate_unless(
+        &self,
+        untried: &Untried,
+        evidence: &Evidence,
+        release: &ResolvedRelease,
+        now: Timestamp,
+    ) -> Result<Authenticated, Rejection> {
+        match untried.has(&evidence.digest()) {
+            true => Err(Rejection::NotTried),
+            false => self.authenticate(evidence, release, now),
+        }
+    }
+
     /// Says who signed this evidence, when, and that they may be believed to be who they are.
     ///
     /// Of several proved times the earliest is kept: each says that the signature existed by then.
@@ -111,7 +140,7 @@ impl<'a> Authenticator<'a> {
         now: Timestamp,
     ) -> Result<Authenticated, Rejection> {
         let (claim, signature) = Claim::read(evidence, release)?; // what is signed, read once
-        let made = signer::find(&self.roots, self.trust, &signature)?; // it holds, and who made it when
+        let made = signer::find(&self.roots, self.trust, &claim, &signature)?; // it holds, and who made it when
         let standing = standing::judge(self.trust, &made, &claim, now)?; // they may sign that, and could then
         let signed = Signed {
             standing,

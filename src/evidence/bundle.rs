@@ -30,6 +30,12 @@ use super::wire::{Shape, fit, problem};
 use crate::key;
 pub(crate) use certificate::{CertifiedIdentity, claimed_identity};
 
+/// The media type of a bundle v0.3, as this program writes it.
+pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/// How the media types of bundles of all versions begin.
+pub const MEDIA_TYPES: &str = "application/vnd.dev.sigstore.bundle";
+
 /// The shape of a bundle within another document.
 pub(super) const SHAPE: Shape = shape::BUNDLE;
 

@@ -75,11 +75,22 @@ pub(super) enum Over<'a> {
     Bytes(&'a [u8]),
     /// An artifact.
     Artifact {
-        /// Its digest.
+        /// Its digest, as the evidence names it.
         digest: SignedDigest,
+        /// What is known of its bytes.
+        hashed: Hashed,
         /// Its bytes, or why there is no more than its digest.
         bytes: Result<&'a [u8], &'static str>,
     },
+}
+
+/// Digests of an artifact that ECDSA may have signed.
+#[derive(Debug)]
+pub(super) struct Hashed {
+    /// SHA-256, which P-256 keys sign.
+    pub(super) sha256: Option<[u8; 32]>,
+    /// SHA-384, which P-384 keys sign.
+    pub(super) sha384: Option<[u8; 48]>,
 }
 
 impl From<Unreadable> for Rejection {
@@ -160,7 +171,7 @@ fn signed_message<'a>(
     };
     let claim = of_digest(&digest, release)?;
     let hint = bundle.key_hint().unwrap_or_default();
-    let over = Over::Artifact { bytes: bytes_of(&digest, release), digest };
+    let over = over_artifact(digest, release);
     let signature = Signature { bytes: &message.signature, over, hint, bundle: Some(bundle) };
     Ok((claim, signature))
 }
@@ -177,8 +188,25 @@ fn signed_apart<'a>(
     let bytes = artifact.digest().as_bytes().to_vec();
     let digest = SignedDigest { algorithm: Algorithm::Sha256, bytes };
     let claim = of_digest(&digest, release)?;
-    let over = Over::Artifact { bytes: bytes_of(&digest, release), digest };
+    let over = over_artifact(digest, release);
     Ok((claim, Signature { bytes: &detached.signature, over, hint: "", bundle: None }))
+}
+
+fn over_artifact(digest: SignedDigest, release: &ResolvedRelease) -> Over<'_> {
+    Over::Artifact { bytes: bytes_of(&digest, release), hashed: hashes_of(&digest, release), digest }
+}
+
+/// What was computed of the artifact of this digest, and the digest itself where nothing was read.
+fn hashes_of(digest: &SignedDigest, release: &ResolvedRelease) -> Hashed {
+    let mut all = release.artifacts().iter().flat_map(read_of).map(|(_, read)| read);
+    let read = all.find(|read| has(read, digest));
+    let named = |algorithm| Some(digest.bytes.as_slice()).filter(|_| digest.algorithm == algorithm);
+    let sha256 = read.map(|read| *read.digest().as_bytes());
+    let sha384 = read.and_then(|read| read.sha384().copied());
+    Hashed {
+        sha256: sha256.or_else(|| named(Algorithm::Sha256)?.try_into().ok()),
+        sha384: sha384.or_else(|| named(Algorithm::Sha384)?.try_into().ok()),
+    }
 }
 
 /// Everything of the release that has a digest, none of it a trap.

@@ -12,6 +12,9 @@ use serde_json::Value;
 use super::Unreadable;
 use super::wire::{Object, Shape, fit, problem};
 
+/// The media type of an envelope.
+pub const MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
+
 /// A strictly parsed envelope with its one signature.
 #[derive(Debug)]
 pub struct Envelope {

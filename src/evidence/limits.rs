@@ -4,17 +4,32 @@
 //! sigstore-go (<https://github.com/sigstore/sigstore-go>), so that what it takes is taken here.
 //! Against endless data: CVE-2024-45395, CVE-2023-46737.
 
+use crate::release::shape;
+
 /// Bytes of one bundle or envelope: GitHub stores attestations of up to 16 MiB, and SBOMs are the
-/// largest statements there are.
-pub const DOCUMENT_BYTES: usize = 16 << 20;
+/// largest statements there are. A file is looked at as far, for what else it could be taken for.
+pub const DOCUMENT_BYTES: usize = shape::MOST;
 
 /// Pieces of evidence for one release: a thousand artifacts with a few attestations each.
 pub const PIECES: usize = 4096;
 
-/// Bytes of all evidence for one release, held in memory while it is decided; parsed JSON takes up to
-/// thirty-two times its bytes (`crate::json`), and a few documents are read at a time, so this bounds the
-/// gate to one or two gigabytes, as many as it has threads for.
+/// Bytes of all evidence for one release, held in memory while it is decided. Parsed, a document takes at most
+/// thirty-two times its bytes and [`MAX_MEMORY`](crate::json::MAX_MEMORY). One is parsed after the other, but for
+/// statements, of which each thread of the verification has one: 620 MiB were measured with two threads over
+/// statements that are nothing but small objects, so that eight, the most there are, take about two gigabytes.
 pub const TOTAL_BYTES: u64 = 64 << 20;
+
+/// Bytes that are hashed to find out who signed artifacts. Of these at most 256 MiB are held at a time, so
+/// that each of them may have 64 signatures by keys that sign no digest; all of it takes a core half a minute.
+pub const HASHED_BYTES: u64 = 16 << 30;
+
+/// Bytes that are hashed for one signature to find out which key of another use made it, for the reason
+/// alone: a hundred keys over a statement of a few kilobytes, and none over a large artifact.
+pub const REASON_BYTES: u64 = 256 << 10;
+
+/// Requests to registries in one run: three for each of five thousand platforms and one for its manifest, and
+/// two for each piece of evidence that is taken.
+pub const REQUESTS: u64 = 32_768;
 
 /// Transparency log entries of one bundle; each costs two signatures to verify.
 pub const LOG_ENTRIES: usize = 32;
@@ -41,8 +56,9 @@ pub const SUBJECTS: usize = 1024;
 /// Digests of one subject.
 pub const DIGESTS: usize = 32;
 
-/// Keys of trust that are tried against one signature. The key that a hint names comes first, so
-/// only a signature without a hint, under a trust of more keys than this, is left unverified.
+/// Keys of trust that are tried against one signature. Those whose use fits come first, and of these the
+/// one that a hint names, so only a signature without a hint, under a trust of more keys of one use than
+/// this, is left unverified.
 pub const KEYS_TRIED: usize = 256;
 
 /// Characters of a text that is quoted in a reason: enough to recognise it.

@@ -2,7 +2,7 @@
 //!
 //! In: the bytes of a document. Out: its pieces, each a Sigstore bundle or a DSSE envelope with one
 //! signature in its RFC 8785 form, so that the same pack gives the same pieces; `None` when it is
-//! no pack. Whatever stands around a piece is nobody's word, and is held against what is signed
+//! no pack. Where the pieces would have more bytes than all evidence may, the rest is said to be left out. Whatever stands around a piece is nobody's word, and is held against what is signed
 //! where both say the same thing. Nothing is verified here. The packs:
 //!
 //! - npm and GitHub: `{"attestations": [{"predicateType"?, "bundle", …}]}`
@@ -15,11 +15,13 @@
 //!   envelopes carry a signature per key; each becomes an envelope, so that none of them lends
 //!   another one anything (TOB-SIGSTORE-9). Texts beside an envelope are not read.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::Unreadable;
+use super::bundle::MEDIA_TYPE;
 use super::envelope::base64;
-use super::limits::{PIECES, quoted};
+use super::limits::{PIECES, TOTAL_BYTES, quoted};
 use super::statement::{PAYLOAD_TYPE, Statement};
 use super::wire::{kind, problem};
 use crate::json;
@@ -29,6 +31,70 @@ const SIGNATURES: usize = 16;
 
 /// One piece, or why it is none.
 pub type Piece = Result<Vec<u8>, Unreadable>;
+
+/// An envelope of one signature, out of parts that stay where they are: a payload is as long as its pack.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OneSignature<'a, T> {
+    payload_type: T,
+    payload: T,
+    signatures: [&'a Value; 1],
+}
+
+/// What PyPI signs with, as a bundle of its parts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PypiBundle<'a> {
+    media_type: &'static str,
+    verification_material: PypiMaterial<'a>,
+    dsse_envelope: OneSignature<'a, &'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PypiMaterial<'a> {
+    certificate: RawBytes<'a>,
+    tlog_entries: &'a [Value],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RawBytes<'a> {
+    raw_bytes: &'a str,
+}
+
+/// Pieces as they are made, until they are more than all evidence may be: then the rest is left where it is,
+/// and a last piece says so.
+struct Pieces {
+    made: Vec<Piece>,
+    left: u64,
+}
+
+impl Pieces {
+    fn none() -> Self {
+        Self { made: Vec::new(), left: TOTAL_BYTES }
+    }
+
+    /// Makes one more, while there are not too many bytes of them.
+    fn make(&mut self, piece: impl FnOnce() -> Piece) {
+        if self.left > 0 {
+            let made = piece();
+            let bytes = made.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            self.made.push(match self.left.checked_sub(bytes) {
+                Some(left) => {
+                    self.left = left;
+                    made
+                }
+                None => {
+                    self.left = 0;
+                    Err(problem(format!(
+                        "holds more than {TOTAL_BYTES} bytes of evidence, once it is taken apart"
+                    )))
+                }
+            });
+        }
+    }
+}
 
 /// The members by which a pack is known. No bundle and no envelope has one of them.
 const MARKS: [&str; 4] =
@@ -41,15 +107,19 @@ pub fn unpack(bytes: &[u8]) -> Option<Vec<Piece>> {
     }
     let Value::Object(members) = json::parse(bytes).ok()? else { return None };
     let mark = MARKS.into_iter().find(|mark| members.contains_key(*mark))?;
-    let pieces = match mark {
-        "attestations" => listed(members.get(mark), mark, bundle_of),
-        "attestation_bundles" => published(&members),
-        "verification_material" => Ok(vec![pypi(&Value::Object(members))]),
-        _ => described(&members),
+    let mut pieces = Pieces::none();
+    let read = match mark {
+        "attestations" => listed(members.get(mark), mark, &mut pieces, bundle_of),
+        "attestation_bundles" => published(&members, &mut pieces),
+        "verification_material" => {
+            pieces.make(|| pypi(&Value::Object(members)));
+            Ok(())
+        }
+        _ => described(&members, &mut pieces),
     };
-    match pieces {
-        Ok(pieces) if !pieces.is_empty() => Some(pieces),
-        Ok(_) => Some(vec![Err(problem(format!("`{mark}`: holds no evidence")))]),
+    match read {
+        Ok(()) if !pieces.made.is_empty() => Some(pieces.made),
+        Ok(()) => Some(vec![Err(problem(format!("`{mark}`: holds no evidence")))]),
         Err(unreadable) => Some(vec![Err(unreadable)]),
     }
 }
@@ -62,9 +132,11 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 fn listed(
     list: Option<&Value>,
     name: &str,
+    pieces: &mut Pieces,
     read: impl Fn(&Value) -> Piece,
-) -> Result<Vec<Piece>, Unreadable> {
-    Ok(items(list, name)?.iter().map(read).collect())
+) -> Result<(), Unreadable> {
+    items(list, name)?.iter().for_each(|item| pieces.make(|| read(item)));
+    Ok(())
 }
 
 fn items<'a>(list: Option<&'a Value>, name: &str) -> Result<&'a [Value], Unreadable> {
@@ -101,13 +173,12 @@ fn statement_of(envelope: Option<&Value>) -> Result<Statement, Unreadable> {
 }
 
 /// PyPI's provenance object: a list of attestations per publisher.
-fn published(members: &Map<String, Value>) -> Result<Vec<Piece>, Unreadable> {
+fn published(members: &Map<String, Value>, pieces: &mut Pieces) -> Result<(), Unreadable> {
     version_1(members.get("version"))?;
-    let mut pieces = Vec::new();
     for bundle in items(members.get("attestation_bundles"), "attestation_bundles")? {
-        pieces.extend(listed(bundle.get("attestations"), "attestation_bundles[].attestations", pypi)?);
+        listed(bundle.get("attestations"), "attestation_bundles[].attestations", pieces, pypi)?;
     }
-    Ok(pieces)
+    Ok(())
 }
 
 /// PyPI's attestation object as a bundle.
@@ -120,18 +191,19 @@ fn pypi(attestation: &Value) -> Piece {
         })
     };
     let entries = attestation.pointer("/verification_material/transparency_entries");
-    Ok(json::canonical(&json!({
-        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-        "verificationMaterial": {
-            "certificate": {"rawBytes": text("/verification_material/certificate")?},
-            "tlogEntries": items(entries, "verification_material.transparency_entries")?,
+    let signature = Value::Object(Map::from_iter([("sig".to_owned(), text("/envelope/signature")?.into())]));
+    Ok(json::canonical(&PypiBundle {
+        media_type: MEDIA_TYPE,
+        verification_material: PypiMaterial {
+            certificate: RawBytes { raw_bytes: text("/verification_material/certificate")? },
+            tlog_entries: items(entries, "verification_material.transparency_entries")?,
         },
-        "dsseEnvelope": {
-            "payloadType": PAYLOAD_TYPE,
-            "payload": text("/envelope/statement")?,
-            "signatures": [{"sig": text("/envelope/signature")?}],
+        dsse_envelope: OneSignature {
+            payload_type: PAYLOAD_TYPE,
+            payload: text("/envelope/statement")?,
+            signatures: [&signature],
         },
-    })))
+    }))
 }
 
 fn version_1(version: Option<&Value>) -> Result<(), Unreadable> {
@@ -145,22 +217,20 @@ fn version_1(version: Option<&Value>) -> Result<(), Unreadable> {
 }
 
 /// Google's description of an image: an occurrence per provenance.
-fn described(members: &Map<String, Value>) -> Result<Vec<Piece>, Unreadable> {
+fn described(members: &Map<String, Value>, pieces: &mut Pieces) -> Result<(), Unreadable> {
     let image = members.get("image_summary").and_then(|image| image.get("digest")).and_then(Value::as_str);
     let summary = members.get("provenance_summary").and_then(|summary| summary.get("provenance"));
-    let mut pieces = Vec::new();
     for occurrence in items(summary, "provenance_summary.provenance")? {
-        match occurred(occurrence, image) {
-            Ok(envelopes) => pieces.extend(envelopes.into_iter().map(Ok)),
-            Err(unreadable) => pieces.push(Err(unreadable)),
+        if let Err(unreadable) = occurred(occurrence, image, pieces) {
+            pieces.make(|| Err(unreadable));
         }
     }
-    Ok(pieces)
+    Ok(())
 }
 
 /// An envelope per signature of one occurrence, whose own words must fit what is signed: a build,
 /// of the image that is described.
-fn occurred(occurrence: &Value, image: Option<&str>) -> Result<Vec<Vec<u8>>, Unreadable> {
+fn occurred(occurrence: &Value, image: Option<&str>, pieces: &mut Pieces) -> Result<(), Unreadable> {
     let text = |name: &str| occurrence.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("kind") != "BUILD" {
         return Err(problem(format!("`kind`: wanted `BUILD`, got `{}`", quoted(text("kind")))));
@@ -184,18 +254,18 @@ fn occurred(occurrence: &Value, image: Option<&str>) -> Result<Vec<Vec<u8>>, Unr
         let got = signatures.len();
         return Err(problem(format!("`envelope.signatures`: wanted at most {SIGNATURES}, got {got}")));
     }
-    let one = |signature: &Value| {
-        json::canonical(&json!({
-            "payloadType": part("payloadType"), "payload": part("payload"), "signatures": [signature],
-        }))
-    };
-    Ok(signatures.iter().map(one).collect())
+    let (payload_type, payload) = (part("payloadType"), part("payload"));
+    for signature in signatures {
+        pieces.make(|| Ok(json::canonical(&OneSignature { payload_type, payload, signatures: [signature] })));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE;
+    use serde_json::json;
 
     use super::*;
 
@@ -255,7 +325,7 @@ mod tests {
             "verification_material": {"certificate": "MII=", "transparency_entries": [{"logIndex": "1"}]},
         });
         let bundle = json!({
-            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "mediaType": MEDIA_TYPE,
             "verificationMaterial": {"certificate": {"rawBytes": "MII="}, "tlogEntries": [{"logIndex": "1"}]},
             "dsseEnvelope": {"payloadType": PAYLOAD_TYPE, "payload": "e30=", "signatures": [{"sig": "AA=="}]},
         });
@@ -303,5 +373,32 @@ mod tests {
             *wrong.pointer_mut(pointer).unwrap() = value;
             assert!(unpacked(&pack(&wrong, HEX))[0].is_err(), "{pointer}");
         }
+    }
+
+    #[test]
+    fn a_payload_with_many_signatures_is_copied_until_it_is_too_much_and_no_further() {
+        let statement = |padding: usize| {
+            let statement = json!({
+                "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://a",
+                "subject": [{"digest": {"sha256": HEX}}], "predicate": {"padding": " ".repeat(padding)},
+            });
+            URL_SAFE.encode(statement.to_string())
+        };
+        let signatures: Vec<Value> =
+            (0..SIGNATURES).map(|at| json!({"keyid": at.to_string(), "sig": "AA=="})).collect();
+        let made = |padding: usize| {
+            let envelope =
+                json!({"payloadType": PAYLOAD_TYPE, "payload": statement(padding), "signatures": signatures});
+            let occurrence =
+                json!({"kind": "BUILD", "resourceUri": format!("r@sha256:{HEX}"), "envelope": envelope});
+            let pack = json!({"provenance_summary": {"provenance": [occurrence]}});
+            unpack(pack.to_string().as_bytes()).unwrap()
+        };
+        assert!(made(1000).iter().all(Result::is_ok));
+        let mut pieces = made(11 << 20);
+        let last = pieces.pop().unwrap().unwrap_err().problem;
+        assert_eq!(last, "holds more than 67108864 bytes of evidence, once it is taken apart");
+        assert_eq!(pieces.iter().filter(|piece| piece.is_ok()).count(), 4);
+        assert_eq!(pieces.len(), 4);
     }
 }

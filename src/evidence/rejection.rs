@@ -81,4 +81,9 @@ pub enum Rejection {
         /// Wanted and got.
         detail: String,
     },
+    /// Signatures before it took all the hashing that is spent on them.
+    #[error(
+        "not tried: wanted artifacts of fewer bytes or fewer signatures over them, got more than are hashed"
+    )]
+    NotTried,
 }

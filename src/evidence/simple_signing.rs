@@ -3,7 +3,8 @@
 //! Spec: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>.
 //! In: a payload and its signature, which registries keep apart and [`document`] joins, so that
 //! they are one piece of evidence with one digest. A keyless one comes with a bundle in the
-//! signature's place ([`certified`]). Out: the image manifest digest that the payload names. Its optional section is the signer's own and says nothing here.
+//! signature's place ([`certified`]). Out: the image manifest digest that the payload names. Its optional
+//! section is the signer's own and says nothing here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +20,7 @@ use crate::release::digest::ClaimedDigest;
 use crate::release::shape::SIMPLE_SIGNING_TYPE as TYPE;
 
 /// The media type of the layer that holds such a payload, and of our document of both.
-pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+pub(crate) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
 const SHAPE: Shape = Shape::Object(&Object {
     members: &[
@@ -75,7 +76,7 @@ pub(super) fn document(payload: &[u8], signature: &[u8]) -> Vec<u8> {
 }
 
 /// A document of a payload and the bundle of a signature over it, in its RFC 8785 form.
-pub(super) fn certified(payload: &[u8], bundle: Value) -> Vec<u8> {
+pub(super) fn certified(payload: &[u8], bundle: &Value) -> Vec<u8> {
     let payload = STANDARD.encode(payload);
     json::canonical(&json!({"mediaType": MEDIA_TYPE, "payload": payload, "bundle": bundle}))
 }

@@ -6,11 +6,12 @@
 //! section 6).
 
 use super::attestation::Standing;
+use super::candidates::Holder;
 use super::claim::{Claim, Form};
 use super::limits::quoted;
 use super::predicate::{COSIGN_SIGN, approval};
 use super::rejection::Rejection;
-use super::signer::{Holder, Made, Maker};
+use super::signer::{Made, Maker};
 use crate::time::{self, SKEW, Timestamp};
 use crate::trust::{Identity, Person, Revoked, Signer, TrustRoot, Use};
 
@@ -45,6 +46,22 @@ pub(super) fn judge(
             let detail = "wanted an identity of one signer or one person, got one of both".to_owned();
             Err(Rejection::WrongUse { detail })
         }
+    }
+}
+
+/// Whether a holder's use fits what is signed; when that counts is another question.
+pub(super) fn may_sign(holder: Holder<'_>, claim: &Claim) -> bool {
+    match holder {
+        Holder::Signer(signer) => whose_use_fits(&[signer], claim).is_ok(),
+        Holder::Person(person) => person_may_sign(person, claim).is_ok(),
+    }
+}
+
+/// Whether a holder signs files, as [`may_sign`] says of a signature over one.
+pub(super) fn signs_files(holder: Holder<'_>) -> bool {
+    match holder {
+        Holder::Signer(signer) => signer.uses.contains(&Use::Artifact) && !signer.simple_signing,
+        Holder::Person(_) => false,
     }
 }
 

@@ -39,7 +39,7 @@ impl ArtifactFiles for Files {
     }
 
     fn algorithms(&self) -> Algorithms {
-        Algorithms::Sha2
+        if self.0.contains_key("sha256-alone") { Algorithms::Sha256 } else { Algorithms::Sha2 }
     }
 
     fn wants_bytes(&self, _: &str, _: &ArtifactDigest) -> bool {
@@ -309,8 +309,7 @@ fn takes_simple_signing_payloads_only_from_signers_that_sign_no_files() {
     let (trust, release) = (cast.store.trust(SIGNERS), cast.store.release("app"));
     let offer = |payload: &str, key: &SecretKey| {
         let signature = key.sign(payload.as_bytes()).unwrap();
-        let evidence = Evidence::simple_signing("test", payload.as_bytes(), &signature).unwrap();
-        ask(&trust, &release, evidence.bytes().to_vec(), now()) // read again from its own bytes
+        ask(&trust, &release, Evidence::simple_signing(payload.as_bytes(), &signature), now())
     };
     let Authenticated::Artifact(signature) = offer(&simple(APP), &cast.images).unwrap() else {
         panic!("not a signature over an artifact")

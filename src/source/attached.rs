@@ -19,15 +19,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::evidence::{Evidence, Unreadable};
+use crate::evidence::{Evidence, SIMPLE_SIGNING, Unreadable, bundle, envelope};
 use crate::json;
 use crate::release::digest::ClaimedDigest;
 use crate::release::image::document::UNSIGNED_STATEMENT;
-
-/// Media types of layers that are bundles begin so; a version follows.
-pub(super) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
-const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
-const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
 /// Where cosign keeps the signature over a simple-signing payload.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
@@ -108,11 +103,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<Listing, Unreadable> {
 fn kind_of(media_type: &str) -> Option<Kind> {
     match media_type {
         SIMPLE_SIGNING => Some(Kind::SimpleSigning),
-        ENVELOPE => Some(Kind::Envelope),
-        bundle if bundle.starts_with(BUNDLE) => Some(Kind::Bundle),
+        envelope::MEDIA_TYPE => Some(Kind::Envelope),
+        other if other.starts_with(bundle::MEDIA_TYPES) => Some(Kind::Bundle),
         _ => None,
     }
 }
+
+/// What a list may call a manifest that has evidence in its layers: by a type of theirs, or by cosign's for all
+/// of its older signatures.
+pub(super) fn is_evidence_type(artifact_type: &str) -> bool {
+    artifact_type == COSIGN_SIGNATURES || kind_of(artifact_type).is_some()
+}
+
+/// cosign's older signatures, where it attaches them instead of tagging them.
+pub(super) const COSIGN_SIGNATURES: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
 
 impl Descriptor {
     /// The digest that it names.
@@ -139,11 +143,11 @@ impl Layer {
     }
 
     /// The document of evidence that the layer's bytes are, with what its manifest says beside them.
-    pub(super) fn document(&self, source: &str, bytes: Vec<u8>) -> (Vec<u8>, Option<Unreadable>) {
+    pub(super) fn document(&self, bytes: Vec<u8>) -> (Vec<u8>, Option<Unreadable>) {
         let made = match self.kind {
             Kind::Bundle => return (bytes, None),
             Kind::Envelope => self.enveloped(&bytes),
-            Kind::SimpleSigning => self.signed(source, &bytes),
+            Kind::SimpleSigning => self.signed(&bytes),
         };
         match made {
             Ok(Some(document)) => (document, None),
@@ -157,19 +161,18 @@ impl Layer {
         material.map(|material| cosign::enveloped(&material, envelope)).transpose()
     }
 
-    fn signed(&self, source: &str, payload: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn signed(&self, payload: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
         let written = self.descriptor.annotations.as_ref().and_then(|all| all.get(SIGNATURE));
         let signature = written.and_then(|text| STANDARD.decode(text).ok());
         let missing = || Unreadable { problem: format!("has no `{SIGNATURE}` in base64 beside it") };
         let signature = signature.ok_or_else(missing)?;
-        let evidence = match self.material()? {
-            None => Evidence::simple_signing(source, payload, &signature),
+        Ok(Some(match self.material()? {
+            None => Evidence::simple_signing(payload, &signature),
             Some(material) => {
                 let bundle = cosign::signed(&material, payload, &signature);
-                Evidence::certified_simple_signing(source, payload, bundle)
+                Evidence::certified_simple_signing(payload, &bundle)
             }
-        };
-        Ok(Some(evidence?.bytes().to_vec()))
+        }))
     }
 
     fn material(&self) -> Result<Option<Value>, Unreadable> {

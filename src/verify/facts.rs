@@ -43,7 +43,8 @@ pub(super) fn verify_on(
     now: Timestamp,
 ) -> Verified {
     let authenticator = Authenticator::new(trust);
-    let judge = |evidence: &Evidence| authenticator.authenticate(evidence, release, now);
+    let untried = authenticator.untried(&gathered.found, release);
+    let judge = |evidence: &Evidence| authenticator.authenticate_unless(&untried, evidence, release, now);
     let judged = workers::on_each(&gathered.found, threads, judge);
 
     let wanted = Wanted::of(release);
@@ -85,7 +86,7 @@ pub(super) fn verify_on(
         set_aside: sorted(set_aside),
         inputs: inputs(gathered.found, gathered.unreadable, &roles),
         unreachable: gathered.unreachable,
-        over_limit: gathered.over_limit,
+        over_limit: gathered.over_limit.or(untried.over),
         ignored: gathered.ignored,
     }
 }
@@ -189,7 +190,7 @@ fn inputs(
         digest: evidence.digest(),
         size: evidence.bytes().len() as u64,
         source: evidence.source().to_owned(),
-        bytes: Some(evidence.bytes().to_vec()),
+        bytes: Some(evidence.into_bytes()),
     });
     let unread = unreadable.into_iter().map(|file| Input {
         role: InputRole::SetAside,

@@ -27,7 +27,7 @@ pub struct SetAside {
     /// `bad-signature`, `bad-certificate`, `bad-log-entry`, `bad-time-stamp`, `bad-sct`,
     /// `bad-material`, `expired`, `revoked`, `no-trusted-time`, `wrong-use`, `wrong-subject`,
     /// `wrong-predicate`, `wrong-source`, `wrong-environment`, `wrong-role`, `claims-mismatch`,
-    /// `not-yet-valid`, `superseded`, `on-behalf-of`, `not-independent`, `incomplete-index`.
+    /// `not-yet-valid`, `superseded`, `on-behalf-of`, `not-independent`, `incomplete-index`, `not-tried`.
     pub kind: &'static str,
     /// The reason with what was wanted and what was got.
     pub reason: String,
@@ -83,6 +83,7 @@ fn kind_of(rejection: &Rejection) -> &'static str {
         Rejection::NoTrustedTime { .. } => "no-trusted-time",
         Rejection::WrongSubject { .. } => "wrong-subject",
         Rejection::WrongUse { .. } => "wrong-use",
+        Rejection::NotTried => "not-tried",
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) const CASES: &[Case] = &[
     Case::bare(
         "denies-detached-signature-by-builder",
         "The signature beside the artifact is by a key that trust names for attestations.",
-        SetAside(&[SignatureMissing], "wrong-use"),
+        SetAside(&[SignatureMissing], "untrusted-identity"),
         |scene| {
             rest(scene);
             detached(scene, "builder", ARTIFACT, ARTIFACT_BYTES);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::evidence::{BytesOf, Unreadable};
+use crate::evidence::effort::Untried;
+use crate::evidence::{BytesOf, Unreadable, limits};
 
 /// A P-384 key and its signature over [`APP`], by `openssl dgst -sha384 -sign`.
 const P384: &str = "-----BEGIN PUBLIC KEY-----
@@ -22,8 +23,13 @@ fn p384(bytes: &str) -> Files {
     store.0.insert("p384.pub".to_owned(), P384.as_bytes().to_vec());
     store.0.insert("app".to_owned(), APP.to_vec());
     store.0.insert("other".to_owned(), b"another app".to_vec());
-    if bytes == "elsewhere" {
-        store.0.insert("no-bytes".to_owned(), Vec::new());
+    for marker in match bytes {
+        "elsewhere" => &["no-bytes"][..],
+        "in sha256" => &["sha256-alone"],
+        "nowhere" => &["no-bytes", "sha256-alone"],
+        _ => &[],
+    } {
+        store.0.insert((*marker).to_owned(), Vec::new());
     }
     store
 }
@@ -95,16 +101,19 @@ fn takes_a_p384_signature_by_the_bytes_or_by_their_sha384() {
         ("here", p384_bundle("SHA2_384", &sha384(APP))),
         ("elsewhere", p384_bundle("SHA2_384", &sha384(APP))),
         ("here", detached("app.sig", P384_SIGNATURE.as_bytes())),
+        ("elsewhere", detached("app.sig", P384_SIGNATURE.as_bytes())),
+        ("in sha256", p384_bundle("SHA2_256", Digest::of_bytes(APP).as_bytes())),
     ] {
         let store = p384(bytes);
         let release = store.release("app");
         assert_eq!(standing(ask(&store.trust(P384_SIGNERS), &release, bundle, now())), files, "{bytes}");
     }
-    let store = p384("elsewhere");
+    let store = p384("nowhere");
     let (trust, release) = (store.trust(P384_SIGNERS), store.release("app"));
     let by_sha256 = p384_bundle("SHA2_256", Digest::of_bytes(APP).as_bytes());
     assert!(wrong_use(ask(&trust, &release, by_sha256, now())).contains("no room"));
-    let other = store.release("other");
+    let store = p384("elsewhere");
+    let (trust, other) = (store.trust(P384_SIGNERS), store.release("other"));
     let of_another = p384_bundle("SHA2_384", &sha384(b"another app"));
     let rejection = ask(&trust, &other, of_another, now()).unwrap_err();
     assert!(matches!(rejection, Rejection::WrongUse { .. } | Rejection::UntrustedIdentity { .. }));
@@ -155,6 +164,81 @@ fn wants_the_bytes_of_what_a_key_without_digest_may_have_signed_and_of_nothing_e
     let beside = wants(detached("app.sig", &[1; 64])).unwrap();
     assert!(matches!(&beside, BytesOf::Named(name) if name == "app"));
     assert!(beside.means("app", &other) && !beside.means("other", &read));
+}
+
+#[test]
+fn nobody_but_signers_of_files_makes_the_gate_hold_the_bytes_of_one() {
+    let cast = cast();
+    let others = SIGNERS.replace("  - {name: edwards, use: artifact, key: edwards.pub}\n", "");
+    let trust = cast.store.trust(&others);
+    for bytes in [detached("app.sig", &[1; 64]), message(APP, &cast.alice), message(APP, &cast.ci)] {
+        assert!(Evidence::parse("test", bytes).unwrap().wants_bytes(&trust).is_none());
+    }
+}
+
+/// A store whose artifact is too large to be hashed for a reason's sake.
+fn large() -> (Cast, Vec<u8>) {
+    let mut cast = cast();
+    let app = vec![7; 300 << 10];
+    cast.store.0.insert("app".to_owned(), app.clone());
+    (cast, app)
+}
+
+#[test]
+fn junk_beside_a_large_artifact_is_held_against_keys_that_sign_files_alone() {
+    let (cast, app) = large();
+    let (trust, release) = (cast.store.trust(SIGNERS), cast.store.release("app"));
+    let authenticator = Authenticator::new(&trust);
+    let costs = |bytes| authenticator.costs(&Evidence::parse("test", bytes).unwrap(), &release);
+    // One Ed25519 key signs files; those of people and builders are none of a file's business.
+    assert_eq!(costs(detached("app.sig", &[1; 64])), app.len() as u64);
+    assert_eq!(costs(message(&app, &cast.alice)), app.len() as u64, "a hint is nobody's word");
+    // What is over its own bytes is bounded by them, and so is what is over no artifact of the release.
+    assert_eq!(costs(envelope(&statement("p", &app), "", &cast.edwards)), 0);
+    assert_eq!(costs(detached("other.sig", &[1; 64])), 0);
+    // Whose key it is is then not found out, and that is said.
+    let by = |key: &SecretKey| ask(&trust, &release, detached("app.sig", &key.sign(&app).unwrap()), now());
+    let got = "a key that no signer with `use: artifact` has".to_owned();
+    assert_eq!(by(&cast.alice).unwrap_err(), Rejection::UntrustedIdentity { got });
+    assert_eq!(standing(by(&cast.edwards)), Standing::Signers(vec!["edwards".to_owned()]));
+    assert!(wrong_use(by(&cast.images)).contains("got `images`"), "a digest says whose it is");
+    assert_eq!(
+        wrong_use(ask(&trust, &release, message(&app, &cast.ci), now())),
+        "wanted a signer with `use: artifact`, got a hint at the key of `ci`"
+    );
+    assert_eq!(
+        wrong_use(ask(&trust, &release, message(&app, &cast.alice), now())),
+        "wanted a signer with `use: artifact`, got a hint at the key of the person `alice`"
+    );
+}
+
+#[test]
+fn a_signature_by_a_certificate_or_with_witnesses_costs_what_the_library_hashes() {
+    let (cast, app) = large();
+    let (trust, release) = (cast.store.trust(SIGNERS), cast.store.release("app"));
+    let authenticator = Authenticator::new(&trust);
+    let costs = |bytes: Value| {
+        let evidence = Evidence::parse("test", bytes.to_string().into_bytes()).unwrap();
+        authenticator.costs(&evidence, &release)
+    };
+    let mut junk: Value = serde_json::from_slice(&message(&app, &cast.files)).unwrap();
+    junk["verificationMaterial"] = json!({"certificate": {"rawBytes": "AA=="}});
+    // Three digests under the one root that is there by itself.
+    assert_eq!(costs(junk), 3 * app.len() as u64);
+}
+
+#[test]
+fn what_is_left_untried_is_set_aside_with_the_reason() {
+    let cast = cast();
+    let (trust, release) = (cast.store.trust(SIGNERS), cast.store.release("app"));
+    let evidence = Evidence::parse("test", message(APP, &cast.edwards)).unwrap();
+    let authenticator = Authenticator::new(&trust);
+    let found = std::slice::from_ref(&evidence);
+    let untried = Untried::of(found, |_| limits::HASHED_BYTES + 1);
+    let rejection = authenticator.authenticate_unless(&untried, &evidence, &release, now()).unwrap_err();
+    assert_eq!(rejection, Rejection::NotTried);
+    let untried = authenticator.untried(found, &release);
+    assert!(authenticator.authenticate_unless(&untried, &evidence, &release, now()).is_ok());
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn a_raw_payload_is_no_other_kind_of_evidence() {
 
 #[test]
 fn takes_ecdsa_in_both_its_forms_over_an_envelope() {
+    use crate::key::message::{Form, Message};
     use p256::ecdsa::signature::Signer as _;
     use p256::pkcs8::EncodePublicKey as _;
     let key = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
@@ -64,9 +65,10 @@ fn takes_ecdsa_in_both_its_forms_over_an_envelope() {
     let message = pae(PAYLOAD_TYPE, b"{}");
     let signature: p256::ecdsa::Signature = key.sign(&message);
     let (fixed, der) = (signature.to_bytes().to_vec(), signature.to_der().as_bytes().to_vec());
-    assert!(public.verify_either_form(&message, &fixed).is_ok());
-    assert!(public.verify_either_form(&message, &der).is_ok());
-    assert!(public.verify(&message, &fixed).is_err(), "a log's signature has one form");
-    assert!(public.verify_either_form(b"other", &fixed).is_err());
-    assert!(public.verify_either_form(&message, &fixed[1..]).is_err());
+    let made =
+        |over: &[u8], signature: &[u8], form| Message::of(over).verify(&public, signature, form).is_ok();
+    assert!(made(&message, &fixed, Form::Either) && made(&message, &der, Form::Either));
+    assert!(made(&message, &der, Form::Asn1));
+    assert!(!made(&message, &fixed, Form::Asn1), "a log's signature has one form");
+    assert!(!made(b"other", &fixed, Form::Either) && !made(&message, &fixed[1..], Form::Either));
 }

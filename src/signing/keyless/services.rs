@@ -14,6 +14,7 @@ use sigstore_sign::trust_root::{SIGSTORE_PRODUCTION_SIGNING_CONFIG, SigningConfi
 
 use crate::evidence::limits::quoted;
 use crate::json::{self, JsonError};
+use crate::network::is_loopback;
 
 /// Domains of the instances whose logs anyone can read.
 const PUBLIC: [&str; 2] = ["sigstore.dev", "sigstage.dev"];
@@ -125,7 +126,7 @@ pub(super) fn safe(text: &str) -> Result<Url, ServicesError> {
     let url = Url::parse(text).map_err(|_| exposed())?;
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => Ok(url),
-        ("http", Some("127.0.0.1" | "localhost" | "[::1]")) => Ok(url),
+        ("http", Some(_)) if is_loopback(&url) => Ok(url),
         _ => Err(exposed()),
     }
 }
@@ -178,6 +179,7 @@ mod tests {
             assert!(matches!(refused, Err(ServicesError::Exposed { url: got }) if got == url), "{url}");
         }
         assert!(read(&config("http://127.0.0.1:7002", "http://localhost:7003")).is_ok());
+        assert!(read(&config("http://127.0.0.2:7002", "http://[::1]:7003")).is_ok());
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Walk<'_> {
     fn layer(&mut self, manifest: &str, layer: &Layer) {
         let Some(digest) = self.digest(manifest, layer.descriptor()) else { return };
         let Some((source, bytes)) = self.blob(&digest, self.intake.document_limit()) else { return };
-        let (document, problem) = layer.document(&source, bytes);
+        let (document, problem) = layer.document(bytes);
         self.intake.take(&source, document, problem);
     }
 
@@ -136,4 +136,27 @@ fn bounded(read: io::Result<Bytes>, most: u64, source: &str, intake: &mut Intake
         Err(error) => intake.unreachable(source, &error),
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::evidence::OverLimit;
+    use crate::source::intake::Limits;
+
+    #[test]
+    fn a_manifest_that_is_too_long_is_told_by_its_own_limit() {
+        let layout = tempfile::tempdir().unwrap();
+        fs::create_dir_all(layout.path().join("blobs/sha256")).unwrap();
+        let index = layout.path().join("index.json");
+        fs::write(&index, " ".repeat(5 << 20)).unwrap();
+        let mut intake = Intake::new(Limits::default());
+        read(&Folder::open(layout.path()).unwrap(), &mut intake);
+        let source = Some(index.display().to_string());
+        let over =
+            OverLimit { source, what: "bytes of one evidence file", limit: 4 << 20, found: (4 << 20) + 1 };
+        assert_eq!(intake.gathered().over_limit, Some(over));
+    }
 }

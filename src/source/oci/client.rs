@@ -1,10 +1,9 @@
 //! The client: one question of a registry until there is an answer or patience is at its end.
 //!
 //! In: a repository and what is wanted of it. Out: an [`Answer`] of status 200, none for a 404, or the
-//! [`Fault`] because of which nobody can tell. What one host's failures cost is counted, and the
-//! time that all questions take, so that no registry that is down or dawdles, nor any number of them, keeps
-//! a run from its end. Documents asked for by their
-//! digest are kept, so that none is fetched twice.
+//! [`Fault`] because of which nobody can tell. What one host's failures cost is counted, and the time that
+//! all questions take, and their number, so that no registry that is down or dawdles, nor any number of them,
+//! keeps a run from its end. Documents asked for by their digest are kept, so that none is fetched twice.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -199,11 +198,15 @@ impl<'a> Client<'a> {
     }
 
     /// A host whose failures have cost all that they may is asked no more, nor is anybody once a run has
-    /// taken all its time.
+    /// taken all its time, or all its requests.
     fn refuse_given_up(&self, place: &Place, host: &Host) -> Result<(), Fault> {
         let whole = self.since.get_or_init(Instant::now).elapsed();
         if whole > self.patience.whole {
             return Err(Fault::TooSlow { host: place.host().to_owned(), whole });
+        }
+        let requests = self.requests();
+        if requests >= self.patience.requests {
+            return Err(Fault::TooMany { host: place.host().to_owned(), requests });
         }
         let (lost, last) = locked(&host.lost).clone();
         match lost > self.patience.lost {

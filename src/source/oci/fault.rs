@@ -88,6 +88,14 @@ pub(super) enum Fault {
         /// For how long.
         whole: Duration,
     },
+    /// The run has asked registries as often as it may.
+    #[error("`{host}` is not asked in this run any more, which has asked registries {requests} times")]
+    TooMany {
+        /// The host.
+        host: String,
+        /// How often.
+        requests: u64,
+    },
     /// More bytes than there should be.
     #[error("`{host}` gives more than {limit} bytes")]
     TooLarge {
@@ -162,6 +170,13 @@ pub(super) enum Fault {
         /// Why.
         reason: String,
     },
+}
+
+impl Fault {
+    /// Whether nothing that is asked for in this run will be had any more, of whomever.
+    pub(super) fn is_the_end(&self) -> bool {
+        matches!(self, Self::TooSlow { .. } | Self::TooMany { .. })
+    }
 }
 
 fn inside_text(host: &str, at: Option<IpAddr>) -> String {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::evidence::limits::REQUESTS;
+
 /// How long to wait, and how often to ask again.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -23,6 +25,8 @@ pub struct Patience {
     pub lost: Duration,
     /// For how long a run may ask registries, from its first question, however well they answer.
     pub whole: Duration,
+    /// How many requests a run makes.
+    pub requests: u64,
 }
 
 impl Default for Patience {
@@ -37,6 +41,7 @@ impl Default for Patience {
             longest: Duration::from_secs(20),
             lost: Duration::from_secs(90),
             whole: Duration::from_secs(900),
+            requests: REQUESTS,
         }
     }
 }

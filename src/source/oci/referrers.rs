@@ -1,10 +1,13 @@
 //! What refers to a digest: the list that a registry keeps, or the tag that stands in for it.
 //!
-//! In: a digest. Out: the digests of manifests that may hold evidence of it. A list says of each what
-//! type it is; that is not believed, and all are read, unless there are too many: then those of the
-//! types that are read here are asked for.
+//! In: a digest. Out: the digests of manifests that may hold evidence of it, each once. A list says of each
+//! what type it is; that is not believed, and all are read, unless there are more than [`MAX_READ`]. Then
+//! those are left out, and counted, that the list calls something else than evidence; and where a list is too
+//! long to be read whole, or too much of it is called evidence or nothing, it is asked for type by type.
 //! Spec: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>
 //! and "Referrers tag schema" there. `OCI-Filters-Applied` is not needed: layers say what they are.
+
+use std::collections::BTreeSet;
 
 use reqwest::Url;
 use reqwest::header::LINK;
@@ -13,11 +16,11 @@ use super::answer::Answer;
 use super::client::{Client, Wanted};
 use super::fault::Fault;
 use super::place::{Place, same_origin};
-use crate::evidence::OverLimit;
+use crate::evidence::{OverLimit, bundle, envelope};
 use crate::release::digest::ClaimedDigest;
 use crate::release::image::MAX_MANIFEST;
 use crate::release::image::document::INDEXES;
-use crate::source::attached::{self, Descriptor};
+use crate::source::attached::{self, COSIGN_SIGNATURES, Descriptor, is_evidence_type};
 
 /// Referrers of one digest that are all read. An image has a handful; scanners that run daily leave
 /// hundreds.
@@ -29,17 +32,25 @@ const MAX_LISTED: usize = 4096;
 /// Pages of one list.
 const MAX_PAGES: usize = 64;
 
-/// Types of what is read here: asked for when a list is too long to read all of it.
-const TYPES: [&str; 3] = [
-    "application/vnd.dev.sigstore.bundle.v0.3+json",
-    "application/vnd.dsse.envelope.v1+json",
-    "application/vnd.dev.cosign.artifact.sig.v1+json",
+/// Types of what is read here: asked for, each as it is written, where a list is too long to read all of it.
+const TYPES: [&str; 6] = [
+    bundle::MEDIA_TYPE,
+    "application/vnd.dev.sigstore.bundle+json;version=0.3",
+    "application/vnd.dev.sigstore.bundle+json;version=0.2",
+    "application/vnd.dev.sigstore.bundle+json;version=0.1",
+    envelope::MEDIA_TYPE,
+    COSIGN_SIGNATURES,
 ];
 
 /// What a registry lists.
 pub(super) enum Listed {
     /// All that may hold evidence.
-    All(Vec<Descriptor>),
+    Some {
+        /// What is read.
+        read: Vec<Descriptor>,
+        /// How many are left out, since the list calls them something else than evidence.
+        left_out: u64,
+    },
     /// The registry keeps no lists: a tag stands in.
     NoLists,
     /// More than are read.
@@ -48,37 +59,80 @@ pub(super) enum Listed {
 
 /// Lists what refers to a digest.
 pub(super) fn list(client: &Client<'_>, place: &Place, digest: &ClaimedDigest) -> Result<Listed, Fault> {
-    match pages(client, place, digest, None)? {
-        Pages::All(found) if found.len() <= MAX_READ => Ok(Listed::All(found)),
-        Pages::None => Ok(Listed::NoLists),
-        Pages::All(_) | Pages::TooMany(_) => of_known_types(client, place, digest),
+    let (found, is_whole) = match pages(client, place, digest, None)? {
+        Pages::None => return Ok(Listed::NoLists),
+        Pages::All(found) => (once_each(found), true),
+        Pages::TooMany { seen, .. } => (once_each(seen), false),
+    };
+    if is_whole && found.len() <= MAX_READ {
+        return Ok(Listed::Some { read: found, left_out: 0 });
     }
+    let all = digests(&found);
+    let may_be = found.iter().filter(|one| one.artifact_type().is_none_or(is_evidence_type)).count();
+    let is_enough = is_whole && may_be <= MAX_READ;
+    let mut read = found;
+    if is_enough {
+        read.retain(|one| one.artifact_type().is_none_or(is_evidence_type));
+    } else {
+        // Beside what is asked for by type, what the list itself calls evidence: of a version without a question.
+        read.retain(is_called_evidence);
+        match of_known_types(client, place, digest)? {
+            Ok(asked_for) => read.extend(asked_for),
+            Err(over) => return Ok(Listed::TooMany(over)),
+        }
+        read = once_each(read);
+    }
+    if read.len() > MAX_READ {
+        return Ok(Listed::TooMany(over("referrers of one image", MAX_READ)));
+    }
+    let left_out = all.difference(&digests(&read)).count() as u64;
+    Ok(Listed::Some { read, left_out })
 }
 
-fn of_known_types(client: &Client<'_>, place: &Place, digest: &ClaimedDigest) -> Result<Listed, Fault> {
+fn is_called_evidence(one: &Descriptor) -> bool {
+    one.artifact_type().is_some_and(is_evidence_type)
+}
+
+/// The same without repetitions: a registry that doesn't filter gives one list for every type.
+fn once_each(mut list: Vec<Descriptor>) -> Vec<Descriptor> {
+    let mut seen = BTreeSet::new();
+    list.retain(|one| seen.insert(one.written().to_owned()));
+    list
+}
+
+fn digests(list: &[Descriptor]) -> BTreeSet<String> {
+    list.iter().map(|one| one.written().to_owned()).collect()
+}
+
+/// Asks for one type after the other.
+fn of_known_types(
+    client: &Client<'_>,
+    place: &Place,
+    digest: &ClaimedDigest,
+) -> Result<Result<Vec<Descriptor>, OverLimit>, Fault> {
     let mut all = Vec::new();
     for of_type in TYPES {
         match pages(client, place, digest, Some(of_type))? {
             Pages::All(found) => all.extend(found),
-            Pages::TooMany(over) => return Ok(Listed::TooMany(over)),
+            Pages::TooMany { over, .. } => return Ok(Err(over)),
             // It keeps lists, as the first question showed: this one is only too long to be read.
-            Pages::None => return Ok(Listed::TooMany(over("referrers of one image", MAX_READ))),
+            Pages::None => return Ok(Err(over("referrers of one image", MAX_READ))),
         }
     }
     // A registry that doesn't filter gives each list whole.
-    let is_known = |one: &Descriptor| one.artifact_type().is_none_or(|said| TYPES.contains(&said));
-    all.retain(is_known);
-    match all.len() > MAX_READ {
-        true => Ok(Listed::TooMany(over("referrers of one image", MAX_READ))),
-        false => Ok(Listed::All(all)),
-    }
+    all.retain(|one: &Descriptor| one.artifact_type().is_none_or(is_evidence_type));
+    Ok(Ok(all))
 }
 
 /// The pages of one list.
 enum Pages {
     All(Vec<Descriptor>),
     None,
-    TooMany(OverLimit),
+    TooMany {
+        over: OverLimit,
+        /// Those of the first pages.
+        seen: Vec<Descriptor>,
+    },
 }
 
 fn pages(
@@ -104,11 +158,11 @@ fn pages(
         let listing = attached::read(answer.body()).map_err(|_| problem("is no index"))?;
         found.extend(listing.manifests);
         if found.len() > MAX_LISTED {
-            return Ok(Pages::TooMany(over("referrers of one image", MAX_LISTED)));
+            return Ok(Pages::TooMany { over: over("referrers of one image", MAX_LISTED), seen: found });
         }
         next = following(place, digest, &answer)?.map(Wanted::Page);
     }
-    Ok(Pages::TooMany(over("pages of referrers of one image", MAX_PAGES)))
+    Ok(Pages::TooMany { over: over("pages of referrers of one image", MAX_PAGES), seen: found })
 }
 
 fn over(what: &'static str, limit: usize) -> OverLimit {

@@ -5,10 +5,11 @@
 //! cosign's tags `sha256-….sig` and `sha256-….att`.
 //!
 //! Spec: <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>, `BUNDLE_SPEC.md`.
-//! A tag that is not there is absence; whatever else fails is unreachable. What BuildKit puts beside
-//! platforms is signed by nobody: counted, never evidence.
+//! A tag that is not there is absence; whatever else fails is unreachable, and where a run has asked for all
+//! that it may, so is the rest. An index leads to what it lists, wherever it was found, as in an OCI layout.
+//! What BuildKit puts beside platforms is signed by nobody: counted, never evidence.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Registries;
@@ -65,18 +66,12 @@ fn search(registries: &Registries<'_>, subject: &Subject<'_>, read: &AtomicU64) 
     let reached = registries.client().and_then(|client| Ok((client, Place::of(subject.repository)?)));
     match reached {
         Ok((client, place)) => {
-            Search { client, place, subject, read, found: &mut found, seen: BTreeSet::new() }.all()
+            let (seen, next) = (BTreeSet::new(), VecDeque::new());
+            Search { client, place, subject, read, found: &mut found, seen, next, is_over: false }.all();
         }
         Err(fault) => found.unreachable.push((format!("{}@{}", subject.repository, subject.digest), fault)),
     }
     found
-}
-
-/// How a document was come upon: only a tag's index leads further.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    Tag,
-    Listed,
 }
 
 /// What was found of one digest.
@@ -115,13 +110,21 @@ struct Search<'a> {
     read: &'a AtomicU64,
     found: &'a mut Found,
     seen: BTreeSet<ClaimedDigest>,
+    /// Manifests that are listed and not yet read.
+    next: VecDeque<ClaimedDigest>,
+    /// Whether nothing more of this digest is asked for.
+    is_over: bool,
 }
 
 impl Search<'_> {
     fn all(&mut self) {
         let tag = format!("sha256-{}", self.subject.digest.hex());
         match referrers::list(self.client, &self.place, &self.subject.digest) {
-            Ok(Listed::All(listed)) => self.manifests(&listed),
+            Ok(Listed::Some { read, left_out }) => {
+                self.found.ignored += left_out;
+                self.list("referrers", &read);
+                self.listed();
+            }
             Ok(Listed::TooMany(over)) => self.over(over),
             Ok(Listed::NoLists) => self.tag(&tag),
             Err(fault) => {
@@ -136,36 +139,43 @@ impl Search<'_> {
 
     /// What a tag holds. It is only ever a way to find evidence, which speaks for itself.
     fn tag(&mut self, tag: &str) {
+        if self.is_over {
+            return;
+        }
         if let Some(bytes) = self.manifest(tag)
             && self.seen.insert(Digest::of_bytes(&bytes).claim())
         {
-            self.document(tag, bytes, Depth::Tag);
+            self.document(tag, &bytes);
+            self.listed();
         }
     }
 
-    fn manifests(&mut self, listed: &[Descriptor]) {
+    /// Puts down what a document lists, each once, to be read after it.
+    fn list(&mut self, named_in: &str, listed: &[Descriptor]) {
         for descriptor in listed {
-            if self.found.over.is_some() {
-                return;
-            }
             match descriptor.digest() {
-                Ok(digest) if self.seen.insert(digest.clone()) => self.listed(&digest),
+                Ok(digest) if self.seen.insert(digest.clone()) => self.next.push_back(digest),
                 Ok(_) => {}
-                Err(problem) => self.unreadable("referrers", descriptor.written().as_bytes(), problem),
+                Err(problem) => self.unreadable(named_in, descriptor.written().as_bytes(), problem),
             }
         }
-    }
-
-    fn listed(&mut self, digest: &ClaimedDigest) {
         if self.seen.len() > MAX_MANIFESTS {
             let (limit, found) = (MAX_MANIFESTS as u64, self.seen.len() as u64);
-            return self.over(OverLimit {
-                source: None,
-                what: "manifests with evidence of one image",
-                limit,
-                found,
-            });
+            self.over(OverLimit { source: None, what: "manifests with evidence of one image", limit, found });
         }
+    }
+
+    /// Reads what is listed, and what that lists.
+    fn listed(&mut self) {
+        while let Some(digest) = self.next.pop_front() {
+            if self.is_over {
+                return;
+            }
+            self.one_listed(&digest);
+        }
+    }
+
+    fn one_listed(&mut self, digest: &ClaimedDigest) {
         let reference = digest.to_string();
         let bytes = match self.client.cached(digest, || self.client.manifest(&self.place, &reference)) {
             Ok(Some(bytes)) => bytes,
@@ -174,33 +184,31 @@ impl Search<'_> {
             Err(fault) => return self.unreachable(&reference, fault),
         };
         match Digest::of_bytes(&bytes) == *digest {
-            true => self.document(&reference, bytes, Depth::Listed),
+            true => self.document(&reference, &bytes),
             false => self.other_bytes(&reference),
         }
     }
 
-    /// A manifest or index; of a tag's index, what it lists.
-    fn document(&mut self, reference: &str, bytes: Vec<u8>, depth: Depth) {
+    /// A manifest or index: its layers, and what it lists.
+    fn document(&mut self, reference: &str, bytes: &[u8]) {
         if !self.weigh(bytes.len()) {
             return;
         }
         self.found.manifest_bytes += bytes.len();
-        match attached::read(&bytes) {
+        match attached::read(bytes) {
             Ok(listing) => {
                 self.found.ignored += listing.unsigned;
                 for layer in &listing.layers {
                     self.layer(reference, layer);
                 }
-                if depth == Depth::Tag {
-                    self.manifests(&listing.manifests);
-                }
+                self.list(reference, &listing.manifests);
             }
-            Err(problem) => self.unreadable(reference, &bytes, problem),
+            Err(problem) => self.unreadable(reference, bytes, problem),
         }
     }
 
     fn layer(&mut self, manifest: &str, layer: &Layer) {
-        if self.found.over.is_some() {
+        if self.is_over {
             return;
         }
         let digest = match layer.descriptor().digest() {
@@ -219,7 +227,7 @@ impl Search<'_> {
             Ok(Some(bytes)) if Digest::of_bytes(&bytes) == digest => {
                 if self.weigh(bytes.len()) {
                     let source = self.source(&reference);
-                    let (document, problem) = layer.document(&source, bytes);
+                    let (document, problem) = layer.document(bytes);
                     self.found.documents.push((source, document, problem));
                 }
             }
@@ -284,6 +292,7 @@ impl Search<'_> {
             "referrers" => format!("{}@{} (referrers)", self.subject.repository, self.subject.digest),
             reference => self.source(reference),
         };
+        self.is_over |= fault.is_the_end();
         self.found.unreachable.push((source, fault));
     }
 
@@ -292,6 +301,7 @@ impl Search<'_> {
     }
 
     fn over(&mut self, over: OverLimit) {
+        self.is_over = true;
         self.found.over.get_or_insert(over);
     }
 }

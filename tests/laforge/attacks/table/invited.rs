@@ -185,6 +185,18 @@ pub(super) const INVITED: &[Attack] = &[
         ]),
     },
     Attack {
+        ids: "junk that costs more than itself",
+        what: "`.sig` files of a few bytes beside a large artifact; the bytes of one held for keys that sign no files; a list of referrers that names one again and again, or calls a bundle by another version",
+        state: Tried(&[
+            "junk_beside_a_large_artifact_is_held_against_keys_that_sign_files_alone",
+            "what_is_left_untried_is_set_aside_with_the_reason",
+            "nobody_but_signers_of_files_makes_the_gate_hold_the_bytes_of_one",
+            "a_registry_that_does_not_filter_counts_no_referrer_twice",
+            "a_bundle_of_another_version_is_found_in_a_list_that_is_too_long",
+            "what_an_index_among_the_referrers_lists_is_read",
+        ]),
+    },
+    Attack {
         ids: "packs, bundles, keys that sign payloads alone",
         what: "what stands around a piece; a byte of an archive; a raw signature as another, and the other way around",
         state: Tried(&[

@@ -251,6 +251,10 @@ pub(super) const PUBLISHED: &[Attack] = &[
             "signed_statements_that_grow_when_they_are_parsed",
             "lists_without_an_end_are_a_recorded_deny",
             "comes_to_an_end_with_whoever_never_does",
+            "a_run_that_has_asked_as_often_as_it_may_asks_nobody_and_takes_nothing_for_absent",
+            "indexes_that_list_ever_more_are_a_recorded_deny",
+            "a_long_document_may_take_no_more_than_a_short_one",
+            "a_payload_with_many_signatures_is_copied_until_it_is_too_much_and_no_further",
         ]),
     },
     Attack {
