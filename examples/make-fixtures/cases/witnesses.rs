@@ -173,7 +173,7 @@ pub(super) const CASES: &[Case] = &[
     Case::bare(
         "denies-stamped-before-key-began",
         "A time stamp says that the signature is older than the key's first day, which has come since.",
-        aside("expired"),
+        aside("not-yet-valid"),
         |scene| {
             validity(scene, "validFrom: 2026-03-02T11:59:00Z");
             stamped_by_key(scene);
