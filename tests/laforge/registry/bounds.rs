@@ -101,7 +101,7 @@ fn what_an_index_among_the_referrers_lists_is_read() {
     shipped.release(&image);
     let signature = shipped.registry.evidence(BUNDLE, &shipped.signature(&image), &image);
     let inner = shipped.registry.index(&[signature]);
-    let outer = shipped.registry.index(&[inner.clone()]);
+    let outer = shipped.registry.index(std::slice::from_ref(&inner));
     shipped.registry.refer(&image, outer);
     shipped.deploy(&[]).ends_with_data();
     // That one of them is gone is no absence.
