@@ -221,7 +221,7 @@ impl Session {
             .map_err(|error| Failure::usage(format!("the key `{}` {error}", path.display())))
     }
 
-    /// Writes data to stdout.
+    /// Writes to stdout what an exit code or a file says already.
     ///
     /// # Errors
     /// A [`Failure`] with exit 1, for a closed pipe or a full disk.
@@ -232,17 +232,18 @@ impl Session {
         })
     }
 
-    /// Writes a plan to stdout. What is closed there takes nothing, and a plan that nobody has is none.
+    /// Writes to stdout what the verb is run for. What is closed there takes nothing, and a result that nobody has
+    /// is none.
     ///
     /// # Errors
     /// As [`Session::print`], and for a closed stdout.
-    pub fn print_plan(&self, plan: &[u8]) -> Result<(), Failure> {
-        if is_closed(&io::stdout()) {
+    pub fn print_result(&self, data: &[u8]) -> Result<(), Failure> {
+        if !data.is_empty() && is_closed(&io::stdout()) {
             return Err(Failure::new(Exit::NoDecision, "cannot write to standard output")
                 .because("it is closed")
-                .hint("`-o FILE` writes the plan to a file, and `-o /dev/null` drops it"));
+                .hint("`>FILE` writes the result to a file, and `>/dev/null` drops it"));
         }
-        self.print(plan)
+        self.print(data)
     }
 
     /// Says something on stderr, unless it is to be quiet.
@@ -310,7 +311,7 @@ impl Session {
 
 /// Whether a stream was closed when the program began. By then `/dev/null` is open in its place, for reading too:
 /// whoever drops an output opens it for writing alone. (Some programs that start others open it for both: they are
-/// told that it is closed, rather than that a plan was given which nobody has.)
+/// told that it is closed, rather than that a result was given which nobody has.)
 fn is_closed(stream: &impl AsFd) -> bool {
     let both = fcntl_getfl(stream).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
     let device = fstat(stream).map(|found| found.st_rdev);
