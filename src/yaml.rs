@@ -15,8 +15,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use granit_parser::Parser;
-use serde::de::DeserializeOwned;
 pub use schema::schema_of;
+use serde::de::DeserializeOwned;
 pub use serde_saphyr::Spanned;
 
 /// The largest document that people write by hand, with room to spare.
@@ -319,7 +319,9 @@ mod tests {
             let refused = refused(text);
             assert!(refused.contains(said), "{text}: {refused}");
         }
-        for text in ["until: 'null'\n", "until: \"~\"\n", "until: ''\n", "until: |\n  null\n", "until: nullify\n"] {
+        for text in
+            ["until: 'null'\n", "until: \"~\"\n", "until: ''\n", "until: |\n  null\n", "until: nullify\n"]
+        {
             Source::new("t", text).read::<Loose>().unwrap();
         }
     }

@@ -19,6 +19,7 @@ use crate::time::{self, Timestamp, duration};
 
 use super::flags::ReleaseFlags;
 use super::load::{self, Signing};
+use super::outputs::refuse_dash;
 use super::sign::{BUNDLE_ENDING, EVIDENCE, bundle_name, is_file_name, several};
 use super::signer::{self, SignerFlags};
 use super::{Exit, Failure, Session};
@@ -27,7 +28,8 @@ use github::{Heard, Said};
 /// Approve a release: sign an approval record for its release digest and environment.
 #[derive(Debug, Args)]
 pub(super) struct Approve {
-    /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals
+    /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals; -o is
+    /// then the folder, or the file of a single record
     #[arg(long, value_name = "FILE", conflicts_with = "blind")]
     from_github: Option<PathBuf>,
     /// When the run was created whose environment approvals are passed on: they count from then, since GitHub
@@ -77,8 +79,7 @@ struct Record {
     /// Sign without asking; without a terminal nobody can be asked, and it is needed
     #[arg(long)]
     yes: bool,
-    /// The file to write; for what several people said on GitHub, the folder (default:
-    /// evidence/approval-….sigstore.json)
+    /// The file to write (default: evidence/approval-….sigstore.json)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The record of an override
@@ -113,7 +114,8 @@ impl Record {
         let signer = self.signer.signer(session)?;
         let kind = kind_of(decision);
         let name = format!("{}-{}", digest.hex().get(..12).unwrap_or_default(), signer.short_name());
-        let target = self.output.clone().unwrap_or_else(|| free(EVIDENCE.as_ref(), kind, &name, &[], session));
+        let target =
+            self.output.clone().unwrap_or_else(|| free(EVIDENCE.as_ref(), kind, &name, &[], session));
         session.refuse_uncreatable([&target])?;
         signer.warn_of_stranger(Signing::Approval, session);
         signer.warn_of_role(record.role.as_deref(), session);
@@ -135,7 +137,7 @@ impl Record {
         session.tell(shown);
         session.tell("sign this? [y/N] ");
         let mut answer = String::new();
-        match io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        match io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer) {
             true => Ok(()),
             false => Err(Failure::new(Exit::Denied, "not signed")),
         }
@@ -237,6 +239,7 @@ impl Record {
         digest: &ClaimedDigest,
         session: &Session,
     ) -> Result<Vec<PathBuf>, Failure> {
+        self.output.as_deref().map_or(Ok(()), refuse_dash)?;
         let mut targets = Vec::new();
         let folder = match &self.output {
             Some(file) if records.len() == 1 && file.extension().is_some() => {
@@ -312,6 +315,11 @@ impl Record {
     }
 }
 
+/// Whether an answer is a yes, in letters of either case.
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes))
+}
+
 fn kind_of(decision: Word) -> &'static str {
     match decision {
         Word::Approved => "approval",
@@ -369,4 +377,15 @@ fn lifetime(text: &str) -> Result<Duration, Failure> {
                 .hint("write a minute to a year, such as 90m, 24h, 7d or 1h30m")
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_yes_is_one_in_letters_of_either_case() {
+        assert!(["y", "Y\n", "yes", " Yes\r\n"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n", "yy", "yess", "ja"].into_iter().any(is_yes));
+    }
 }

@@ -63,7 +63,7 @@ impl Attest {
 
     fn statement(&self, subjects: &[Subject], session: &Session) -> Result<Value, Failure> {
         let file = self.predicate.display();
-        let predicate = json::parse(&session.read_file(&self.predicate)?).map_err(|error| {
+        let predicate = json::parse(&session.read(&self.predicate, Exit::Usage)?).map_err(|error| {
             Failure::usage(format!("the predicate `{file}` is not JSON")).because(error.to_string())
         })?;
         if !predicate.is_object() {
@@ -128,7 +128,8 @@ impl Attest {
 /// Refuses a predicate of our own that is none, or that another verb makes: no gate would count it.
 fn refuse_misshapen(uri: &str, predicate: &Value, file: &Path) -> Result<(), Failure> {
     let schemas = own_schemas();
-    let Some((name, schema)) = schemas.iter().find(|(_, schema)| schema.get("$id").is_some_and(|id| id == uri))
+    let Some((name, schema)) =
+        schemas.iter().find(|(_, schema)| schema.get("$id").is_some_and(|id| id == uri))
     else {
         return Ok(());
     };

@@ -232,10 +232,12 @@ fn temporary(path: &Path) -> PathBuf {
 }
 
 /// A name that other programs take for standard output.
-fn refuse_dash(path: &Path) -> Result<(), Failure> {
+pub(super) fn refuse_dash(path: &Path) -> Result<(), Failure> {
     match path == Path::new("-") {
         true => Err(Failure::usage("`-` is no name of a file here, and does not stand for standard output")
-            .hint("what a verb prints goes to standard output where no file is named: without -o the plan does")),
+            .hint(
+                "what a verb prints goes to standard output where no file is named: without -o the plan does",
+            )),
         false => Ok(()),
     }
 }

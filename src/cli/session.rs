@@ -5,27 +5,21 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 
-use crate::config::KeySource;
-use crate::key::secret::SecretKey;
-use crate::key::{KeyError, PublicKey};
-use crate::report::paint::{Paint, printable};
+use crate::report::paint::Paint;
 use crate::report::place::Places;
 use crate::time::Timestamp;
 
 use super::error::Failure;
 use super::exit::Exit;
-use super::prompt;
 
 /// The largest file that is read whole: keys, documents, bundles, plans.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
-/// Where the passphrase of an encrypted key is looked for.
-pub(super) const PASSPHRASE: &str = "LAFORGE_KEY_PASSPHRASE";
 
 /// How this run talks.
 #[derive(Debug, Clone)]
@@ -136,89 +130,6 @@ impl Session {
             Failure::new(exit, format!("`{}` is not UTF-8", path.display()))
                 .hint(format!("the first bad byte is at offset {}", error.utf8_error().valid_up_to()))
         })
-    }
-
-    /// A secret key's source on the command line: `env:NAME`, `file:PATH` or a path.
-    ///
-    /// # Errors
-    /// As [`Session::secret_key`].
-    pub fn secret_key_of(&self, source: &str) -> Result<SecretKey, Failure> {
-        let source =
-            KeySource::parse(source, Path::new("")).unwrap_or_else(|_| KeySource::File(source.into()));
-        self.secret_key(&source)
-    }
-
-    /// Reads a secret key.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 2: not there, not such a key, or not its passphrase.
-    pub fn secret_key(&self, source: &KeySource) -> Result<SecretKey, Failure> {
-        let shown = match source {
-            KeySource::Environment(name) => format!("${name}"),
-            KeySource::File(path) => path.display().to_string(),
-        };
-        let given = self.variable(PASSPHRASE);
-        let mut typed = None;
-        let passphrase = || {
-            given.clone().or_else(|| {
-                typed = prompt::secret(&format!("passphrase of the key `{}`: ", printable(&shown)), self);
-                typed.clone()
-            })
-        };
-        let key = match source {
-            KeySource::Environment(name) => {
-                let value = self.variable(name).ok_or_else(|| {
-                    Failure::usage(format!("the key's variable `{shown}` is not set")).hint(
-                        "set it to the PEM text of the key or its base64 in one line, or name a file with `file:PATH`",
-                    )
-                })?;
-                SecretKey::from_variable(&value, passphrase)
-            }
-            KeySource::File(path) => {
-                self.warn_of_readers(path);
-                SecretKey::from_pem(&self.read_text(path, Exit::Usage)?, passphrase)
-            }
-        };
-        key.map_err(|error| match error {
-            KeyError::Passphrase if typed.is_some() => {
-                Failure::usage(format!("the passphrase does not open the key `{shown}`"))
-            }
-            KeyError::Passphrase if given.is_none() => {
-                Failure::usage(format!("the key `{shown}` is encrypted, and no passphrase is given"))
-                    .hint(format!("give it in the variable {PASSPHRASE}"))
-            }
-            KeyError::Passphrase => {
-                Failure::usage(format!("the passphrase in {PASSPHRASE} does not open the key `{shown}`"))
-            }
-            KeyError::NotPem { .. } if matches!(source, KeySource::Environment(_)) => Failure::usage(
-                format!("the key `{shown}` {error}"),
-            )
-            .hint("the variable holds the text of the `.key` file, or its base64 in one line (`base64 -w0`)"),
-            _ => Failure::usage(format!("the key `{shown}` {error}"))
-                .hint("`laforge keygen` makes one; a public key (.pub) signs nothing"),
-        })
-    }
-
-    /// Says so when others may read a secret key's file, as `ssh` does; a courtesy, and no refusal: in a
-    /// container everything may be readable.
-    fn warn_of_readers(&self, path: &Path) {
-        let Ok(meta) = fs::metadata(path) else { return };
-        let mode = meta.permissions().mode() & 0o777;
-        if meta.is_file() && mode & 0o044 != 0 {
-            let shown = printable(&path.display().to_string());
-            let text = format!("others may read the secret key `{shown}` (mode {mode:04o}): `chmod 600` it");
-            self.say_last(text);
-        }
-    }
-
-    /// Reads a public key from a PEM file.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 2.
-    pub fn public_key(&self, path: &Path) -> Result<PublicKey, Failure> {
-        let pem = self.read_text(path, Exit::Usage)?;
-        PublicKey::from_pem(&pem)
-            .map_err(|error| Failure::usage(format!("the key `{}` {error}", path.display())))
     }
 
     /// Writes to stdout what an exit code or a file says already.

@@ -13,6 +13,7 @@ use crate::signing::{self, statement};
 
 use super::flags::ReleaseFlags;
 use super::load::{self, Signing};
+use super::outputs::refuse_dash;
 use super::signer::{Signer, SignerFlags};
 use super::{Exit, Failure, Session};
 
@@ -61,6 +62,7 @@ impl Sign {
     /// The file that each bundle goes to, which can be made.
     fn outputs(&self, targets: &[(String, Target)], session: &Session) -> Result<Vec<PathBuf>, Failure> {
         let alone = targets.len() == 1;
+        self.output.as_deref().map_or(Ok(()), refuse_dash)?;
         let folder = match &self.output {
             Some(output) if alone && output.extension().is_some() => {
                 session.refuse_uncreatable([output])?;

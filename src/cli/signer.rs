@@ -81,7 +81,7 @@ impl SignerFlags {
                 .hint("sign with a local key: --key SOURCE"));
         }
         let services = match &self.signing_config {
-            Some(path) => Services::read(&session.read_file(path)?).map_err(|error| {
+            Some(path) => Services::read(&session.read(path, Exit::Usage)?).map_err(|error| {
                 of_services(&error).because(format!("it is what --signing-config `{}` says", path.display()))
             }),
             None => Services::public_good().map_err(|error| of_services(&error)),
@@ -94,7 +94,7 @@ impl SignerFlags {
 
     fn roots(&self, services: &Services, session: &Session) -> Result<Roots, Failure> {
         if let Some(path) = &self.trusted_root {
-            let root = session.read_file(path)?;
+            let root = session.read(path, Exit::Usage)?;
             // Before anything is signed: the signature would be in the log, and nothing at hand could hold it.
             Instance::prepare(&root).map_err(|error| {
                 Failure::of(Exit::Usage, &error)

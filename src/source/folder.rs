@@ -136,6 +136,8 @@ fn regular(file: &File) -> io::Result<()> {
     }
     Err(match kind.is_dir() {
         true => io::ErrorKind::IsADirectory.into(),
-        false => io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, and no file"),
+        false => {
+            io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, and no file")
+        }
     })
 }

@@ -158,7 +158,8 @@ fn nameless(manifests: Option<&Path>, image: Option<&String>) -> Failure {
 /// Reads rendered manifests.
 fn deployed(path: &Path, session: &Session) -> Result<Deployed, Failure> {
     session.refuse_pipe(path).map_err(|failure| {
-        failure.hint("what is piped comes in on standard input: `kustomize build DIR | laforge … --manifests -`")
+        failure
+            .hint("what is piped comes in on standard input: `kustomize build DIR | laforge … --manifests -`")
     })?;
     let files = read_manifests(path, &mut io::stdin().lock()).map_err(|error| {
         let failure = Failure::of(Exit::Usage, &error);
