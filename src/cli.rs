@@ -23,6 +23,7 @@ mod github;
 mod init;
 mod inspect;
 mod keygen;
+mod keys;
 mod listen;
 mod load;
 mod man;

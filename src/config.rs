@@ -23,7 +23,7 @@ use crate::release::digest::ClaimedDigest;
 use crate::rollout::executor::runtime::RuntimeSection;
 use crate::rollout::executor::{Executor, ExecutorSection};
 use crate::rollout::render::RenderSection;
-use crate::yaml::{DocumentError, Place, Source, Spanned};
+use crate::yaml::{self, DocumentError, Place, Source, Spanned};
 
 pub use key_source::{KeySource, KeySourceError};
 use release_member::ReleaseMember;
@@ -192,7 +192,7 @@ enum Size {
 
 /// The JSON Schema of `laforge.yaml`.
 pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(Document)
+    yaml::schema_of::<Document>()
 }
 
 impl fmt::Debug for Config {

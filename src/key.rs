@@ -92,7 +92,7 @@ pub enum KeyError {
     #[error("is encrypted and the passphrase does not open it")]
     Passphrase,
     /// The bytes of a secret key are malformed.
-    #[error("is not a PKCS#8 private key")]
+    #[error("is no P-256 and no Ed25519 private key in PKCS#8 form")]
     NotPkcs8,
     /// The library could not make or use the key.
     #[error("could not be used by the cryptographic library")]

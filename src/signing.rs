@@ -142,7 +142,10 @@ pub fn hint(key: &PublicKey) -> String {
 }
 
 /// Refuses bytes whose message signature would also be a signature of another kind.
-fn refuse_ambiguous(artifact: &[u8]) -> Result<(), SigningError> {
+///
+/// # Errors
+/// [`SigningError::PreAuthenticationEncoding`], [`SigningError::SimpleSigningPayload`].
+pub fn refuse_ambiguous(artifact: &[u8]) -> Result<(), SigningError> {
     match shape::trap(artifact) {
         Some(Trap::PreAuthenticationEncoding) => Err(SigningError::PreAuthenticationEncoding),
         Some(Trap::SimpleSigning) => Err(SigningError::SimpleSigningPayload),

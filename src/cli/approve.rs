@@ -19,7 +19,8 @@ use crate::time::{self, Timestamp, duration};
 
 use super::flags::ReleaseFlags;
 use super::load::{self, Signing};
-use super::sign::{BUNDLE_ENDING, bundle_name};
+use super::outputs::refuse_dash;
+use super::sign::{BUNDLE_ENDING, EVIDENCE, bundle_name, is_file_name, several};
 use super::signer::{self, SignerFlags};
 use super::{Exit, Failure, Session};
 use github::{Heard, Said};
@@ -27,7 +28,8 @@ use github::{Heard, Said};
 /// Approve a release: sign an approval record for its release digest and environment.
 #[derive(Debug, Args)]
 pub(super) struct Approve {
-    /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals
+    /// Pass on what people said on GitHub: an export of a pull request's reviews, or of a run's approvals; -o is
+    /// then the folder, or the file of a single record
     #[arg(long, value_name = "FILE", conflicts_with = "blind")]
     from_github: Option<PathBuf>,
     /// When the run was created whose environment approvals are passed on: they count from then, since GitHub
@@ -108,11 +110,13 @@ impl Record {
         let release = self.release(session)?;
         let (digest, environment) = self.subject(release.as_ref())?;
         let record = self.record(decision, environment, session)?;
+        session.refuse_uncreatable(&self.output)?;
         let signer = self.signer.signer(session)?;
         let kind = kind_of(decision);
         let name = format!("{}-{}", digest.hex().get(..12).unwrap_or_default(), signer.short_name());
-        let target = self.output.clone().unwrap_or_else(|| free(Path::new("evidence"), kind, &name, session));
-        session.refuse_taken(&target)?;
+        let target =
+            self.output.clone().unwrap_or_else(|| free(EVIDENCE.as_ref(), kind, &name, &[], session));
+        session.refuse_uncreatable([&target])?;
         signer.warn_of_stranger(Signing::Approval, session);
         signer.warn_of_role(record.role.as_deref(), session);
         let rows = shown(&record, &digest, release.as_ref()).into_iter().chain(signer.described());
@@ -133,7 +137,7 @@ impl Record {
         session.tell(shown);
         session.tell("sign this? [y/N] ");
         let mut answer = String::new();
-        match io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes") {
+        match io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer) {
             true => Ok(()),
             false => Err(Failure::new(Exit::Denied, "not signed")),
         }
@@ -143,6 +147,13 @@ impl Record {
     fn refuse_at_once(&self) -> Result<(), Failure> {
         if self.break_glass {
             return Err(load::not_built_yet("--break-glass"));
+        }
+        // A variable that CI has not set: signed, it would be a reason that is none.
+        for (flag, text) in [("--reason", &self.reason), ("--ticket", &self.ticket), ("--role", &self.role)] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                return Err(Failure::usage(format!("{flag} is empty"))
+                    .hint("leave it out, or give it a text: a variable that is not set gives none"));
+            }
         }
         // Whoever pipes manifests in has shown nobody what is signed, and can't be asked.
         if self.manifests.as_deref() == Some(Path::new("-")) && !self.yes {
@@ -205,30 +216,49 @@ impl Record {
                 "nothing was signed: nobody in the export spoke of this release",
             ));
         }
+        let targets = self.targets(&records, &digest, session)?;
         let signer = self.signer.signer(session)?;
-        // The file of a single record; several have files of their own in a folder.
-        let file = self.output.as_ref().filter(|output| records.len() == 1 && output.extension().is_some());
-        file.map_or(Ok(()), |file| session.refuse_taken(file))?;
         signer.warn_of_stranger(Signing::Attestation, session);
         let tables = records.iter().map(|(record, _)| {
             signer::table(shown(record, &digest, Some(&release)).into_iter().chain(signer.described()))
         });
         self.confirm(&tables.collect::<String>(), session)?;
-        for (record, login) in records {
+        for ((record, login), target) in records.into_iter().zip(targets) {
             let statement = statement::approval(&digest, &record);
             let bundle = signer.statement(&statement, &digest, Signing::Attestation, session)?;
-            let target = file.cloned().unwrap_or_else(|| self.target(&record, &digest, &login, session));
             session.create(&target, &bundle)?;
             session.say(&format!("passed on what github:{} said: {}\n", printable(&login), target.display()));
         }
         Ok(Exit::Holds)
     }
 
-    /// The file of its own that one record gets in the folder.
-    fn target(&self, record: &Approval, digest: &ClaimedDigest, login: &str, session: &Session) -> PathBuf {
-        let name = format!("{}-github-{login}", digest.hex().get(..12).unwrap_or_default());
-        let folder = self.output.as_deref().unwrap_or(Path::new("evidence"));
-        free(folder, kind_of(record.decision), &name, session)
+    /// The file that each record goes to, which can be made: that of a single one, or one of its own in a folder.
+    fn targets(
+        &self,
+        records: &[(Approval, String)],
+        digest: &ClaimedDigest,
+        session: &Session,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        self.output.as_deref().map_or(Ok(()), refuse_dash)?;
+        let mut targets = Vec::new();
+        let folder = match &self.output {
+            Some(file) if records.len() == 1 && file.extension().is_some() => {
+                targets.push(file.clone());
+                None
+            }
+            Some(output) if records.len() > 1 && is_file_name(output, session) => {
+                return Err(several(output, &format!("records of {} people", records.len())));
+            }
+            output => Some(output.as_deref().unwrap_or(EVIDENCE.as_ref())),
+        };
+        if let Some(folder) = folder {
+            for (record, login) in records {
+                let name = format!("{}-github-{login}", digest.hex().get(..12).unwrap_or_default());
+                targets.push(free(folder, kind_of(record.decision), &name, &targets, session));
+            }
+        }
+        session.refuse_uncreatable(&targets)?;
+        Ok(targets)
     }
 
     /// The record of what one person said: as old as their word, and in date from now.
@@ -285,6 +315,11 @@ impl Record {
     }
 }
 
+/// Whether an answer is a yes, in letters of either case.
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes))
+}
+
 fn kind_of(decision: Word) -> &'static str {
     match decision {
         Word::Approved => "approval",
@@ -328,10 +363,10 @@ fn shown(
 }
 
 /// A name that no earlier word of the same person has: each stays, and the latest counts.
-fn free(folder: &Path, kind: &str, name: &str, session: &Session) -> PathBuf {
+fn free(folder: &Path, kind: &str, name: &str, taken: &[PathBuf], session: &Session) -> PathBuf {
     let first = bundle_name(kind, name);
     let stem = first.strip_suffix(BUNDLE_ENDING).unwrap_or(&first);
-    session.free_name(folder, stem, BUNDLE_ENDING)
+    session.free_name(folder, (stem, BUNDLE_ENDING), taken)
 }
 
 /// A duration of at least a minute and at most a year.
@@ -342,4 +377,15 @@ fn lifetime(text: &str) -> Result<Duration, Failure> {
                 .hint("write a minute to a year, such as 90m, 24h, 7d or 1h30m")
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_yes_is_one_in_letters_of_either_case() {
+        assert!(["y", "Y\n", "yes", " Yes\r\n"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n", "yy", "yess", "ja"].into_iter().any(is_yes));
+    }
 }

@@ -19,7 +19,7 @@ impl Completions {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let mut script = Vec::new();
         generate(self.shell, &mut super::command(), super::NAME, &mut script);
-        session.print(&script)?;
+        session.print_result(&script)?;
         Ok(Exit::Holds)
     }
 }

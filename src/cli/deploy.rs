@@ -162,7 +162,7 @@ impl Deploy {
         session.say("preview only: no release in reach, so nothing was verified, decided or recorded\n");
         match &self.output {
             Some(path) => session.replace(path, preview.as_bytes())?,
-            None => session.print_plan(preview.as_bytes())?,
+            None => session.print_result(preview.as_bytes())?,
         }
         Ok(Exit::Holds)
     }
@@ -189,8 +189,8 @@ impl Deploy {
         }
     }
 
-    /// Allowed and recorded: the reports, the summary, and last of all the plan, so that whatever
-    /// fails before leaves none. The same command gives it again.
+    /// Allowed and recorded: the reports, the summary, and last of all the plan, so that what fails before leaves
+    /// none, but for a report's file, which nobody runs. The same command gives it again.
     fn approved(
         &self,
         plan: &Plan,
@@ -214,7 +214,7 @@ impl Deploy {
                     }
                     session.replace(path, &plan.envelope())?;
                 }
-                None => session.print_plan(&plan.envelope())?,
+                None => session.print_result(&plan.envelope())?,
             }
             Ok(exit)
         });
@@ -230,10 +230,9 @@ impl Deploy {
     fn clear_output(&self, session: &Session) -> Result<(), Failure> {
         let Some(path) = &self.output else { return Ok(()) };
         let ours = |bytes: &[u8]| Inspection::of(bytes).is_some_and(|file| file.is_plan());
-        for path in [path.clone(), proof_of(path)] {
-            session.make_room(&path, "plan", ours)?;
-        }
-        Ok(())
+        session.make_room(path, "plan", ours)?;
+        // A plan that goes to a device or a pipe has no place beside it.
+        if session.is_replaced(path) { session.make_room(&proof_of(path), "plan", ours) } else { Ok(()) }
     }
 }
 

@@ -1,7 +1,8 @@
 //! `laforge doctor`: whether what is configured is a gate, or lets anything through.
 //!
 //! In: configuration, trust, policies, the log. Out: one line per thing that makes the gate vacuous, with how to
-//! mend it, and exit 10 if there is any. Nothing is recorded. Not checked: whether the people and keys in trust
+//! mend it, and exit 10 if there is any; and warnings of identities that look like a slip of the pen, which end
+//! nothing. Nothing is recorded. Not checked: whether the people and keys in trust
 //! are the right ones.
 
 use clap::Args;
@@ -44,12 +45,15 @@ impl Doctor {
         troubles.extend(people(&trust));
         troubles.extend(signers(&trust));
         troubles.extend(log(config.audit.as_ref(), &trust, session));
+        let warnings = slips(&trust);
         let text = match self.output {
-            Form::Human => human(&troubles, session),
+            Form::Human => human(&troubles, &warnings, session),
             Form::Json => {
-                let list: Vec<_> =
-                    troubles.iter().map(|it| json!({"what": it.what, "help": it.help})).collect();
-                format!("{:#}\n", json!({"sound": troubles.is_empty(), "troubles": list}))
+                let list = |of: &[Trouble]| -> Vec<_> {
+                    of.iter().map(|it| json!({"what": it.what, "help": it.help})).collect()
+                };
+                let (sound, troubles, warnings) = (troubles.is_empty(), list(&troubles), list(&warnings));
+                format!("{:#}\n", json!({"sound": sound, "troubles": troubles, "warnings": warnings}))
             }
         };
         session.print(text.as_bytes())?;
@@ -57,15 +61,20 @@ impl Doctor {
     }
 }
 
-fn human(troubles: &[Trouble], session: &Session) -> String {
+fn human(troubles: &[Trouble], warnings: &[Trouble], session: &Session) -> String {
     let paint = session.paint_out;
+    let told = |of: &[Trouble], tone, word| -> String {
+        let word = paint.tone(tone, word);
+        let lines = of.iter().map(|it| format!("{word}: {}\n  help: {}\n", printable(&it.what), it.help));
+        lines.collect()
+    };
+    let mut text = told(troubles, Tone::Bad, "vacuous") + &told(warnings, Tone::Warning, "warning");
     if troubles.is_empty() {
         let word = paint.tone(Tone::Good, "sound");
-        return format!("{word}: rules, people, patterns and log are those of a gate\n");
+        let but = if warnings.is_empty() { "" } else { ", but for the warnings" };
+        text.push_str(&format!("{word}: rules, people, patterns and log are those of a gate{but}\n"));
     }
-    let word = paint.tone(Tone::Bad, "vacuous");
-    let told = |Trouble { what, help }: &Trouble| format!("{word}: {}\n  help: {help}\n", printable(what));
-    troubles.iter().map(told).collect()
+    text
 }
 
 /// Sets that demand something, and that not everybody who may write a file can change unseen.
@@ -132,6 +141,45 @@ fn signers(trust: &TrustRoot) -> Vec<Trouble> {
         }
     }
     troubles
+}
+
+/// Identities that are compared letter for letter and written as if they were not: nobody would ever have them.
+fn slips(trust: &TrustRoot) -> Vec<Trouble> {
+    let signers = trust.signers.iter().map(|it| (format!("signer `{}`", it.name), &it.identity));
+    let people = trust
+        .people
+        .iter()
+        .flat_map(|it| it.identities.iter().map(move |identity| (format!("person `{}`", it.name), identity)));
+    let mut slips = Vec::new();
+    for (whose, identity) in signers.chain(people) {
+        let Identity::Keyless { issuer, subject, .. } = identity else { continue };
+        if let Pattern::Exact(subject) = subject
+            && looks_like_a_pattern(subject)
+        {
+            slips.push(Trouble::new(
+                format!("{whose} has the subject `{subject}`, which is compared letter for letter"),
+                "begin it with `pattern:`, where `*` is any run without `/` or `@` and `**` any run, or write it out",
+            ));
+        }
+        if looks_like_a_pattern(issuer) {
+            slips.push(Trouble::new(
+                format!("{whose} has the issuer `{issuer}`, which is compared letter for letter"),
+                "write the issuer out, as the token's `iss` has it: no pattern is taken there",
+            ));
+        }
+        if issuer.ends_with('/') {
+            slips.push(Trouble::new(
+                format!("{whose} has the issuer `{issuer}`, which ends in `/`, as few issuers do"),
+                "write it as the token's `iss` has it, and leave the `/` out unless it stands there",
+            ));
+        }
+    }
+    slips
+}
+
+/// A glob's stars, or the ends and the dots of a regular expression.
+fn looks_like_a_pattern(text: &str) -> bool {
+    text.contains('*') || text.starts_with('^') || text.ends_with('$')
 }
 
 /// A pattern whose fixed beginning names no owner, such as `https://github.com/**`.

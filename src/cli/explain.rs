@@ -30,7 +30,7 @@ impl Explain {
                 None => failure.hint(format!("one of {}", known.join(", "))),
             }
         })?;
-        session.print(
+        session.print_result(
             format!("{}\n\n{}\n\n{}\n", rule.as_str(), rules::section(*rule), rules::uri(*rule)).as_bytes(),
         )?;
         Ok(Exit::Holds)

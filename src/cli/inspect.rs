@@ -39,7 +39,7 @@ impl Inspect {
             Form::Human => inspection.human(session.paint_out),
             Form::Json => inspection.json(),
         };
-        session.print(text.as_bytes())?;
+        session.print_result(text.as_bytes())?;
         Ok(Exit::Holds)
     }
 }

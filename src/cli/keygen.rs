@@ -8,8 +8,9 @@ use crate::key::Algorithm;
 use crate::key::secret::SecretKey;
 use crate::report::paint::printable;
 
+use super::keys::PASSPHRASE;
+use super::outputs::refuse_dash;
 use super::prompt;
-use super::session::PASSPHRASE;
 use super::{Exit, Failure, Session};
 
 /// Make a key pair for one use; the secret part is encrypted at rest, under $LAFORGE_KEY_PASSPHRASE.
@@ -62,11 +63,13 @@ impl Keygen {
             (KeyUse::Gate, _) | (_, Some(KeyKind::Ed25519)) => Algorithm::Ed25519,
             (_, Some(KeyKind::EcdsaP256) | None) => Algorithm::EcdsaP256,
         };
+        refuse_dash(&self.output)?;
+        let (secret_path, public_path) = (with_ending(&self.output, "key"), with_ending(&self.output, "pub"));
+        session.refuse_uncreatable([&secret_path, &public_path])?;
         let passphrase = self.passphrase(session)?;
         let failed = |error| Failure::of(Exit::NoDecision, &error);
         let key = SecretKey::generate(algorithm).map_err(failed)?;
         let secret = key.to_pem(passphrase.as_deref()).map_err(failed)?;
-        let (secret_path, public_path) = (with_ending(&self.output, "key"), with_ending(&self.output, "pub"));
         session.create_secret(&secret_path, secret.as_bytes())?;
         session.create(&public_path, key.public().to_pem().as_bytes())?;
         session.say(&format!(

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{self, Config, ConfiguredPath};
 use crate::evidence::bundle::instance::Instance;
 use crate::evidence::use_for;
+use crate::policy::set::PolicyError;
 use crate::policy::{PolicySet, PolicySets};
 use crate::release::Release;
 use crate::release::digest::ClaimedDigest;
@@ -266,7 +267,12 @@ pub(super) fn policy_set(
     trust: &TrustRoot,
 ) -> Result<PolicySet, Failure> {
     let files = directory::read_policy_set(path).map_err(|error| Failure::of(Exit::Usage, &error))?;
-    let set = PolicySet::load(files, trust)?;
+    let set = PolicySet::load(files, trust).map_err(|error| match &error {
+        PolicyError::Empty => Failure::of(Exit::Usage, &error)
+            .because(format!("it is the one at `{}`", path.display()))
+            .hint("a policy is a `*.yaml` with `kind: Policy`, beside `policy-set.yaml`"),
+        _ => error.into(),
+    })?;
     match pin {
         Some(pin) if set.digest() != *pin => Err(Failure::usage(format!(
             "policy set `{}` has the digest {}, and the pin says {pin}",

@@ -35,7 +35,7 @@ impl Man {
                 }
                 session.say(&format!("{} pages are in `{}`\n", pages.len(), folder.display()));
             }
-            None => session.print(&page(of(&program, &self.verb)?)?.1)?,
+            None => session.print_result(&page(of(&program, &self.verb)?)?.1)?,
         }
         Ok(Exit::Holds)
     }

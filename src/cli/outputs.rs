@@ -1,6 +1,7 @@
 //! What the command line writes: files made once, files replaced in one step, and nothing into a log.
 #![expect(clippy::disallowed_methods, reason = "the command line writes plans, reports, keys and evidence")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -32,6 +33,7 @@ impl Session {
             io::ErrorKind::AlreadyExists => taken(path),
             _ => Failure::io(Exit::NoDecision, "write", path, &error),
         };
+        refuse_dash(path)?;
         self.refuse_log(path)?;
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(failure)?;
@@ -47,8 +49,8 @@ impl Session {
     /// A [`Failure`] with exit 1.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let failure = |error: io::Error| Failure::io(Exit::NoDecision, "write", path, &error);
-        // A device or a pipe is written to; a file is replaced, and so is a link to one.
-        if is_stream(path) || fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        refuse_dash(path)?;
+        if !self.is_replaced(path) {
             return OpenOptions::new()
                 .write(true)
                 .open(path)
@@ -57,8 +59,7 @@ impl Session {
         }
         let folder = folder_of(path);
         self.refuse_log(path)?;
-        let name = path.file_name().ok_or_else(|| failure(io::ErrorKind::InvalidInput.into()))?;
-        let temporary = folder.join(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
+        let temporary = temporary(path);
         let written = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -72,17 +73,31 @@ impl Session {
         })
     }
 
-    /// Makes sure, before anything is decided, that a file can be made at this path.
+    /// Whether a name is replaced by what is written: a device or a pipe is written to; a file is replaced, and so
+    /// is a link to one.
+    pub(super) fn is_replaced(&self, path: &Path) -> bool {
+        !is_stream(path) && fs::metadata(path).map_or(true, |meta| meta.is_file())
+    }
+
+    /// Makes sure, before anything is decided, that a file can be made at this path: what permissions, a read-only
+    /// disk or a file system without room for a name make of it is found out by making one beside it.
     ///
     /// # Errors
-    /// A [`Failure`] with exit 2 when its folder is not there.
+    /// A [`Failure`] with exit 2 when its folder is not there, or takes no file.
     pub fn writable(&self, path: &Path) -> Result<(), Failure> {
+        refuse_dash(path)?;
         let folder = folder_of(path);
-        match fs::metadata(folder) {
-            Ok(meta) if meta.is_dir() && !path.is_dir() => Ok(()),
-            Ok(_) => Err(Failure::usage(format!("no file can be written at `{}`", path.display()))),
-            Err(error) => Err(Failure::io(Exit::Usage, "write into", folder, &error)),
+        let failure = |error: io::Error| Failure::io(Exit::Usage, "write into", folder, &error);
+        if !fs::metadata(folder).map_err(failure)?.is_dir() || path.is_dir() {
+            return Err(Failure::usage(format!("no file can be written at `{}`", path.display())));
         }
+        if !self.is_replaced(path) {
+            let there = fs::metadata(path).map(|_| ());
+            return there.map_err(|error| Failure::io(Exit::Usage, "write", path, &error));
+        }
+        let temporary = temporary(path);
+        let made = OpenOptions::new().write(true).create_new(true).open(&temporary);
+        made.and_then(|_| fs::remove_file(&temporary)).map_err(failure)
     }
 
     /// Refuses, before anything is done, an output that could not be written afterwards, and one that would
@@ -121,21 +136,43 @@ impl Session {
         if self.is_file(path) { self.remove(path) } else { Ok(()) }
     }
 
-    /// Refuses, before anything is signed, a file that is there already.
+    /// Refuses, before anything is signed, files that could not be made afterwards: one that is there, a name twice,
+    /// a folder that takes none. What a signature tells the world stays told, whatever becomes of its file.
     ///
     /// # Errors
-    /// As [`Session::create`].
-    pub(super) fn refuse_taken(&self, path: &Path) -> Result<(), Failure> {
-        self.refuse_log(path)?;
-        if self.exists(path) { Err(taken(path)) } else { Ok(()) }
+    /// A [`Failure`] with exit 2.
+    pub(super) fn refuse_uncreatable<'p>(
+        &self,
+        paths: impl IntoIterator<Item = &'p PathBuf>,
+    ) -> Result<(), Failure> {
+        let mut seen = BTreeSet::new();
+        for path in paths {
+            refuse_dash(path)?;
+            self.refuse_log(path)?;
+            if self.exists(path) {
+                return Err(taken(path));
+            }
+            if !seen.insert(path) {
+                return Err(Failure::usage(format!("two outputs go to one file, `{}`", path.display()))
+                    .hint("sign one at a time, each with a file of its own: -o FILE"));
+            }
+            try_to_make(path).map_err(|error| Failure::io(Exit::Usage, "write", path, &error))?;
+        }
+        Ok(())
     }
 
-    /// The first free one of the names NAME, NAME-2, … with an ending, in a folder.
-    pub(super) fn free_name(&self, folder: &Path, name: &str, ending: &str) -> PathBuf {
+    /// The first free one of the names NAME, NAME-2, … with an ending, in a folder; `taken` are names that are spoken
+    /// for.
+    pub(super) fn free_name(
+        &self,
+        folder: &Path,
+        (name, ending): (&str, &str),
+        taken: &[PathBuf],
+    ) -> PathBuf {
         let numbered = (2_u32..).map(|number| folder.join(format!("{name}-{number}{ending}")));
         let first = folder.join(format!("{name}{ending}"));
         let mut names = std::iter::once(first.clone()).chain(numbered);
-        names.find(|path| !self.exists(path)).unwrap_or(first)
+        names.find(|path| !self.exists(path) && !taken.contains(path)).unwrap_or(first)
     }
 
     /// Removes a file.
@@ -172,6 +209,36 @@ impl Session {
                 .hint("only the log writes there; name a file elsewhere")),
             false => Ok(()),
         }
+    }
+}
+
+/// Makes a file and takes it away again; where its folder is not there yet, a folder where that would begin.
+fn try_to_make(path: &Path) -> io::Result<()> {
+    let folder = folder_of(path);
+    if fs::metadata(folder).is_ok() {
+        OpenOptions::new().write(true).create_new(true).open(path)?;
+        return fs::remove_file(path);
+    }
+    let there = |at: &&Path| fs::symlink_metadata(at).is_ok();
+    let begins = folder.ancestors().filter(|at| !at.as_os_str().is_empty()).find(there);
+    let folder = temporary(&begins.unwrap_or(Path::new(".")).join("folder"));
+    fs::create_dir(&folder).and_then(|()| fs::remove_dir(&folder))
+}
+
+/// Where a file is written before it takes its name.
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    folder_of(path).join(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+/// A name that other programs take for standard output.
+pub(super) fn refuse_dash(path: &Path) -> Result<(), Failure> {
+    match path == Path::new("-") {
+        true => Err(Failure::usage("`-` is no name of a file here, and does not stand for standard output")
+            .hint(
+                "what a verb prints goes to standard output where no file is named: without -o the plan does",
+            )),
+        false => Ok(()),
     }
 }
 

@@ -104,14 +104,18 @@ Which code it is when something is not there, can't be read, or can't be written
 | a piece of evidence, or a registry that does not answer | 11, where something is missing for it |
 | the audit log: not there, locked, full, its key of another log | 12 |
 | the audit log, a proof, a journal or a plan: there, and not what was signed; an anchor that the log does not hold | 13 |
-| the folder that a plan or a report is to be written into | 2 |
+| the folder that a plan, a report or a signature is to be written into; the name of a signature that is taken | 2, before anything is decided or signed |
 | the plan itself, when the disk fails after the entry was made | 1: the entry stays, and the same command gives the plan again |
+| a report of `deploy`, when the disk fails after the entry was made | a warning: the code is the verdict's, and a plan comes out |
+| standard output that is closed | 1, where what is printed there is the verb's result |
 | a `git` that fails, for an anchor on a ref | 1 |
 
 ## An earlier plan
 
 `deploy -o FILE` removes the plan of an earlier run, and its proof, before it decides. So after any code but 0 there is no
-plan, with one exception: a command line that can't be read (a flag that is none, a word that a flag does not take, a
-folder of `-C` that is not there) ends with 2 before anything is looked at, and touches nothing. Then the old plan is
-still there. In CI go by the exit code, never by whether the file exists.
+plan, with two exceptions. A command line that can't be read (a flag that is none, a word that a flag does not take, a
+folder of `-C` that is not there) ends with 2 before anything is looked at, and touches nothing. And out of a folder that
+may not be written into nothing can be removed: that ends with 2 as well, or with 1 (`cannot remove`) where the folder
+takes new files and keeps the old ones. Then the old plan is still there. In CI go by the exit code, never by whether the
+file exists.
 ";

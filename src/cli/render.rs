@@ -133,7 +133,7 @@ impl Render {
         tell(&plan, &rendered, session);
         match &self.output {
             Some(path) => session.replace(path, manifests.as_bytes())?,
-            None => session.print(manifests.as_bytes())?,
+            None => session.print_result(manifests.as_bytes())?,
         }
         Ok(Exit::Holds)
     }

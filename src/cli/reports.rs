@@ -130,10 +130,11 @@ impl<'a> Telling<'a> {
         self.session
     }
 
-    /// Tells of a decision, and gives the exit code of its verdict.
+    /// Tells of a decision that is on record, and gives the exit code of its verdict. A report's file that can't be
+    /// written is told of as well.
     ///
     /// # Errors
-    /// A [`Failure`] with exit 1 for a file that can't be written.
+    /// A [`Failure`] with exit 1 for a file of the CI system that can't be written.
     pub(super) fn tell(
         &self,
         report: &DecisionReport,
@@ -154,14 +155,19 @@ impl<'a> Telling<'a> {
         if self.session.verbose && !self.session.quiet {
             self.session.tell(&self.details(report));
         }
-        self.write(report, recording)?;
+        // The decision is on record: a report that the disk does not take keeps back neither the plan nor the code.
+        let written = self.write(report, recording);
+        if let Err(failure) = &written {
+            self.session.say_last(format!("a report is not written: {}", failure.sentence()));
+        }
+        let of_this_run = |file: Option<&'a Path>| file.filter(|_| written.is_ok());
         let step = Step {
             report,
             audit,
             exit,
             plan_file,
-            report_file: self.reports.file_of(Format::Json),
-            sarif_file: self.reports.file_of(Format::Sarif),
+            report_file: of_this_run(self.reports.file_of(Format::Json)),
+            sarif_file: of_this_run(self.reports.file_of(Format::Sarif)),
             summary: markdown::render(report, recording, &self.places),
             places: &self.places,
         };
@@ -172,13 +178,13 @@ impl<'a> Telling<'a> {
     /// Tells of a report that is data: other formats than the human one go to stdout.
     ///
     /// # Errors
-    /// As [`Telling::tell`].
+    /// A [`Failure`] with exit 1 where a report can't be written.
     pub(super) fn print(&self, report: &DecisionReport) -> Result<Exit, Failure> {
         let recording = Recording::Nowhere;
         let text = self.text(report, recording);
         self.write(report, recording)?;
         for format in self.reports.inline() {
-            self.session.print(self.rendered(format, report, recording).as_bytes())?;
+            self.session.print_result(self.rendered(format, report, recording).as_bytes())?;
         }
         self.session.say(&text);
         if self.session.verbose {
@@ -187,14 +193,13 @@ impl<'a> Telling<'a> {
         Ok(exit_of(report.verdict))
     }
 
-    /// Writes the reports that go to files.
+    /// Writes the reports that go to files, each that can be; the first that can't is the failure.
     fn write(&self, report: &DecisionReport, recording: Recording<'_>) -> Result<(), Failure> {
-        for (format, file) in &self.reports.wanted {
-            if let Some(file) = file {
-                self.session.replace(file, self.rendered(*format, report, recording).as_bytes())?;
-            }
-        }
-        Ok(())
+        let written = |(format, file): &(Format, Option<PathBuf>)| match file {
+            Some(file) => self.session.replace(file, self.rendered(*format, report, recording).as_bytes()),
+            None => Ok(()),
+        };
+        self.reports.wanted.iter().map(written).fold(Ok(()), Result::and)
     }
 
     fn rendered(&self, format: Format, report: &DecisionReport, recording: Recording<'_>) -> String {

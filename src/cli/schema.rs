@@ -54,7 +54,7 @@ pub(super) enum Kind {
 
 impl Schema {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
-        session.print(format!("{:#}\n", self.kind.schema()).as_bytes())?;
+        session.print_result(format!("{:#}\n", self.kind.schema()).as_bytes())?;
         Ok(Exit::Holds)
     }
 }

@@ -5,27 +5,21 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 
-use crate::config::KeySource;
-use crate::key::secret::SecretKey;
-use crate::key::{KeyError, PublicKey};
-use crate::report::paint::{Paint, printable};
+use crate::report::paint::Paint;
 use crate::report::place::Places;
 use crate::time::Timestamp;
 
 use super::error::Failure;
 use super::exit::Exit;
-use super::prompt;
 
 /// The largest file that is read whole: keys, documents, bundles, plans.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
-/// Where the passphrase of an encrypted key is looked for.
-pub(super) const PASSPHRASE: &str = "LAFORGE_KEY_PASSPHRASE";
 
 /// How this run talks.
 #[derive(Debug, Clone)]
@@ -138,90 +132,7 @@ impl Session {
         })
     }
 
-    /// A secret key's source on the command line: `env:NAME`, `file:PATH` or a path.
-    ///
-    /// # Errors
-    /// As [`Session::secret_key`].
-    pub fn secret_key_of(&self, source: &str) -> Result<SecretKey, Failure> {
-        let source =
-            KeySource::parse(source, Path::new("")).unwrap_or_else(|_| KeySource::File(source.into()));
-        self.secret_key(&source)
-    }
-
-    /// Reads a secret key.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 2: not there, not such a key, or not its passphrase.
-    pub fn secret_key(&self, source: &KeySource) -> Result<SecretKey, Failure> {
-        let shown = match source {
-            KeySource::Environment(name) => format!("${name}"),
-            KeySource::File(path) => path.display().to_string(),
-        };
-        let given = self.variable(PASSPHRASE);
-        let mut typed = None;
-        let passphrase = || {
-            given.clone().or_else(|| {
-                typed = prompt::secret(&format!("passphrase of the key `{}`: ", printable(&shown)), self);
-                typed.clone()
-            })
-        };
-        let key = match source {
-            KeySource::Environment(name) => {
-                let value = self.variable(name).ok_or_else(|| {
-                    Failure::usage(format!("the key's variable `{shown}` is not set")).hint(
-                        "set it to the PEM text of the key or its base64 in one line, or name a file with `file:PATH`",
-                    )
-                })?;
-                SecretKey::from_variable(&value, passphrase)
-            }
-            KeySource::File(path) => {
-                self.warn_of_readers(path);
-                SecretKey::from_pem(&self.read_text(path, Exit::Usage)?, passphrase)
-            }
-        };
-        key.map_err(|error| match error {
-            KeyError::Passphrase if typed.is_some() => {
-                Failure::usage(format!("the passphrase does not open the key `{shown}`"))
-            }
-            KeyError::Passphrase if given.is_none() => {
-                Failure::usage(format!("the key `{shown}` is encrypted, and no passphrase is given"))
-                    .hint(format!("give it in the variable {PASSPHRASE}"))
-            }
-            KeyError::Passphrase => {
-                Failure::usage(format!("the passphrase in {PASSPHRASE} does not open the key `{shown}`"))
-            }
-            KeyError::NotPem { .. } if matches!(source, KeySource::Environment(_)) => Failure::usage(
-                format!("the key `{shown}` {error}"),
-            )
-            .hint("the variable holds the text of the `.key` file, or its base64 in one line (`base64 -w0`)"),
-            _ => Failure::usage(format!("the key `{shown}` {error}"))
-                .hint("`laforge keygen` makes one; a public key (.pub) signs nothing"),
-        })
-    }
-
-    /// Says so when others may read a secret key's file, as `ssh` does; a courtesy, and no refusal: in a
-    /// container everything may be readable.
-    fn warn_of_readers(&self, path: &Path) {
-        let Ok(meta) = fs::metadata(path) else { return };
-        let mode = meta.permissions().mode() & 0o777;
-        if meta.is_file() && mode & 0o044 != 0 {
-            let shown = printable(&path.display().to_string());
-            let text = format!("others may read the secret key `{shown}` (mode {mode:04o}): `chmod 600` it");
-            self.say_last(text);
-        }
-    }
-
-    /// Reads a public key from a PEM file.
-    ///
-    /// # Errors
-    /// A [`Failure`] with exit 2.
-    pub fn public_key(&self, path: &Path) -> Result<PublicKey, Failure> {
-        let pem = self.read_text(path, Exit::Usage)?;
-        PublicKey::from_pem(&pem)
-            .map_err(|error| Failure::usage(format!("the key `{}` {error}", path.display())))
-    }
-
-    /// Writes data to stdout.
+    /// Writes to stdout what an exit code or a file says already.
     ///
     /// # Errors
     /// A [`Failure`] with exit 1, for a closed pipe or a full disk.
@@ -232,17 +143,18 @@ impl Session {
         })
     }
 
-    /// Writes a plan to stdout. What is closed there takes nothing, and a plan that nobody has is none.
+    /// Writes to stdout what the verb is run for. What is closed there takes nothing, and a result that nobody has
+    /// is none.
     ///
     /// # Errors
     /// As [`Session::print`], and for a closed stdout.
-    pub fn print_plan(&self, plan: &[u8]) -> Result<(), Failure> {
-        if is_closed(&io::stdout()) {
+    pub fn print_result(&self, data: &[u8]) -> Result<(), Failure> {
+        if !data.is_empty() && is_closed(&io::stdout()) {
             return Err(Failure::new(Exit::NoDecision, "cannot write to standard output")
                 .because("it is closed")
-                .hint("`-o FILE` writes the plan to a file, and `-o /dev/null` drops it"));
+                .hint("`>FILE` writes the result to a file, and `>/dev/null` drops it"));
         }
-        self.print(plan)
+        self.print(data)
     }
 
     /// Says something on stderr, unless it is to be quiet.
@@ -310,7 +222,7 @@ impl Session {
 
 /// Whether a stream was closed when the program began. By then `/dev/null` is open in its place, for reading too:
 /// whoever drops an output opens it for writing alone. (Some programs that start others open it for both: they are
-/// told that it is closed, rather than that a plan was given which nobody has.)
+/// told that it is closed, rather than that a result was given which nobody has.)
 fn is_closed(stream: &impl AsFd) -> bool {
     let both = fcntl_getfl(stream).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR);
     let device = fstat(stream).map(|found| found.st_rdev);

@@ -9,10 +9,11 @@ use clap::Args;
 
 use crate::release::digest::ClaimedDigest;
 use crate::release::{Artifact, Location};
-use crate::signing::statement;
+use crate::signing::{self, statement};
 
 use super::flags::ReleaseFlags;
 use super::load::{self, Signing};
+use super::outputs::refuse_dash;
 use super::signer::{Signer, SignerFlags};
 use super::{Exit, Failure, Session};
 
@@ -41,31 +42,42 @@ enum Target {
 
 impl Sign {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
+        // A keyless signature is published, for ever: whatever can fail here fails before the first one.
         let targets = self.targets(session)?;
+        let outputs = self.outputs(&targets, session)?;
+        for (name, target) in &targets {
+            target.check(session).map_err(|failure| nothing_signed(failure, name))?;
+        }
         let signer = self.signer.signer(session)?;
         signer.warn_of_stranger(Signing::Artifact, session);
-        let alone = targets.len() == 1;
-        if let Some(output) = self.output.as_ref().filter(|output| !alone && session.is_file(output)) {
-            return Err(Failure::usage(format!(
-                "`{}` is a file, and there are several artifacts",
-                output.display()
-            ))
-            .hint("give a folder with --output: each artifact has a bundle of its own"));
-        }
         signer.announce(targets.iter().map(|(name, target)| ("artifact", target.shown(name))), session);
-        for (name, target) in targets {
-            let bundle = target
-                .signed(&signer, session)
-                .map_err(|failure| failure.hint(format!("nothing was signed for `{name}`")))?;
-            let target = match &self.output {
-                Some(output) if alone && output.extension().is_some() => output.clone(),
-                Some(folder) => folder.join(bundle_name("signature", &name)),
-                None => Path::new("evidence").join(bundle_name("signature", &name)),
-            };
-            session.create(&target, &bundle)?;
-            session.say(&format!("signed `{name}`: {}\n", target.display()));
+        for ((name, target), output) in targets.iter().zip(outputs) {
+            let bundle = target.signed(&signer, session).map_err(|failure| nothing_signed(failure, name))?;
+            session.create(&output, &bundle)?;
+            session.say(&format!("signed `{name}`: {}\n", output.display()));
         }
         Ok(Exit::Holds)
+    }
+
+    /// The file that each bundle goes to, which can be made.
+    fn outputs(&self, targets: &[(String, Target)], session: &Session) -> Result<Vec<PathBuf>, Failure> {
+        let alone = targets.len() == 1;
+        self.output.as_deref().map_or(Ok(()), refuse_dash)?;
+        let folder = match &self.output {
+            Some(output) if alone && output.extension().is_some() => {
+                session.refuse_uncreatable([output])?;
+                return Ok(vec![output.clone()]);
+            }
+            Some(output) if !alone && is_file_name(output, session) => {
+                return Err(several(output, "several artifacts"));
+            }
+            Some(folder) => folder,
+            None => Path::new(EVIDENCE),
+        };
+        let outputs: Vec<PathBuf> =
+            targets.iter().map(|(name, _)| folder.join(bundle_name("signature", name))).collect();
+        session.refuse_uncreatable(&outputs)?;
+        Ok(outputs)
     }
 
     /// What the command line names, or every artifact of the release that it names.
@@ -93,6 +105,14 @@ impl Target {
         }
     }
 
+    /// That it can be read, and may be signed.
+    fn check(&self, session: &Session) -> Result<(), Failure> {
+        let Self::File(path) = self else { return Ok(()) };
+        session.refuse_pipe(path)?;
+        let bytes = session.read(path, Exit::NoDecision)?;
+        signing::refuse_ambiguous(&bytes).map_err(|error| Failure::of(Exit::NoDecision, &error))
+    }
+
     fn signed(&self, signer: &Signer, session: &Session) -> Result<Vec<u8>, Failure> {
         match self {
             Self::File(path) => signer.artifact(&session.read(path, Exit::NoDecision)?, session),
@@ -101,6 +121,22 @@ impl Target {
             }
         }
     }
+}
+
+fn nothing_signed(failure: Failure, name: &str) -> Failure {
+    failure.hint(format!("nothing was signed for `{name}`"))
+}
+
+/// Whether a name is a file's: one that is there, or that ends like one, and is no folder.
+pub(super) fn is_file_name(path: &Path, session: &Session) -> bool {
+    let ends = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    session.is_file(path) || ends && !session.is_folder(path)
+}
+
+/// One file for what has files of its own.
+pub(super) fn several(output: &Path, of: &str) -> Failure {
+    Failure::usage(format!("`{}` is the name of a file, and there are {of}", output.display()))
+        .hint("give a folder with --output: each has a bundle of its own")
 }
 
 /// A digest, or a file.
@@ -131,6 +167,9 @@ pub(super) fn bundle_name(kind: &str, name: &str) -> String {
         name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
     format!("{kind}-{safe}{BUNDLE_ENDING}")
 }
+
+/// The folder that bundles are written to where nothing else is said.
+pub(super) const EVIDENCE: &str = "evidence";
 
 /// How the name of a bundle ends.
 pub(super) const BUNDLE_ENDING: &str = ".sigstore.json";

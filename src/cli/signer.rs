@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::evidence::bundle::conformance::{ArtifactOrDigest, BundleError, ExpectedSigner, verify_bundle};
+use crate::evidence::bundle::instance::Instance;
 use crate::key::secret::SecretKey;
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::report::paint::{Tone, printable};
@@ -80,8 +81,9 @@ impl SignerFlags {
                 .hint("sign with a local key: --key SOURCE"));
         }
         let services = match &self.signing_config {
-            Some(path) => Services::read(&session.read(path, Exit::Usage)?)
-                .map_err(|error| of_services(&error).hint(format!("in `{}`", path.display()))),
+            Some(path) => Services::read(&session.read(path, Exit::Usage)?).map_err(|error| {
+                of_services(&error).because(format!("it is what --signing-config `{}` says", path.display()))
+            }),
             None => Services::public_good().map_err(|error| of_services(&error)),
         }?;
         let roots = self.roots(&services, session)?;
@@ -92,7 +94,14 @@ impl SignerFlags {
 
     fn roots(&self, services: &Services, session: &Session) -> Result<Roots, Failure> {
         if let Some(path) = &self.trusted_root {
-            return Ok(Roots::Demanded(path.display().to_string(), session.read(path, Exit::Usage)?));
+            let root = session.read(path, Exit::Usage)?;
+            // Before anything is signed: the signature would be in the log, and nothing at hand could hold it.
+            Instance::prepare(&root).map_err(|error| {
+                Failure::of(Exit::Usage, &error)
+                    .because(format!("it is what --trusted-root `{}` says", path.display()))
+                    .hint("give the `trusted_root.json` of the instance that signs")
+            })?;
+            return Ok(Roots::Demanded(path.display().to_string(), root));
         }
         match embedded_root(DEFAULT_ROOT).filter(|_| self.signing_config.is_none() && services.is_public()) {
             Some(root) => Ok(Roots::Demanded(DEFAULT_ROOT.to_owned(), root.as_bytes().to_vec())),

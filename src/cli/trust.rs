@@ -56,7 +56,7 @@ impl Show {
             Form::Human => human(&trust),
             Form::Json => format!("{:#}\n", document(&trust)?),
         };
-        session.print(text.as_bytes())?;
+        session.print_result(text.as_bytes())?;
         Ok(Exit::Holds)
     }
 }

@@ -1,8 +1,8 @@
 //! The file formats of policies: `kind: Policy`, and `kind: PolicySet` beside them.
 //!
 //! In: the text of a file. Out: a typed document, or a [`DocumentError`] with file, line and
-//! column. Nothing is parsed and ignored: parts that are not built yet are refused by name, null
-//! is refused everywhere. Format: `policy.md`; the JSON Schemas come from the same types.
+//! column. Nothing is parsed and ignored: parts that are not built yet are refused by name.
+//! Format: `policy.md`; the JSON Schemas come from the same types.
 
 mod check;
 mod tree;
@@ -233,11 +233,6 @@ fn read<D: DeserializeOwned, T>(
     check: impl FnOnce(D) -> Result<T, DocumentError>,
 ) -> Result<T, DocumentError> {
     let root: Spanned<Tree> = source.read()?;
-    if let Some((name, at)) = tree::null_member(&root) {
-        let mut error = source.error_at(at, format!("`{name}` says nothing"));
-        error.help = Some("give it a value, or leave it out".to_owned());
-        return Err(error);
-    }
     let checked = check(source.read()?)?;
     schema.hold(source, &root)?;
     Ok(checked)

@@ -19,7 +19,7 @@ use super::digest::ClaimedDigest;
 use super::name::{self, MAX_ARTIFACT_NAME, MAX_NAME, MAX_TEXT};
 use super::reference::ImageReference;
 use super::{Artifact, Location, Release, Replaces, SourceRevision};
-use crate::yaml::{DocumentError, Place, Source, Spanned};
+use crate::yaml::{self, DocumentError, Place, Source, Spanned};
 
 pub use inline::InlineRelease;
 
@@ -199,7 +199,7 @@ impl Release {
 
     /// The JSON Schema of a release document.
     pub fn schema() -> schemars::Schema {
-        schemars::schema_for!(Document)
+        yaml::schema_of::<Document>()
     }
 }
 

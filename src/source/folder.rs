@@ -134,6 +134,10 @@ fn regular(file: &File) -> io::Result<()> {
     if kind.is_file() {
         return Ok(());
     }
-    let kind = if kind.is_dir() { io::ErrorKind::IsADirectory } else { io::ErrorKind::InvalidInput };
-    Err(kind.into())
+    Err(match kind.is_dir() {
+        true => io::ErrorKind::IsADirectory.into(),
+        false => {
+            io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device, and no file")
+        }
+    })
 }

@@ -51,9 +51,15 @@ pub enum ManifestsError {
         /// Which.
         path: PathBuf,
     },
-    /// A manifest that is no file, or whose name is no text.
-    #[error("`{}` is not a file with a name that can be written down", path.display())]
+    /// A manifest that is no file.
+    #[error("`{}` is a pipe, a socket or a device, and no file", path.display())]
     NotAFile {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A name that is no text.
+    #[error("`{}` has a name that is no text", path.display())]
+    Nameless {
         /// Which.
         path: PathBuf,
     },
@@ -102,7 +108,7 @@ pub fn read_manifests(path: &Path, stdin: &mut dyn Read) -> Result<Vec<ManifestF
         folder.walk(&mut Room { names: MAX_NAMES, depth: MAX_DEPTH }, &mut reader)?;
     } else {
         let name = path.file_name().and_then(OsStr::to_str);
-        let name = name.ok_or_else(|| ManifestsError::NotAFile { path: path.to_owned() })?;
+        let name = name.ok_or_else(|| ManifestsError::Nameless { path: path.to_owned() })?;
         reader.file(name.to_owned(), path, |limit| {
             open_file(path).and_then(|file| read_bounded(file, limit))
         })?;
@@ -163,7 +169,8 @@ impl Walker for Reader<'_> {
             (Kind::Folder, Some(_)) => Ok(()),
             (_, Some(_)) if !is_manifest(met.name(), &path)? => Ok(()),
             (Kind::File, Some(below)) => self.file(below.to_owned(), &path, |limit| met.read(limit)),
-            _ => Err(ManifestsError::NotAFile { path }),
+            (_, Some(_)) => Err(ManifestsError::NotAFile { path }),
+            (_, None) => Err(ManifestsError::Nameless { path }),
         }
     }
 

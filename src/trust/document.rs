@@ -14,7 +14,7 @@ use super::TrustRoot;
 use super::embedded::INSTANCES;
 use crate::release::digest::ClaimedDigest;
 use crate::release::name::{MAX_NAME, MAX_TEXT};
-use crate::yaml::Spanned;
+use crate::yaml::{self, Spanned};
 
 pub(super) const API_VERSION: &str = "laforge.dev/v1";
 
@@ -285,6 +285,6 @@ impl<'de> Visitor<'de> for UsesVisitor {
 impl TrustRoot {
     /// The JSON Schema of a trust document.
     pub fn schema() -> schemars::Schema {
-        schemars::schema_for!(Document)
+        yaml::schema_of::<Document>()
     }
 }

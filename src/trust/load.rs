@@ -166,8 +166,20 @@ impl Loader<'_, '_> {
         match at {
             None => Ok(DEFAULT_ROOT.to_owned()),
             Some(at) if self.roots.contains(&at.value) => Ok(at.value.clone()),
-            Some(at) => self.refuse(at, format!("no root is named `{}`", at.value.escape_debug())),
+            Some(at) => {
+                let message = format!("no root is named `{}`", at.value.escape_debug());
+                Err(self.source.error_at(at, message).with_help(self.root_help(&at.value)).into())
+            }
         }
+    }
+
+    /// How a root gets a name, or which names there are.
+    fn root_help(&self, wanted: &str) -> String {
+        if INSTANCES.contains(&wanted) {
+            return format!("list it: `sigstore: [{{name: {wanted}, instance: {wanted}}}]`");
+        }
+        let names = self.roots.iter().map(String::as_str).collect::<Vec<_>>().join("`, `");
+        format!("roots here are `{names}`; others are listed under `sigstore`")
     }
 
     /// A key that nobody else holds.
@@ -186,7 +198,10 @@ impl Loader<'_, '_> {
             .and_then(PublicKey::from_pem);
         match parsed {
             Ok(key) => Ok(key),
-            Err(problem) => self.refuse(at, format!("key `{}` {problem}", at.value)),
+            Err(problem) => {
+                let error = self.source.error_at(at, format!("key `{}` {problem}", at.value));
+                Err(error.with_help(key_help(&String::from_utf8_lossy(&bytes))).into())
+            }
         }
     }
 
@@ -253,6 +268,19 @@ impl Loader<'_, '_> {
 
     fn refuse<T, A>(&self, at: &Spanned<A>, message: impl Into<String>) -> Loaded<T> {
         Err(self.source.error_at(at, message).into())
+    }
+}
+
+/// How to get a public key out of a file that holds none, or not one.
+fn key_help(text: &str) -> &'static str {
+    if text.contains("-----BEGIN CERTIFICATE-----") {
+        "that is a certificate: `openssl x509 -pubkey -noout -in FILE` prints its key"
+    } else if text.contains("PRIVATE KEY-----") {
+        "that is a secret key, which nobody else may read: name its public half, the file that ends in `.pub`"
+    } else if text.matches("-----BEGIN PUBLIC KEY-----").count() > 1 {
+        "a file holds one key: put each into a file of its own, with an entry of its own"
+    } else {
+        "P-256, P-384 and Ed25519 keys are taken, RSA keys are not: `laforge keygen` makes one"
     }
 }
 
@@ -337,6 +365,30 @@ revoked: [{key: a.pub, since: 2026-10-01T00:00:00Z, reason: leaked}, {issuer: 'h
 
     fn whole() -> TrustRoot {
         loaded(&WHOLE.replace("LOG", LOG))
+    }
+
+    #[test]
+    fn a_file_that_holds_no_key_is_told_how_it_becomes_one() {
+        let certificate = "-----BEGIN CERTIFICATE-----\n";
+        let two = public(b'a').to_pem().repeat(2);
+        for (text, said) in [
+            (certificate, "openssl x509 -pubkey"),
+            ("-----BEGIN EC PRIVATE KEY-----\n", "its public half"),
+            (two.as_str(), "a file holds one key"),
+            ("-----BEGIN PUBLIC KEY-----\nRSA\n", "RSA keys are not"),
+        ] {
+            assert!(key_help(text).contains(said), "{text}");
+        }
+        let help = |body: &str| match load(body).unwrap_err() {
+            TrustError::Document(error) => error.help,
+            other => panic!("{other}"),
+        };
+        let root =
+            |name: &str| help(&format!("signers: [{{name: a, use: artifact, key: a.pub, root: {name}}}]"));
+        assert_eq!(root("github").unwrap(), "list it: `sigstore: [{name: github, instance: github}]`");
+        assert_eq!(root("b").unwrap(), "roots here are `public-good`; others are listed under `sigstore`");
+        let certificate = help("signers: [{name: a, use: artifact, key: text.pub}]").unwrap();
+        assert!(certificate.starts_with("that is a certificate"), "{certificate}");
     }
 
     #[test]

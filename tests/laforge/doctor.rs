@@ -83,6 +83,32 @@ fn a_pattern_that_strangers_match_is_named_and_one_of_an_owner_is_not() {
 }
 
 #[test]
+fn an_identity_that_is_written_like_a_pattern_and_is_none_is_warned_of() {
+    let example = sound();
+    let warned = |subject: &str, issuer: &str| {
+        let identity = format!("{{root: public-good, issuer: \"{issuer}\", subject: \"{subject}\"}}");
+        let written = example.read("trust.yaml");
+        let signer = format!("signers:\n- {{name: slip, use: attestation, identity: {identity}}}\n");
+        example.write("trust.yaml", &written.replacen("signers:\n", &signer, 1));
+        let run = example.run(&["doctor"]).ends_with_data();
+        example.write("trust.yaml", &written);
+        run.stdout
+    };
+    let issuer = "https://token.actions.githubusercontent.com";
+    let exact = "https://github.com/acme/payments/.github/workflows/r.yml@refs/heads/main";
+    for subject in ["https://github.com/acme/*", "^https://github.com/acme/.*", "https://github.com/acme$"] {
+        let said = warned(subject, issuer);
+        assert!(said.starts_with("warning: signer `slip` has the subject"), "{said}");
+        assert!(said.contains("  help: begin it with `pattern:`"), "{said}");
+        assert!(said.ends_with("are those of a gate, but for the warnings\n"), "{said}");
+    }
+    assert!(warned(exact, &format!("{issuer}/")).contains("which ends in `/`"));
+    assert!(warned(exact, "https://*.example").contains("no pattern is taken there"));
+    assert!(warned(exact, issuer).starts_with("sound: "), "what is exact is no slip");
+    assert!(warned("pattern:https://github.com/acme/*", issuer).starts_with("sound: "));
+}
+
+#[test]
 fn a_log_or_a_key_that_is_not_there_is_named() {
     let example = sound();
     fs::rename(example.path(".laforge/audit.key"), example.path("elsewhere.key")).unwrap();

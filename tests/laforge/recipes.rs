@@ -138,14 +138,18 @@ fn jenkins_allows_and_denies() {
     assert_eq!(forge.decisions().len(), 2);
 }
 
+/// A workflow of the page.
+fn workflow(name: &str) -> Value {
+    serde_yaml::from_str(&file("github-actions.md", &format!(".github/workflows/{name}.yml"))).unwrap()
+}
+
 #[test]
-fn the_github_workflow_gives_the_action_what_it_takes_and_pins_what_it_uses() {
-    let workflow: Value =
-        serde_yaml::from_str(&file("github-actions.md", ".github/workflows/release.yml")).unwrap();
+fn the_github_workflows_give_the_action_what_it_takes_and_pin_what_they_use() {
     let action: Value =
         serde_yaml::from_str(&fs::read_to_string(forge::root().join("action.yml")).unwrap()).unwrap();
     let mut gates = 0;
-    for job in workflow["jobs"].as_object().unwrap().values() {
+    let workflows = [workflow("release"), workflow("evidence")];
+    for job in workflows.iter().flat_map(|workflow| workflow["jobs"].as_object().unwrap().values()) {
         assert!(job["permissions"].is_object(), "a job with all the rights of the token");
         for step in job["steps"].as_array().unwrap() {
             let Some(uses) = step["uses"].as_str() else { continue };
@@ -160,6 +164,47 @@ fn the_github_workflow_gives_the_action_what_it_takes_and_pins_what_it_uses() {
         }
     }
     assert_eq!(gates, 1);
+}
+
+#[test]
+fn a_github_job_signs_attests_and_passes_on_what_reviewers_said() {
+    let example = Example::new();
+    let workflow = workflow("evidence");
+    fs::remove_dir_all(example.path("evidence")).unwrap();
+    example.write("bom.json", r#"{"bomFormat": "CycloneDX"}"#);
+    let review = |login: &str| {
+        serde_json::json!({"state": "approved", "user": {"login": login, "type": "User"}, "environments": [{
+            "name": "production",
+            "html_url": "https://github.com/acme/payments/deployments/activity_log?environments_filter=production",
+        }]})
+    };
+    let said = Value::Array(vec![review("alice"), review("bob")]).to_string();
+    // What a runner has: the program, here with a key where it has a token, and GitHub's answer.
+    let program = crate::example::PROGRAM;
+    for (name, script) in [
+        (
+            "laforge",
+            format!("key=ci; [ $1 = sign ] && key=release\nexec {program} \"$@\" --key keys/$key.key\n"),
+        ),
+        ("curl", format!("while [ \"$1\" != --output ]; do shift; done\nprintf %s '{said}' > \"$2\"\n")),
+    ] {
+        example.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}"));
+        Command::new("chmod").arg("+x").arg(example.path(&format!("bin/{name}"))).status().unwrap();
+    }
+    for job in ["sign", "approved"] {
+        assert_eq!(workflow["jobs"][job]["permissions"]["id-token"], "write", "{job}");
+        let steps = workflow["jobs"][job]["steps"].as_array().unwrap();
+        let lines = steps.iter().find_map(|step| step["run"].as_str()).unwrap();
+        let mut shell = crate::example::at_home("bash", &example.path(""));
+        let path = format!("{}:/usr/bin:/bin", example.path("bin").display());
+        let run = finished(shell.env("PATH", path).args(["-eo", "pipefail", "-c", lines]).output().unwrap());
+        assert_eq!(run.code, 0, "{job}: {}", run.stderr);
+    }
+    // Three signatures, two attestations about all three, two words.
+    assert_eq!(example.list("evidence").len(), 7, "{:?}", example.list("evidence"));
+    example.run(&["verify", "--require-signed", "--require-provenance"]).says("0 of 2 required approvals");
+    example.edit("policies/baseline.yaml", "atLeast: 2", "atLeast: 2, attestedBy: [ci]");
+    example.run(&["verify", "--require-signed", "--require-provenance"]).ends(0);
 }
 
 /// What a recipe for a cluster has in its folder: a plan of a release with an image, trust, manifests.

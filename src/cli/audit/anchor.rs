@@ -66,7 +66,7 @@ impl Keep {
         let note = report.checkpoint.as_bytes();
         let kept_in = match &to {
             Elsewhere::Stdout => {
-                session.print(note)?;
+                session.print_result(note)?;
                 String::new()
             }
             Elsewhere::File(path) => {

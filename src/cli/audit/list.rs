@@ -95,7 +95,7 @@ impl List {
         match self.output {
             Form::Jsonl => self.each(&reader, &picks, |found| {
                 let lines = found.iter().flat_map(|(line, _)| [line.bytes.as_slice(), b"\n"]);
-                session.print(&lines.collect::<Vec<_>>().concat())
+                session.print_result(&lines.collect::<Vec<_>>().concat())
             })?,
             Form::Human => {
                 let mut entries = Vec::new();
@@ -103,7 +103,7 @@ impl List {
                     entries.extend(found.into_iter().map(|(_, entry)| entry));
                     Ok(())
                 })?;
-                session.print(log::table(&entries, session.paint_out).as_bytes())?;
+                session.print_result(log::table(&entries, session.paint_out).as_bytes())?;
             }
         }
         if picks.is_empty() {

@@ -69,6 +69,6 @@ impl Show {
                 log::entry(&entry, &line.leaf().to_string(), pieces, session.paint_out).into_bytes()
             }
         };
-        session.print(&text)
+        session.print_result(&text)
     }
 }

@@ -41,7 +41,7 @@ pub(in crate::cli) fn release_in_reach(
     };
     add_images(&mut release, &flags.image)?;
     if let Some(path) = manifests {
-        let deployed = deployed(path)?;
+        let deployed = deployed(path, session)?;
         release.deploy(deployed).map_err(|error| {
             Failure::of(Exit::Usage, &error).because("an image of the manifests is named so")
         })?;
@@ -87,7 +87,11 @@ pub(in crate::cli) fn unresolved(
         }
         None => failure,
     };
-    failure.hint("`path` is relative to the release's document: deliver the file there, or mend the path")
+    failure.hint(match cause.kind() {
+        io::ErrorKind::PermissionDenied => "let whoever runs this read it, and enter the folders on the way",
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => "deliver a file there, or mend the path",
+        _ => "`path` is relative to the release's document: deliver the file there, or mend the path",
+    })
 }
 
 /// Name, version, environment and source, and the artifacts that a document lists.
@@ -152,7 +156,11 @@ fn nameless(manifests: Option<&Path>, image: Option<&String>) -> Failure {
 }
 
 /// Reads rendered manifests.
-fn deployed(path: &Path) -> Result<Deployed, Failure> {
+fn deployed(path: &Path, session: &Session) -> Result<Deployed, Failure> {
+    session.refuse_pipe(path).map_err(|failure| {
+        failure
+            .hint("what is piped comes in on standard input: `kustomize build DIR | laforge … --manifests -`")
+    })?;
     let files = read_manifests(path, &mut io::stdin().lock()).map_err(|error| {
         let failure = Failure::of(Exit::Usage, &error);
         match error {

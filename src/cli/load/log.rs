@@ -216,13 +216,16 @@ fn default_origin(random: &str, environment: &str) -> String {
     format!("laforge.invalid/{}/{environment}", random.get(..8).unwrap_or(random))
 }
 
+/// Where heads are remembered, below the folder of caches.
+const SEEN: &str = "laforge/seen";
+
 /// Where the heads are remembered that this machine has seen (`audit-log.md` 1.8).
 pub(in crate::cli) fn seen_folder(session: &Session) -> Option<PathBuf> {
     let cache = match session.variable("XDG_CACHE_HOME") {
         Some(cache) => PathBuf::from(cache),
         None => PathBuf::from(session.variable("HOME")?).join(".cache"),
     };
-    Some(cache.join("laforge").join("seen"))
+    Some(cache.join(SEEN))
 }
 
 /// What is told of a log's warning: what it is, why, and how to mend it.
@@ -272,6 +275,10 @@ pub(in crate::cli) fn audit_failure(error: &AuditError) -> Failure {
                          go on in a new log under a new origin and keep this one: docs/audit-log.md#a-clock-that-was-ahead",
                         time::to_seconds(*last)
                     )),
+                AuditError::Io { path, .. } if path.parent().is_some_and(|it| it.ends_with(SEEN)) => failure.hint(
+                    "this machine remembers there which heads it has seen: let whoever runs this read and write it, or \
+                     have XDG_CACHE_HOME name another folder",
+                ),
                 _ => failure,
             }
         }

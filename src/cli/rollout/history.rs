@@ -140,7 +140,7 @@ impl History {
         if reading.torn().is_some() {
             session.say("an unfinished line follows the last one: a guard is writing, or was killed\n");
         }
-        session.print(&match self.output {
+        session.print_result(&match self.output {
             Form::Human => report::table(&reading, session.paint_out).into_bytes(),
             Form::Json => report::json(&reading),
             Form::Jsonl => report::lines(&reading),

@@ -7,27 +7,18 @@ use std::sync::OnceLock;
 
 use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
-use schemars::transform::{RecursiveTransform, Transform};
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde_json::Value;
 
-use crate::yaml::{DocumentError, Source, Spanned};
+use crate::yaml::{self, DocumentError, Source, Spanned};
 
 use super::tree::{self, Tree};
 
 /// The JSON Schema of a document type, with the address that names it.
 pub(super) fn schema_of<T: JsonSchema>(name: &str) -> Value {
-    let mut schema = schemars::schema_for!(T);
-    RecursiveTransform(leave_out_null_default).transform(&mut schema);
+    let mut schema = yaml::schema_of::<T>();
     schema.insert("$id".to_owned(), format!("https://laforge.dev/schema/{name}/v1").into());
     schema.to_value()
-}
-
-/// A member that is left out has no value: null, which the generator gives as its default, is refused.
-fn leave_out_null_default(schema: &mut Schema) {
-    if schema.get("default").is_some_and(Value::is_null) {
-        schema.remove("default");
-    }
 }
 
 /// A schema, compiled once.

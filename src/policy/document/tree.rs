@@ -58,24 +58,6 @@ pub(super) fn at<'tree>(root: &'tree Spanned<Tree>, pointer: &str) -> &'tree Spa
     here
 }
 
-/// The first member that is null, with its name: a member that says nothing is left out instead.
-pub(super) fn null_member(here: &Spanned<Tree>) -> Option<(&str, &Spanned<Tree>)> {
-    fn in_children<'tree>(
-        name: &'tree str,
-        child: &'tree Spanned<Tree>,
-    ) -> Option<(&'tree str, &'tree Spanned<Tree>)> {
-        match child.value {
-            Tree::Scalar(Value::Null) => Some((name, child)),
-            _ => null_member(child),
-        }
-    }
-    match &here.value {
-        Tree::Scalar(_) => None,
-        Tree::List(items) => items.iter().find_map(|item| in_children("an item of the list", item)),
-        Tree::Map(members) => members.iter().find_map(|(name, item)| in_children(name, item)),
-    }
-}
-
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TreeVisitor)

@@ -13,7 +13,7 @@ use crate::plan::RolloutSection;
 use crate::plan::exact;
 use crate::rollout::machine::{Cause, Operator, State, Weight};
 use crate::time::duration;
-use crate::yaml::{DocumentError, Source, Spanned};
+use crate::yaml::{self, DocumentError, Source, Spanned};
 
 use written::{ChangeSection, Document, Does, EventSection, Restarts, SlotSection};
 
@@ -175,7 +175,7 @@ impl Default for Scenario {
 
 /// The JSON Schema of a scenario.
 pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(Document)
+    yaml::schema_of::<Document>()
 }
 
 impl Scenario {

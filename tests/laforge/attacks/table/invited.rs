@@ -48,11 +48,14 @@ pub(super) const INVITED: &[Attack] = &[
     },
     Attack {
         ids: "documents of two readings",
-        what: "merge keys that lay members under others; names of characters that no screen shows",
+        what: "merge keys that lay members under others; names of characters that no screen shows; members of nothing, \
+               which loosen as absent ones do",
         state: Tried(&[
             "a_merge_key_that_lays_members_under_those_that_are_read",
             "a_name_with_characters_that_no_screen_shows",
             "names_in_a_release_that_a_screen_would_not_show",
+            "no_member_of_any_document_may_be_null",
+            "a_member_whose_lines_are_commented_out_does_not_loosen_trust",
         ]),
     },
     Attack {
