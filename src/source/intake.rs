@@ -95,19 +95,25 @@ impl Intake {
     /// Takes one document, or each piece of a pack. With a problem it is no evidence where it lies, such as
     /// a blob under another one's name.
     pub(super) fn take(&mut self, source: &str, bytes: Vec<u8>, problem: Option<Unreadable>) {
-        self.weigh(bytes.len());
+        let size = bytes.len();
         if let Some(problem) = problem {
-            return self.set_aside(unreadable(source, Digest::of_bytes(&bytes), bytes.len(), problem));
+            self.weigh(size);
+            return self.set_aside(unreadable(source, Digest::of_bytes(&bytes), size, problem));
         }
-        if bytes.len() as u64 > self.limits.document {
+        if size as u64 > self.limits.document {
             // Before anything is made of it: a parsed document is many times its bytes.
             let most = self.limits.document;
-            return self.too_large(source, "bytes of one piece of evidence", most, bytes.len() as u64);
+            return self.too_large(source, "bytes of one piece of evidence", most, size as u64);
         }
         if self.is_over() {
             return;
         }
-        let Some(pieces) = pack::unpack(&bytes) else { return self.keep(source, bytes) };
+        let Some(pieces) = pack::unpack(&bytes) else {
+            self.weigh(size);
+            return self.keep(source, bytes);
+        };
+        // What it unpacks to may be more than it is.
+        self.weigh(pieces.iter().flatten().map(Vec::len).sum::<usize>().max(size));
         for (at, piece) in pieces.into_iter().enumerate() {
             match piece {
                 Ok(piece) => self.keep(&format!("{source}[{at}]"), piece),
