@@ -148,13 +148,6 @@ impl Record {
         if self.break_glass {
             return Err(load::not_built_yet("--break-glass"));
         }
-        // A variable that CI has not set: signed, it would be a reason that is none.
-        for (flag, text) in [("--reason", &self.reason), ("--ticket", &self.ticket), ("--role", &self.role)] {
-            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
-                return Err(Failure::usage(format!("{flag} is empty"))
-                    .hint("leave it out, or give it a text: a variable that is not set gives none"));
-            }
-        }
         // Whoever pipes manifests in has shown nobody what is signed, and can't be asked.
         if self.manifests.as_deref() == Some(Path::new("-")) && !self.yes {
             return Err(Failure::usage("the manifests come in where your answer would").hint(
