@@ -383,10 +383,9 @@ mod tests {
             (Limits { document: 4, ..enough }, 4, "bytes of one evidence file", 4),
             (Limits { total: 6, ..enough }, 4, "bytes of evidence", 6),
         ] {
-            assert_eq!(
-                limited(&folder, limits, names),
-                OverLimit { source: None, what, limit, found: limit + 1 }
-            );
+            let one_file = what == "bytes of one evidence file";
+            let source = one_file.then(|| folder.path().join("a.json").display().to_string());
+            assert_eq!(limited(&folder, limits, names), OverLimit { source, what, limit, found: limit + 1 });
         }
         let deep = tempfile::tempdir().unwrap();
         fs::create_dir_all(deep.path().join("d/".repeat(DEPTH + 1))).unwrap();
