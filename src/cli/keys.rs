@@ -2,7 +2,6 @@
 //!
 //! In: a file, a variable of the environment, a passphrase. Out: the key, or what the file holds in its place and
 //! how to get a key out of that.
-#![expect(clippy::disallowed_methods, reason = "looks at who may read a key's file")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
