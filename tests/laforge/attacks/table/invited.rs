@@ -47,6 +47,17 @@ pub(super) const INVITED: &[Attack] = &[
         ]),
     },
     Attack {
+        ids: "evidence that is added to take another piece away",
+        what: "the same bytes where they are no evidence: beside a file, under another blob's name, as an archive; an OCI layout put into the folder; a bundle that makes a stray whole; a file that is too large",
+        state: Tried(&[
+            "bytes_that_are_no_evidence_in_one_place_stay_evidence_in_another",
+            "a_broken_bundle_of_the_same_bytes_takes_nothing_away",
+            "an_oci_layout_that_is_put_into_a_folder_hides_no_file_of_it",
+            "a_bundle_is_judged_as_what_it_was_made_of",
+            "a_file_that_is_too_large_is_named_and_the_others_are_read",
+        ]),
+    },
+    Attack {
         ids: "documents of two readings",
         what: "merge keys that lay members under others; names of characters that no screen shows; members of nothing, \
                which loosen as absent ones do",

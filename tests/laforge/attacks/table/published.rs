@@ -149,6 +149,7 @@ pub(super) const PUBLISHED: &[Attack] = &[
             "a_subject_list_of_others_counts_for_ours_alone",
             "a_rejection_blocks_while_it_is_in_date",
             "denies-approval-taken-back",
+            "an_environment_approval_counts_from_when_its_run_was_created",
         ]),
     },
     Attack {
