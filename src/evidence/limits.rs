@@ -14,7 +14,7 @@ pub const DOCUMENT_BYTES: usize = shape::MOST;
 pub const PIECES: usize = 4096;
 
 /// Bytes of all evidence for one release, held in memory while it is decided. Parsed, a document takes at most
-/// thirty-two times its bytes and [`MAX_MEMORY`](crate::json::MAX_MEMORY). One is parsed after the other, but for
+/// sixty-four times its bytes and [`MAX_MEMORY`](crate::json::MAX_MEMORY). One is parsed after the other, but for
 /// statements, of which each thread of the verification has one: 620 MiB were measured with two threads over
 /// statements that are nothing but small objects, so that eight, the most there are, take about two gigabytes.
 pub const TOTAL_BYTES: u64 = 64 << 20;
