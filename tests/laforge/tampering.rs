@@ -10,7 +10,8 @@
 //! Times are facts: a changed log time or time stamp is never earned, whoever wrote it.
 //!
 //! By default every 41st byte is changed, of each file that is there under the same bytes once; `LAFORGE_SWEEP=N` says
-//! every how many-th, and `LAFORGE_SWEEP=1` tries every byte of every file, and all else that is thinned.
+//! every how many-th, and `LAFORGE_SWEEP=1` tries every byte of every file, and all else that is thinned;
+//! `LAFORGE_SWEEP_OF=FIXTURE` tries one fixture's alone.
 
 mod clock;
 
@@ -143,8 +144,11 @@ fn settled(facts: &Value, same: &BTreeSet<&String>) -> Value {
             items.sort_by_key(Value::to_string);
             Value::Array(items)
         }
+        // An index is vouched for by its leaves; of their evidence it names whichever has the least digest.
         Value::Object(members) => {
-            members.iter().map(|(name, value)| (name.clone(), settled(value, same))).collect()
+            let told = |name: &str| name != "evidence" || !members.contains_key("leaves");
+            let members = members.iter().filter(|(name, _)| told(name));
+            members.map(|(name, value)| (name.clone(), settled(value, same))).collect()
         }
         other => other.clone(),
     }
@@ -186,7 +190,9 @@ fn signed_in(bytes: &[u8]) -> Vec<BTreeMap<&'static str, Vec<u8>>> {
 /// Every file of every allowing fixture's evidence; by default those of the same bytes once.
 fn subjects(benches: &[Bench]) -> Vec<(&Bench, PathBuf)> {
     let mut seen = BTreeSet::new();
-    let all = benches.iter().flat_map(|bench| bench.evidence().into_iter().map(move |file| (bench, file)));
+    let one = std::env::var("LAFORGE_SWEEP_OF").ok();
+    let asked = benches.iter().filter(|bench| one.as_ref().is_none_or(|one| *one == bench.name));
+    let all = asked.flat_map(|bench| bench.evidence().into_iter().map(move |file| (bench, file)));
     all.filter(|(bench, file)| {
         is_full() || seen.insert(fs::read(bench.folder.join("evidence").join(file)).unwrap())
     })
