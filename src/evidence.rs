@@ -253,6 +253,18 @@ pub struct OverLimit {
     pub found: u64,
 }
 
+impl OverLimit {
+    /// One more of these than are taken, of all evidence together: nobody counts on.
+    pub fn by_one(what: &'static str, limit: u64) -> Self {
+        Self { source: None, what, limit, found: limit.saturating_add(1) }
+    }
+
+    /// The same, by the fault of one file.
+    pub fn in_file(source: String, what: &'static str, limit: u64) -> Self {
+        Self { source: Some(source), ..Self::by_one(what, limit) }
+    }
+}
+
 impl fmt::Display for OverLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(source) = &self.source {

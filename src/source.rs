@@ -13,3 +13,5 @@ mod intake;
 pub mod manifests;
 pub mod oci;
 pub mod release_bundle;
+#[cfg(test)]
+mod sample;

@@ -8,6 +8,8 @@ mod document;
 pub mod embedded;
 mod load;
 mod pattern;
+#[cfg(test)]
+pub(crate) mod sample;
 mod uses;
 
 use std::collections::BTreeMap;

@@ -114,9 +114,14 @@ impl Record {
         let signer = self.signer.signer(session)?;
         let kind = kind_of(decision);
         let name = format!("{}-{}", digest.hex().get(..12).unwrap_or_default(), signer.short_name());
-        let target =
-            self.output.clone().unwrap_or_else(|| free(EVIDENCE.as_ref(), kind, &name, &[], session));
-        session.refuse_uncreatable([&target])?;
+        let target = match self.output.clone() {
+            Some(output) => output,
+            None => {
+                let free = free(EVIDENCE.as_ref(), kind, &name, &[], session);
+                session.refuse_uncreatable([&free])?;
+                free
+            }
+        };
         signer.warn_of_stranger(Signing::Approval, session);
         signer.warn_of_role(record.role.as_deref(), session);
         let rows = shown(&record, &digest, release.as_ref()).into_iter().chain(signer.described());

@@ -158,7 +158,7 @@ fn unread(mismatch: &Mismatch) -> Failure {
             .hint("no bundle was made: push the image that was released, or correct the reference");
     }
     mismatch.unread.iter().fold(Failure::new(Exit::Inconclusive, NO_BUNDLE), |failure, one| {
-        failure.because(format!("a manifest of `{}` could not be had", one.name))
+        failure.because(format!("a manifest of `{}` could not be had: {}", one.name, one.why))
     })
 }
 

@@ -132,7 +132,7 @@ impl Deploy {
         let mut outputs = BTreeSet::new();
         for path in plan.chain(self.summary.file()).chain(reports.files()) {
             // Whatever is written last would be all that is left. A device takes as many as one likes.
-            if !outputs.insert(path) && (session.is_file(path) || session.is_absent(path)) {
+            if !outputs.insert(path) && session.is_replaced(path) {
                 return Err(Failure::usage(format!("two outputs go to one file, `{}`", path.display()))
                     .hint("give each a file of its own; the plan's proof takes FILE.tlog-proof"));
             }
@@ -209,7 +209,7 @@ impl Deploy {
             match &self.output {
                 Some(path) => {
                     // A plan that goes to a device or a pipe has no place beside it.
-                    if session.is_file(path) || session.is_absent(path) {
+                    if session.is_replaced(path) {
                         session.replace(&proof_of(path), approved.proof().as_bytes())?;
                     }
                     session.replace(path, &plan.envelope())?;

@@ -27,10 +27,6 @@ pub const HASHED_BYTES: u64 = 16 << 30;
 /// alone: a hundred keys over a statement of a few kilobytes, and none over a large artifact.
 pub const REASON_BYTES: u64 = 256 << 10;
 
-/// Requests to registries in one run: three for each of five thousand platforms and one for its manifest, and
-/// two for each piece of evidence that is taken.
-pub const REQUESTS: u64 = 32_768;
-
 /// Transparency log entries of one bundle; each costs two signatures to verify.
 pub const LOG_ENTRIES: usize = 32;
 

@@ -2,8 +2,9 @@
 //!
 //! In: the bytes of a document. Out: its pieces, each a Sigstore bundle or a DSSE envelope with one
 //! signature in its RFC 8785 form, so that the same pack gives the same pieces; `None` when it is
-//! no pack. Where the pieces would have more bytes than all evidence may, the rest is said to be left out. Whatever stands around a piece is nobody's word, and is held against what is signed
-//! where both say the same thing. Nothing is verified here. The packs:
+//! no pack. Where the pieces would have more bytes than all evidence may, the rest is said to be left out.
+//! Whatever stands around a piece is nobody's word, and is held against what is signed where both say the
+//! same thing. Nothing is verified here. The packs:
 //!
 //! - npm and GitHub: `{"attestations": [{"predicateType"?, "bundle", …}]}`
 //!   (<https://docs.npmjs.com/viewing-package-provenance>,

@@ -253,31 +253,15 @@ fn named(signers: &[&Signer]) -> String {
 mod tests {
     use super::*;
     use crate::evidence::statement::Statement;
-    use crate::key::PublicKey;
-
-    fn signer(name: &str, uses: Use, predicate_types: &[&str]) -> Signer {
-        let key =
-            PublicKey::from_ed25519(crate::release::digest::Digest::of_bytes(name.as_bytes()).as_bytes());
-        Signer {
-            name: name.to_owned(),
-            uses: vec![uses],
-            identity: Identity::Key { root: "public-good".to_owned(), key },
-            predicate_types: predicate_types.iter().map(|it| (*it).to_owned()).collect(),
-            valid_from: None,
-            valid_until: None,
-            simple_signing: false,
-            raw_payload: false,
-            key_id: None,
-        }
-    }
+    use crate::trust::sample::signer;
 
     #[test]
     fn of_several_signers_that_one_identity_fits_those_count_that_may_sign_it() {
         let signers = [
-            signer("release", Use::Artifact, &[]),
-            signer("ci", Use::Attestation, &[]),
-            signer("scanner", Use::Attestation, &["https://example.com/scan"]),
-            signer("staging", Use::Vsa, &[]),
+            signer("release", &[Use::Artifact], &[]),
+            signer("ci", &[Use::Attestation], &[]),
+            signer("scanner", &[Use::Attestation], &["https://example.com/scan"]),
+            signer("staging", &[Use::Vsa], &[]),
         ];
         let all: Vec<&Signer> = signers.iter().collect();
         let fitting = |predicate_type: &str| {

@@ -30,7 +30,7 @@ const PLAN: &str = "rollout plan";
 const PREVIEW: &str = "rollout plan preview";
 const PROOF: &str = "inclusion proof";
 
-/// What a `bundle.json` says that it is.
+/// What a `bundle.json` says that it is: `source`, which makes it, is no room that a report looks into.
 const RELEASE_BUNDLE: &str = "https://laforge.dev/bundle/v1";
 
 /// Longest text of one row: what is longer is cut, and the JSON form has it whole.
@@ -169,11 +169,10 @@ impl Inspection {
                 text(entry.pointer("/kindVersion/kind")),
                 text(entry.pointer("/kindVersion/version"))
             );
-            let at = text(entry.get("integratedTime"));
-            rows.push((
-                "log entry",
-                format!("{kind}, index {}, integrated {at}", text(entry.get("logIndex"))),
-            ));
+            // Rekor v2 says no time of its own.
+            let at = entry.get("integratedTime").map(|at| format!(", integrated {}", text(Some(at))));
+            let index = text(entry.get("logIndex"));
+            rows.push(("log entry", format!("{kind}, index {index}{}", at.unwrap_or_default())));
         }
         let stamps = list(&material, "/timestampVerificationData/rfc3161Timestamps").len();
         rows.push(("time stamps", stamps.to_string()));

@@ -41,8 +41,7 @@ pub(super) struct Listing {
 ///
 /// A list that is `null` is an empty one, as registries written in Go say it.
 #[derive(Deserialize)]
-#[serde(expecting = "an image manifest or index")]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an image manifest or index")]
 struct Document {
     schema_version: Option<IgnoredAny>,
     manifests: Option<Vec<Descriptor>>,

@@ -102,8 +102,9 @@ impl Intake {
         }
         if size as u64 > self.limits.document {
             // Before anything is made of it: a parsed document is many times its bytes.
-            let most = self.limits.document;
-            return self.too_large(source, "bytes of one piece of evidence", most, size as u64);
+            let (what, limit) = ("bytes of one piece of evidence", self.limits.document);
+            let (source, found) = (Some(source.to_owned()), size as u64);
+            return self.exceed(OverLimit { source, what, limit, found });
         }
         if self.is_over() {
             return;
@@ -145,7 +146,7 @@ impl Intake {
     fn count(&mut self) {
         let pieces = (self.pieces.len() + self.aside.len()) as u64;
         if pieces > self.limits.pieces {
-            self.exceed("pieces of evidence", self.limits.pieces, pieces);
+            self.exceed(OverLimit::by_one("pieces of evidence", self.limits.pieces));
         }
     }
 
@@ -153,7 +154,8 @@ impl Intake {
     pub(super) fn weigh(&mut self, bytes: usize) {
         self.total = self.total.saturating_add(bytes as u64);
         if self.total > self.limits.total {
-            self.exceed("bytes of evidence", self.limits.total, self.total);
+            let (what, limit, found) = ("bytes of evidence", self.limits.total, self.total);
+            self.exceed(OverLimit { source: None, what, limit, found });
         }
     }
 
@@ -188,17 +190,11 @@ impl Intake {
         self.pieces.values().filter_map(|piece| piece.parse().ok()?.wants_bytes(trust)).collect()
     }
 
-    /// The first limit that is exceeded is reported; nothing is read after it.
-    pub(super) fn exceed(&mut self, what: &'static str, limit: u64, found: u64) {
-        self.over.get_or_insert(OverLimit { source: None, what, limit, found });
-        self.full = true;
-    }
-
-    /// One file is too large. That denies as any limit does; the others are read, so that what is said of
-    /// them is true.
-    pub(super) fn too_large(&mut self, source: &str, what: &'static str, limit: u64, found: u64) {
-        let source = Some(source.to_owned());
-        self.over.get_or_insert(OverLimit { source, what, limit, found });
+    /// The first limit that is exceeded is reported. Where all evidence is too much, nothing is read after it;
+    /// where one file is too large, the others are, so that what is said of them is true.
+    pub(super) fn exceed(&mut self, over: OverLimit) {
+        self.full |= over.source.is_none();
+        self.over.get_or_insert(over);
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -204,26 +204,16 @@ fn is_manifest(name: &OsStr, path: &Path) -> Result<bool, ManifestsError> {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "an adapter's tests make the folders that it reads")]
 mod tests {
-    use std::collections::BTreeMap;
     use std::fs;
     use std::os::unix::fs::symlink;
 
     use proptest::prelude::*;
 
     use super::*;
-
-    fn folder(files: &BTreeMap<String, String>) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        folder
-    }
+    use crate::source::sample::folder;
 
     fn of(names: &[&str]) -> tempfile::TempDir {
-        folder(&names.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect())
+        folder(names.iter().map(|name| (name, name)))
     }
 
     fn read(path: &Path) -> Result<Vec<ManifestFile>, ManifestsError> {

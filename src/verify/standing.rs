@@ -54,8 +54,7 @@ fn described(wanted: Use) -> &'static str {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::key::PublicKey;
-    use crate::trust::Identity;
+    pub(in crate::verify) use crate::trust::sample::signer;
 
     /// A signature by a managed key in the name of a signer, without a trusted time.
     pub(in crate::verify) fn signed(signer: &str, evidence: u8) -> Signed {
@@ -65,21 +64,6 @@ pub(super) mod tests {
             trusted_time: None,
             evidence: Digest::of_bytes(&[evidence]),
             source: format!("evidence/{evidence}.json"),
-        }
-    }
-
-    pub(in crate::verify) fn signer(name: &str, uses: &[Use], predicate_types: &[&str]) -> Signer {
-        let key = PublicKey::from_ed25519(Digest::of_bytes(name.as_bytes()).as_bytes());
-        Signer {
-            name: name.to_owned(),
-            uses: uses.to_vec(),
-            identity: Identity::Key { root: "public-good".to_owned(), key },
-            predicate_types: predicate_types.iter().map(|it| (*it).to_owned()).collect(),
-            valid_from: None,
-            valid_until: None,
-            simple_signing: false,
-            raw_payload: false,
-            key_id: None,
         }
     }
 

@@ -1,9 +1,10 @@
 //! Kubernetes objects, and every image that one of them runs.
 //!
 //! In: documents. Out: [`Found`]: references with a digest, and the [`Inventory`] with those without one.
-//! Lists are opened wherever there are `items`, as `kubectl` does, whatever the kind says. Every member of every object is walked: `containers` and their like by their shape,
-//! `image` wherever it stands, so that a kind that nobody told us of hides none. Left out are labels,
-//! the data of a `ConfigMap` or `Secret`, and the schema of a `CustomResourceDefinition`.
+//! Lists are opened wherever there are `items`, as `kubectl` does, whatever the kind says. Every member of
+//! every object is walked: `containers` and their like by their shape, `image` wherever it stands, so that a
+//! kind that nobody told us of hides none. Left out are labels, the data of a `ConfigMap` or `Secret`, and the
+//! schema of a `CustomResourceDefinition`.
 //!
 //! A member that differs from one of those by case only is refused: the API server drops it, and a
 //! controller that is written in Go takes it.

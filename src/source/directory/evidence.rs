@@ -4,15 +4,15 @@
 //! at construction, so that nothing can change between two looks; [`EvidenceFolders::gather`] parses it.
 //! Folders are walked in the order of their names' bytes and no link in them is followed. A folder that is
 //! an OCI layout is read as one, and what else lies in it as it is anywhere: whoever adds a file must not be
-//! able to hide another. An I/O failure is `unreachable`, a document that
-//! does not parse `unreadable`, a limit a recorded deny: none of them is silence.
+//! able to hide another. An I/O failure is `unreachable`, a document that does not parse `unreadable`, a limit
+//! a recorded deny: none of them is silence.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::layout;
-use crate::evidence::{BytesOf, Evidence, EvidenceSource, Gathered};
+use crate::evidence::{BytesOf, Evidence, EvidenceSource, Gathered, OverLimit};
 use crate::release::digest::Algorithms;
 use crate::release::resolved::ResolvedRelease;
 use crate::source::folder::walk::{Met, Obstacle, Room, Walker};
@@ -127,7 +127,8 @@ impl Reader<'_> {
             Ok(Bytes::All(bytes)) => self.document(source, bytes),
             Ok(Bytes::TooMany) => {
                 let most = self.most(holds);
-                self.intake.too_large(source, "bytes of one evidence file", most, most + 1);
+                let what = "bytes of one evidence file";
+                self.intake.exceed(OverLimit::in_file(source.to_owned(), what, most));
             }
             Err(error) => self.intake.unreachable(source, &error),
         }
@@ -193,7 +194,7 @@ impl Walker for Reader<'_> {
             Obstacle::Names => ("names in evidence folders", self.names as u64),
             Obstacle::Depth => ("folders within evidence folders", DEPTH as u64),
         };
-        self.intake.exceed(what, most, most + 1);
+        self.intake.exceed(OverLimit::by_one(what, most));
         Err(Over)
     }
 }
@@ -227,20 +228,13 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::evidence::{Evidence, OverLimit};
     use crate::key::Algorithm;
     use crate::key::secret::SecretKey;
     use crate::release::digest::Digest;
+    use crate::source::sample;
 
-    /// A folder with these files.
     fn folder(files: &[(&str, &[u8])]) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, bytes) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
-        folder
+        sample::folder(files.iter().copied())
     }
 
     /// A signed envelope around a statement about this digest.
@@ -358,8 +352,7 @@ mod tests {
             fs::File::create(folder.path().join(format!("{at}.json"))).unwrap();
         }
         let gathered = gather(folder.path());
-        let over =
-            OverLimit { source: None, what: "names in evidence folders", limit: 65_536, found: 65_537 };
+        let over = OverLimit::by_one("names in evidence folders", 65_536);
         assert_eq!(
             (gathered.over_limit, gathered.found.len(), gathered.unreadable.len()),
             (Some(over), 0, 0)

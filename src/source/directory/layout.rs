@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use crate::evidence::Unreadable;
+use crate::evidence::{OverLimit, Unreadable};
 use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::image::MAX_MANIFEST;
 use crate::source::attached::{self, Descriptor, Layer};
@@ -84,8 +84,8 @@ impl Walk<'_> {
                 && self.seen.insert(digest.clone())
             {
                 if self.seen.len() > MAX_MANIFESTS {
-                    let (most, found) = (MAX_MANIFESTS as u64, self.seen.len() as u64);
-                    return self.intake.exceed("manifests in an evidence layout", most, found);
+                    let what = "manifests in an evidence layout";
+                    return self.intake.exceed(OverLimit::by_one(what, MAX_MANIFESTS as u64));
                 }
                 self.next.push(digest);
             }
@@ -132,7 +132,9 @@ impl Walk<'_> {
 fn bounded(read: io::Result<Bytes>, most: u64, source: &str, intake: &mut Intake) -> Option<Vec<u8>> {
     match read {
         Ok(Bytes::All(bytes)) => return Some(bytes),
-        Ok(Bytes::TooMany) => intake.too_large(source, "bytes of one evidence file", most, most + 1),
+        Ok(Bytes::TooMany) => {
+            intake.exceed(OverLimit::in_file(source.to_owned(), "bytes of one evidence file", most));
+        }
         Err(error) => intake.unreachable(source, &error),
     }
     None

@@ -140,12 +140,11 @@ impl Folder {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "an adapter's tests make the folders that it reads")]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::source::sample;
 
     /// Writes down what it comes to, and ends at a name.
     #[derive(Default)]
@@ -184,14 +183,8 @@ mod tests {
         }
     }
 
-    fn folder(files: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for name in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
-        }
-        folder
+    fn folder(names: &[&str]) -> tempfile::TempDir {
+        sample::folder(names.iter().map(|name| (name, "")))
     }
 
     fn walked(folder: &tempfile::TempDir, names: usize, depth: usize, mut diary: Diary) -> Vec<String> {

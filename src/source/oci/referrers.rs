@@ -45,7 +45,7 @@ const TYPES: [&str; 6] = [
 /// What a registry lists.
 pub(super) enum Listed {
     /// All that may hold evidence.
-    Some {
+    These {
         /// What is read.
         read: Vec<Descriptor>,
         /// How many are left out, since the list calls them something else than evidence.
@@ -65,7 +65,7 @@ pub(super) fn list(client: &Client<'_>, place: &Place, digest: &ClaimedDigest) -
         Pages::TooMany { seen, .. } => (once_each(seen), false),
     };
     if is_whole && found.len() <= MAX_READ {
-        return Ok(Listed::Some { read: found, left_out: 0 });
+        return Ok(Listed::These { read: found, left_out: 0 });
     }
     let all = digests(&found);
     let may_be = found.iter().filter(|one| one.artifact_type().is_none_or(is_evidence_type)).count();
@@ -86,7 +86,7 @@ pub(super) fn list(client: &Client<'_>, place: &Place, digest: &ClaimedDigest) -
         return Ok(Listed::TooMany(over("referrers of one image", MAX_READ)));
     }
     let left_out = all.difference(&digests(&read)).count() as u64;
-    Ok(Listed::Some { read, left_out })
+    Ok(Listed::These { read, left_out })
 }
 
 fn is_called_evidence(one: &Descriptor) -> bool {
@@ -166,7 +166,7 @@ fn pages(
 }
 
 fn over(what: &'static str, limit: usize) -> OverLimit {
-    OverLimit { source: None, what, limit: limit as u64, found: limit as u64 + 1 }
+    OverLimit::by_one(what, limit as u64)
 }
 
 /// The next page, which is one of the same list on the same host.

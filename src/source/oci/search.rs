@@ -95,8 +95,8 @@ impl Found {
             intake.unreachable(source, fault);
         }
         intake.ignore(self.ignored);
-        if let Some(OverLimit { what, limit, found, .. }) = self.over {
-            intake.exceed(what, limit, found);
+        if let Some(over) = self.over {
+            intake.exceed(over);
         }
     }
 }
@@ -120,7 +120,7 @@ impl Search<'_> {
     fn all(&mut self) {
         let tag = format!("sha256-{}", self.subject.digest.hex());
         match referrers::list(self.client, &self.place, &self.subject.digest) {
-            Ok(Listed::Some { read, left_out }) => {
+            Ok(Listed::These { read, left_out }) => {
                 self.found.ignored += left_out;
                 self.list("referrers", &read);
                 self.listed();
@@ -160,8 +160,7 @@ impl Search<'_> {
             }
         }
         if self.seen.len() > MAX_MANIFESTS {
-            let (limit, found) = (MAX_MANIFESTS as u64, self.seen.len() as u64);
-            self.over(OverLimit { source: None, what: "manifests with evidence of one image", limit, found });
+            self.over(OverLimit::by_one("manifests with evidence of one image", MAX_MANIFESTS as u64));
         }
     }
 
@@ -234,12 +233,8 @@ impl Search<'_> {
             Ok(Some(_)) => self.other_bytes(&reference),
             Ok(None) => self.gone(&reference),
             Err(Fault::TooLarge { limit, .. }) => {
-                self.over(OverLimit {
-                    source: None,
-                    what: "bytes of one evidence file",
-                    limit,
-                    found: limit + 1,
-                });
+                let source = self.source(&reference);
+                self.over(OverLimit::in_file(source, "bytes of one evidence file", limit));
             }
             Err(fault) => self.unreachable(&reference, fault),
         }
@@ -260,12 +255,7 @@ impl Search<'_> {
         let before = self.read.fetch_add(bytes as u64, Ordering::Relaxed);
         let fits = before.saturating_add(bytes as u64) <= TOTAL_BYTES;
         if !fits {
-            self.over(OverLimit {
-                source: None,
-                what: "bytes of evidence",
-                limit: TOTAL_BYTES,
-                found: TOTAL_BYTES + 1,
-            });
+            self.over(OverLimit::by_one("bytes of evidence", TOTAL_BYTES));
         }
         fits
     }
@@ -301,7 +291,7 @@ impl Search<'_> {
     }
 
     fn over(&mut self, over: OverLimit) {
-        self.is_over = true;
+        self.is_over |= over.source.is_none();
         self.found.over.get_or_insert(over);
     }
 }

@@ -5,6 +5,7 @@
 use std::fs;
 
 use super::*;
+use crate::source::sample::folder;
 
 const MANIFEST: &[u8] = br#"{"schemaVersion":2,"config":{},"layers":[]}"#;
 
@@ -24,16 +25,6 @@ fn files() -> Files {
     collected.files()
 }
 
-fn unpack(files: &Files) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, bytes) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-    folder
-}
-
 fn among(folder: &tempfile::TempDir) -> (Bundles, Vec<PathBuf>) {
     Bundles::among(&[folder.path().to_owned()])
 }
@@ -41,7 +32,7 @@ fn among(folder: &tempfile::TempDir) -> (Bundles, Vec<PathBuf>) {
 /// It is on record as none, its folder is read as any, and nothing of it stands for a registry.
 #[track_caller]
 fn is_broken(files: &Files, why: &str) {
-    let folder = unpack(files);
+    let folder = folder(files);
     let (bundles, others) = among(&folder);
     assert_eq!(others, [folder.path()]);
     assert!(bundles.evidence.is_empty() && bundles.manifests.is_empty() && bundles.covered.is_empty());
@@ -52,7 +43,7 @@ fn is_broken(files: &Files, why: &str) {
 
 #[test]
 fn reads_a_folder_and_an_archive_alike() {
-    let folder = unpack(&files());
+    let folder = folder(&files());
     let tar = folder.path().with_extension("tar");
     fs::write(&tar, archive::write(&files())).unwrap();
     let plain = tempfile::tempdir().unwrap();
@@ -81,8 +72,8 @@ fn a_bundle_that_is_not_whole_is_none() {
         cut.remove(name);
         match name.as_str() {
             // Without its list it is a folder like any other; the layout is for other tools.
-            LIST => assert!(among(&unpack(&cut)).0.broken().is_empty()),
-            "oci/index.json" | "oci/oci-layout" => assert_eq!(among(&unpack(&cut)).0.covered.len(), 1),
+            LIST => assert!(among(&folder(&cut)).0.broken().is_empty()),
+            "oci/index.json" | "oci/oci-layout" => assert_eq!(among(&folder(&cut)).0.covered.len(), 1),
             _ => {
                 is_broken(&cut, "is listed and not there");
                 let mut altered = files();
@@ -97,7 +88,7 @@ fn a_bundle_that_is_not_whole_is_none() {
     let mut bare = files();
     bare.insert(LIST.to_owned(), format!(r#"{{"_type":"{TYPE}"}}"#).into_bytes());
     is_broken(&bare, "without a list of its files");
-    let linked = unpack(&files());
+    let linked = folder(&files());
     std::os::unix::fs::symlink("bundle.json", linked.path().join("evidence/link.json")).unwrap();
     let (bundles, others) = among(&linked);
     assert_eq!((bundles.broken().len(), others.len()), (1, 1));
@@ -106,13 +97,13 @@ fn a_bundle_that_is_not_whole_is_none() {
 #[test]
 fn a_file_called_bundle_json_makes_no_bundle() {
     for list in ["", "[]", "null", r#"{"_type":"https://laforge.dev/release/v1"}"#, r#"{"mediaType":"x"}"#] {
-        let folder = unpack(&[(LIST.to_owned(), list.as_bytes().to_vec())].into());
+        let folder = folder([(LIST, list.as_bytes())]);
         let (bundles, others) = among(&folder);
         assert_eq!((bundles.broken().len(), others.as_slice()), (0, &[folder.path().to_owned()][..]));
     }
     // Said twice, it says nothing.
     let twice = format!(r#"{{"_type":"x","_type":"{TYPE}"}}"#);
-    assert!(among(&unpack(&[(LIST.to_owned(), twice.into_bytes())].into())).0.broken().is_empty());
+    assert!(among(&folder([(LIST, twice.into_bytes())])).0.broken().is_empty());
 }
 
 #[test]
@@ -141,7 +132,7 @@ fn a_bundle_stands_for_the_manifests_that_it_holds_itself() {
     let nothing = BTreeMap::new();
     let of = |release: &[u8], manifests| {
         let (evidence, images) = (Vec::new(), BTreeSet::new());
-        unpack(&Collected { release: Digest::of_bytes(release), evidence, manifests, images }.files())
+        folder(&Collected { release: Digest::of_bytes(release), evidence, manifests, images }.files())
     };
     let (empty, other) = (of(b"release", &nothing), of(b"another release", &manifests));
     let (bundles, _) = Bundles::among(&[empty.path().to_owned(), other.path().to_owned()]);
