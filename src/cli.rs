@@ -13,6 +13,7 @@ mod audit;
 mod bundle;
 mod caller;
 mod completions;
+mod deferred;
 mod deploy;
 mod doctor;
 mod error;
@@ -53,6 +54,8 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory as _, Parser, Subcommand};
 
 use crate::report::paint::Paint;
+
+use deferred::Deferred;
 
 pub use error::Failure;
 pub use exit::Exit;
@@ -101,27 +104,27 @@ Start with: laforge init demo --example && \\
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Write a configuration, trust, policies, an audit log and its key
-    Init(init::Init),
+    Init(Deferred<init::Init>),
     /// The gate: verify, decide, record, and emit the plan
-    Deploy(deploy::Deploy),
+    Deploy(Deferred<deploy::Deploy>),
     /// The same verification and decision as a report: nothing recorded, no plan
-    Verify(verify::Verify),
+    Verify(Deferred<verify::Verify>),
     /// Verify one Sigstore bundle (sigstore-conformance client protocol)
-    VerifyBundle(verify_bundle::VerifyBundle),
+    VerifyBundle(Deferred<verify_bundle::VerifyBundle>),
     /// Approve a release: sign an approval record for its digest
-    Approve(approve::Approve),
+    Approve(Deferred<approve::Approve>),
     /// Reject a release: sign a rejection record for its digest
-    Reject(approve::Reject),
+    Reject(Deferred<approve::Reject>),
     /// Sign artifacts, with a local key or keyless
-    Sign(sign::Sign),
+    Sign(Deferred<sign::Sign>),
     /// Sign an attestation (provenance or any predicate) about artifacts
-    Attest(attest::Attest),
+    Attest(Deferred<attest::Attest>),
     /// Make a key pair
-    Keygen(keygen::Keygen),
+    Keygen(Deferred<keygen::Keygen>),
     /// A release's evidence as one folder or archive, for `--evidence` and `--offline` elsewhere
-    Bundle(bundle::Bundle),
+    Bundle(Deferred<bundle::Bundle>),
     /// Show what a bundle, envelope, plan or checkpoint says, and which parts are unverified
-    Inspect(inspect::Inspect),
+    Inspect(Deferred<inspect::Inspect>),
     /// Check policies
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -135,21 +138,21 @@ enum Verb {
     #[command(subcommand)]
     Rollout(rollout::Rollout),
     /// Print an accepted plan as manifests of Argo Rollouts, Flagger, the Gateway API or Kubernetes
-    Render(render::Render),
+    Render(Deferred<render::Render>),
     /// The service that engines ask which shift traffic themselves: Argo Rollouts, Flagger
-    Runtime(runtime::Runtime),
+    Runtime(Deferred<runtime::Runtime>),
     /// The audit log, decisions, approvals, policies and rollouts in a browser
-    Studio(studio::Studio),
+    Studio(Deferred<studio::Studio>),
     /// Say what a rule means and how to mend its finding
-    Explain(explain::Explain),
+    Explain(Deferred<explain::Explain>),
     /// Say what would make the gate vacuous: no rules, nobody who can approve, open patterns, no log
-    Doctor(doctor::Doctor),
+    Doctor(Deferred<doctor::Doctor>),
     /// Print the JSON Schema of a document kind
-    Schema(schema::Schema),
+    Schema(Deferred<schema::Schema>),
     /// Print a script for your shell that completes verbs, flags and their words
-    Completions(completions::Completions),
+    Completions(Deferred<completions::Completions>),
     /// Print a manual page, or write all of them
-    Man(man::Man),
+    Man(Deferred<man::Man>),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -224,29 +227,29 @@ fn enter(cli: &Cli) -> Result<(), Failure> {
 
 fn run(verb: Verb, session: &Session) -> Result<Exit, Failure> {
     match verb {
-        Verb::Init(verb) => verb.run(session),
-        Verb::Deploy(verb) => verb.run(session),
-        Verb::Verify(verb) => verb.run(session),
-        Verb::VerifyBundle(verb) => verb.run(session),
-        Verb::Approve(verb) => verb.run(session),
-        Verb::Reject(verb) => verb.run(session),
-        Verb::Sign(verb) => verb.run(session),
-        Verb::Attest(verb) => verb.run(session),
-        Verb::Keygen(verb) => verb.run(session),
-        Verb::Bundle(verb) => verb.run(session),
-        Verb::Inspect(verb) => verb.run(session),
+        Verb::Init(Deferred(verb)) => verb.run(session),
+        Verb::Deploy(Deferred(verb)) => verb.run(session),
+        Verb::Verify(Deferred(verb)) => verb.run(session),
+        Verb::VerifyBundle(Deferred(verb)) => verb.run(session),
+        Verb::Approve(Deferred(verb)) => verb.run(session),
+        Verb::Reject(Deferred(verb)) => verb.run(session),
+        Verb::Sign(Deferred(verb)) => verb.run(session),
+        Verb::Attest(Deferred(verb)) => verb.run(session),
+        Verb::Keygen(Deferred(verb)) => verb.run(session),
+        Verb::Bundle(Deferred(verb)) => verb.run(session),
+        Verb::Inspect(Deferred(verb)) => verb.run(session),
         Verb::Policy(verb) => verb.run(session),
         Verb::Trust(verb) => verb.run(session),
         Verb::Audit(verb) => verb.run(session),
         Verb::Rollout(verb) => verb.run(session),
-        Verb::Render(verb) => verb.run(session),
-        Verb::Runtime(verb) => verb.run(session),
-        Verb::Studio(verb) => verb.run(session),
-        Verb::Explain(verb) => verb.run(session),
-        Verb::Doctor(verb) => verb.run(session),
-        Verb::Schema(verb) => verb.run(session),
-        Verb::Completions(verb) => verb.run(session),
-        Verb::Man(verb) => verb.run(session),
+        Verb::Render(Deferred(verb)) => verb.run(session),
+        Verb::Runtime(Deferred(verb)) => verb.run(session),
+        Verb::Studio(Deferred(verb)) => verb.run(session),
+        Verb::Explain(Deferred(verb)) => verb.run(session),
+        Verb::Doctor(Deferred(verb)) => verb.run(session),
+        Verb::Schema(Deferred(verb)) => verb.run(session),
+        Verb::Completions(Deferred(verb)) => verb.run(session),
+        Verb::Man(Deferred(verb)) => verb.run(session),
         Verb::Other(words) => Err(load::other_verb("", &words, &LATER)),
     }
 }

@@ -23,6 +23,7 @@ use crate::release::digest::{ClaimedDigest, Digest};
 use crate::time::Timestamp;
 pub use load::{ReadFile, TrustError};
 pub use pattern::Pattern;
+pub use uses::shapes_artifacts;
 
 /// Everything that `trust.yaml` grants.
 #[derive(Debug)]

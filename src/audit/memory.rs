@@ -7,11 +7,13 @@
 #![expect(clippy::disallowed_methods, reason = "the audit store is where the log is kept")]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::json;
@@ -72,11 +74,14 @@ impl Memory {
     fn read(&self) -> Result<Vec<Seen>, AuditError> {
         let Some(folder) = &self.folder else { return Ok(Vec::new()) };
         let path = folder.join(self.file_name());
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
+        let mut bytes = Vec::new();
+        let read =
+            opened(File::options().read(true), &path).and_then(|mut file| file.read_to_end(&mut bytes));
+        match read {
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed("read", path)(error)),
-        };
+        }
         let malformed = || failed("read", &path)(io::ErrorKind::InvalidData.into());
         let file: SeenFile = json::decode(&bytes).map_err(|_| malformed())?;
         if file.format != FORMAT || file.origin != self.origin {
@@ -133,7 +138,7 @@ impl Memory {
         let Some(path) = &self.folder else { return Ok(()) };
         fs::create_dir_all(path).map_err(failed("create", path))?;
         let lock_path = path.join("lock");
-        let lock = File::options().create(true).append(true).open(&lock_path);
+        let lock = opened(File::options().create(true).append(true), &lock_path);
         let lock = lock.map_err(failed("open", &lock_path))?;
         lock::wait(&lock, &lock_path, PATIENCE)?;
         let mut heads = self.read()?;
@@ -147,6 +152,17 @@ impl Memory {
         let mut bytes = json::canonical(&file);
         bytes.push(b'\n');
         Folder::open(path)?.put(&self.file_name(), &bytes)
+    }
+}
+
+/// Opens a file. A variable of the environment names the folder: what is put there in a file's place, a pipe or a
+/// device, makes nobody wait.
+fn opened(how: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = how.custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
     }
 }
 
@@ -225,5 +241,24 @@ mod tests {
         held.unlock().unwrap();
         memory.remember(Hash::from_bytes([0; 32]), head).unwrap();
         assert!(memory.knows().unwrap());
+    }
+
+    #[test]
+    fn what_stands_in_a_files_place_makes_nobody_wait() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::new(Some(folder.path()), "origin", folder.path());
+        let (id, head) = (Hash::from_bytes([0; 32]), Head { size: 1, root: Hash::from_bytes([1; 32]) });
+        for name in ["lock".to_owned(), memory.file_name()] {
+            let path = folder.path().join(name);
+            mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+            let error = memory.remember(id, head).unwrap_err();
+            assert!(matches!(error, AuditError::Io { .. }), "{error:?}");
+            fs::remove_file(&path).unwrap();
+        }
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(memory.file_name())).unwrap();
+        assert!(matches!(memory.knows().unwrap_err(), AuditError::Io { .. }));
+        fs::remove_file(folder.path().join(memory.file_name())).unwrap();
+        memory.remember(id, head).unwrap();
     }
 }

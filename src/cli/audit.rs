@@ -17,6 +17,7 @@ use crate::audit::reader::Picked;
 use crate::audit::{Filter, Reader};
 use crate::time;
 
+use super::deferred::Deferred;
 use super::load::{self, LogPlace};
 use super::{Exit, Failure, Session};
 
@@ -24,19 +25,19 @@ use super::{Exit, Failure, Session};
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Create a log where nothing is
-    Init(init::Init),
+    Init(Deferred<init::Init>),
     /// Size, head and health
-    Status(Status),
+    Status(Deferred<Status>),
     /// One line per entry
-    List(list::List),
+    List(Deferred<list::List>),
     /// One entry whole, or the decisions on a release
-    Show(show::Show),
+    Show(Deferred<show::Show>),
     /// Check every entry, the chain, the tree, each signature and each blob
-    Verify(verify::Verify),
+    Verify(Deferred<verify::Verify>),
     /// Verify the log, and keep its signed head outside of it
-    Anchor(anchor::Keep),
+    Anchor(Deferred<anchor::Keep>),
     /// Check that a plan is in a log that trust pins
-    VerifyProof(proof::VerifyProof),
+    VerifyProof(Deferred<proof::VerifyProof>),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -113,13 +114,13 @@ pub(super) struct Status {
 impl Audit {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
-            Self::Init(verb) => verb.run(session),
-            Self::Status(verb) => verb.run(session),
-            Self::List(verb) => verb.run(session),
-            Self::Show(verb) => verb.run(session),
-            Self::Verify(verb) => verb.run(session),
-            Self::Anchor(verb) => verb.run(session),
-            Self::VerifyProof(verb) => verb.run(session),
+            Self::Init(Deferred(verb)) => verb.run(session),
+            Self::Status(Deferred(verb)) => verb.run(session),
+            Self::List(Deferred(verb)) => verb.run(session),
+            Self::Show(Deferred(verb)) => verb.run(session),
+            Self::Verify(Deferred(verb)) => verb.run(session),
+            Self::Anchor(Deferred(verb)) => verb.run(session),
+            Self::VerifyProof(Deferred(verb)) => verb.run(session),
             Self::Other(words) => Err(load::other_verb("audit ", &words, &LATER)),
         }
     }

@@ -1,6 +1,7 @@
 //! `laforge deploy`: the gate, and what it says when it is through.
 
 mod summary;
+mod surroundings;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,11 +9,11 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::audit::{AuditLog, Pinned};
+use crate::audit::{AuditLog, LogReference, Pinned};
 use crate::config::Config;
 use crate::gate::{self, GateError, Outcome, Times, World};
 use crate::plan::{Mode, PlanDraft, RolloutRequest};
-use crate::policy::{Flags, Request, Standard};
+use crate::policy::{DecisionReport, Flags, Request, Standard};
 use crate::report::human::Recording;
 use crate::report::inspection::Inspection;
 use crate::report::paint::printable;
@@ -23,7 +24,7 @@ use super::flags::GateFlags;
 use super::github;
 use super::load::{self, LogPlace, Missing, Sources};
 use super::progress::Progress;
-use super::reports::{Reports, Telling};
+use super::reports::{Reports, Telling, exit_of};
 use super::{Exit, Failure, Session, caller};
 use summary::{Prepared, SummaryFlags};
 
@@ -55,8 +56,7 @@ impl Deploy {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         let result = self.decide(session);
         if let Err(failure) = &result {
-            // The runner's outputs are a courtesy; the failure itself is what ends the run.
-            let _ = github::tell_failure(failure, session);
+            self.tell_failure(failure, session);
         }
         result.map_err(|failure| match failure.exit() {
             Exit::NoDecision | Exit::Usage => failure.fatal(NO_DECISION),
@@ -84,6 +84,7 @@ impl Deploy {
         };
         load::check_rollout(&rollout, &release, (&self.gate.release, &config), session)?;
         let trust = load::trust(&self.gate.evidence, &config, session)?;
+        self.refuse_surroundings(&config, &trust, session)?;
         let evidence = load::evidence_paths(&self.gate.evidence, &config, &trust, session)?;
         let evidence = load::bundles(&evidence, session);
         let clock = session.now();
@@ -176,10 +177,10 @@ impl Deploy {
         match outcome {
             Ok(Outcome::Approved(plan)) => self.approved(&plan, summary, telling),
             Ok(Outcome::Refused(refused)) => {
-                telling.tell(refused.report(), Recording::Entry(refused.reference()), None)
+                Ok(told(telling, refused.report(), ("deny", refused.reference())))
             }
             Ok(Outcome::Rehearsed(rehearsed)) => {
-                telling.tell(rehearsed.report(), Recording::Entry(rehearsed.reference()), None)
+                Ok(told(telling, rehearsed.report(), ("rehearsal", rehearsed.reference())))
             }
             Err(GateError::Append(error)) => {
                 let text = telling.text(&error.report, Recording::Failed);
@@ -234,6 +235,19 @@ impl Deploy {
         // A plan that goes to a device or a pipe has no place beside it.
         if session.is_replaced(path) { session.make_room(&proof_of(path), "plan", ours) } else { Ok(()) }
     }
+}
+
+/// Tells of what lets nothing out. It is on record: what the runner's files don't take changes neither that nor the
+/// code that it ends with.
+fn told(telling: &Telling<'_>, report: &DecisionReport, (what, reference): (&str, &LogReference)) -> Exit {
+    telling.tell(report, Recording::Entry(reference), None).unwrap_or_else(|failure| {
+        telling.session().say_last(format!(
+            "the decision is recorded as {what} {}, and the runner is not told of it in full: {}",
+            reference.index,
+            failure.sentence()
+        ));
+        exit_of(report.verdict)
+    })
 }
 
 /// Whoever reads trust can tell a pinned log from any other, and must know when they can't.

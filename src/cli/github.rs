@@ -3,11 +3,8 @@
 //! Written only when the runner's variables are there. Annotations are workflow commands on stderr
 //! (the runner reads both streams; stdout is data). Every value is escaped as the runner's own
 //! toolkit does: <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
-#![expect(clippy::disallowed_methods, reason = "the runner's files are appended to")]
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::audit::LogReference;
@@ -44,15 +41,15 @@ pub(super) struct Step<'a> {
 /// Tells the runner, when there is one.
 ///
 /// # Errors
-/// A [`Failure`] with exit 1 when one of its files can't be appended to.
+/// A [`Failure`] with exit 1 when one of its files can't be appended to; the other one is all the same.
 pub(super) fn tell(step: &Step<'_>, session: &Session) -> Result<(), Failure> {
     if session.variable("GITHUB_ACTIONS").as_deref() == Some("true") {
         for finding in told(step.report) {
             session.tell(&annotation(finding, step.places));
         }
     }
-    append(session, "GITHUB_OUTPUT", &outputs(step))?;
-    append(session, "GITHUB_STEP_SUMMARY", &step.summary)
+    let told = append(session, "GITHUB_OUTPUT", &outputs(step));
+    told.and(append(session, "GITHUB_STEP_SUMMARY", &step.summary))
 }
 
 /// Tells the runner how a run ended that leaves no entry: what the log doesn't take is denied, and where
@@ -71,22 +68,35 @@ pub(super) fn tell_failure(failure: &Failure, session: &Session) -> Result<(), F
 
 /// The runner's files that are appended to.
 pub(super) fn files(session: &Session) -> Vec<PathBuf> {
+    named(session).map(|(_, path)| path).collect()
+}
+
+/// Refuses files of the runner that are one of these, which the gate goes by, or lie in one of them.
+///
+/// # Errors
+/// A [`Failure`] with exit 2.
+pub(super) fn refuse_own(own: &[PathBuf], session: &Session) -> Result<(), Failure> {
+    match named(session).find(|(_, path)| session.is_among(path, own)) {
+        Some((variable, path)) => Err(Failure::usage(format!(
+            "`{variable}` names `{}`, which this gate goes by: nothing is appended to it",
+            path.display()
+        ))
+        .hint("leave the variable to the runner, or name a file elsewhere")),
+        None => Ok(()),
+    }
+}
+
+fn named(session: &Session) -> impl Iterator<Item = (&'static str, PathBuf)> {
     ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"]
         .into_iter()
-        .filter_map(|name| session.variable(name).map(PathBuf::from))
-        .collect()
+        .filter_map(|name| Some((name, PathBuf::from(session.variable(name)?))))
 }
 
 fn append(session: &Session, variable: &str, text: &str) -> Result<(), Failure> {
     let Some(path) = session.variable(variable) else { return Ok(()) };
     let path = Path::new(&path);
     session.refuse_log(path)?;
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| Failure::io(Exit::NoDecision, "append to", path, &error))
+    session.append(path, text.as_bytes())
 }
 
 fn annotation(finding: &Finding, places: &Places) -> String {

@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::error::Failure;
 use super::exit::Exit;
@@ -73,6 +76,25 @@ impl Session {
         })
     }
 
+    /// Appends to a file, made where there is none. A pipe that nobody reads, or reads on, makes nobody wait.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit 1.
+    pub(super) fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let appended = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other).and_then(|flags| {
+            OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)?.write_all(bytes)
+        });
+        appended.map_err(|error| {
+            let error = match Errno::from_io_error(&error) {
+                Some(Errno::NXIO) => {
+                    io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe that nobody reads")
+                }
+                _ => error,
+            };
+            Failure::io(Exit::NoDecision, "append to", path, &error)
+        })
+    }
+
     /// Whether a name is replaced by what is written: a device or a pipe is written to; a file is replaced, and so
     /// is a link to one.
     pub(super) fn is_replaced(&self, path: &Path) -> bool {
@@ -122,7 +144,8 @@ impl Session {
         )))
     }
 
-    /// The same, and an earlier output goes: a run that ends without one must leave none.
+    /// The same, and an earlier output goes: a run that ends without one must leave none. Of a link to a file, which
+    /// would be replaced, the link itself goes: what it leads to could be an earlier output, and is somebody else's.
     ///
     /// # Errors
     /// As [`Session::refuse_other`], and exit 1 where it can't be removed.
@@ -133,7 +156,8 @@ impl Session {
         ours: impl FnOnce(&[u8]) -> bool,
     ) -> Result<(), Failure> {
         self.refuse_other(path, what, ours)?;
-        if self.is_file(path) { self.remove(path) } else { Ok(()) }
+        let link = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+        if self.is_file(path) || link && self.is_replaced(path) { self.remove(path) } else { Ok(()) }
     }
 
     /// Refuses, before anything is signed, files that could not be made afterwards: one that is there, a name twice,
@@ -198,18 +222,31 @@ impl Session {
     /// A [`Failure`] with exit 2.
     pub fn refuse_log(&self, path: &Path) -> Result<(), Failure> {
         let is_log = |folder: &Path| folder.join("log.json").exists() && folder.join("journal").exists();
-        let folder = folder_of(path);
-        // Where the name leads, and where it is: a link is replaced by some, followed by others, and
-        // one that leads to nothing yet makes a file there.
-        let led_to = path.read_link().map(|target| folder.join(target));
-        let beside = led_to.and_then(|target| target.parent().unwrap_or(folder).canonicalize());
-        let places = [path.canonicalize(), folder.canonicalize(), beside];
-        match places.iter().flatten().any(|place| place.ancestors().any(is_log)) {
+        match places(path).iter().any(|place| place.ancestors().any(is_log)) {
             true => Err(Failure::usage(format!("`{}` lies inside an audit log", path.display()))
                 .hint("only the log writes there; name a file elsewhere")),
             false => Ok(()),
         }
     }
+
+    /// Whether a path is one of these files, by whatever name, or lies in one of these folders.
+    pub(super) fn is_among(&self, path: &Path, of: &[PathBuf]) -> bool {
+        let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+        let (there, at) = (identity(path), places(path));
+        of.iter().any(|of| {
+            let within = |of: &PathBuf| at.iter().any(|place| place.starts_with(of));
+            there.is_some() && identity(of) == there || places(of).iter().any(within)
+        })
+    }
+}
+
+/// Where a name is, and where it leads: a link is replaced by some, followed by others, and one that leads to nothing
+/// yet makes a file there.
+fn places(path: &Path) -> Vec<PathBuf> {
+    let named = |path: &Path| Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?));
+    let led_to = path.read_link().ok().map(|target| folder_of(path).join(target));
+    let places = [path.canonicalize().ok(), named(path), led_to.as_deref().and_then(named)];
+    places.into_iter().flatten().collect()
 }
 
 /// Makes a file and takes it away again; where its folder is not there yet, a folder where that would begin.

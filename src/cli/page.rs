@@ -106,6 +106,8 @@ Which code it is when something is not there, can't be read, or can't be written
 | the audit log, a proof, a journal or a plan: there, and not what was signed; an anchor that the log does not hold | 13 |
 | the folder that a plan, a report or a signature is to be written into; the name of a signature that is taken | 2, before anything is decided or signed |
 | the plan itself, when the disk fails after the entry was made | 1: the entry stays, and the same command gives the plan again |
+| a file of the runner's (`GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`) that can't be appended to | a warning after a deny, 1 after an allow |
+| a file of the runner's that this gate goes by, or an `SSL_CERT_FILE` that is a pipe or a device | 2 |
 | a report of `deploy`, when the disk fails after the entry was made | a warning: the code is the verdict's, and a plan comes out |
 | standard output that is closed | 1, where what is printed there is the verb's result |
 | a `git` that fails, for an anchor on a ref | 1 |

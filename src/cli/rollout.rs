@@ -17,6 +17,7 @@ use clap::Subcommand;
 
 use crate::rollout::guard::Verb;
 
+use super::deferred::Deferred;
 use super::load;
 use super::{Exit, Failure, Session};
 
@@ -24,21 +25,21 @@ use super::{Exit, Failure, Session};
 #[derive(Debug, Subcommand)]
 pub(super) enum Rollout {
     /// Run a plan to its end, or go on with the one that was begun here
-    Run(run::Run),
+    Run(Deferred<run::Run>),
     /// Where the rollout at this target stands; with -w until it ends or pauses
-    Status(status::Status),
+    Status(Deferred<status::Status>),
     /// Freeze the candidate's traffic where it is
-    Pause(ask::AskFlags),
+    Pause(Deferred<ask::AskFlags>),
     /// Go on after a pause: the step's window is earned again
-    Resume(ask::AskFlags),
+    Resume(Deferred<ask::AskFlags>),
     /// Give all traffic back to the stable version; without a guard this command becomes it
-    Rollback(ask::AskFlags),
+    Rollback(Deferred<ask::AskFlags>),
     /// Run a plan in virtual time, in a scripted world: nothing is touched
-    Simulate(Box<simulate::Simulate>),
+    Simulate(Deferred<Box<simulate::Simulate>>),
     /// What happened to a plan: its journal, line by line
-    History(history::History),
+    History(Deferred<history::History>),
     /// Check a journal: chain, replay, and what the audit log has seen of it
-    VerifyJournal(verify_journal::VerifyJournal),
+    VerifyJournal(Deferred<verify_journal::VerifyJournal>),
     #[command(external_subcommand)]
     Other(Vec<OsString>),
 }
@@ -46,14 +47,14 @@ pub(super) enum Rollout {
 impl Rollout {
     pub(super) fn run(self, session: &Session) -> Result<Exit, Failure> {
         match self {
-            Self::Run(verb) => verb.run(session),
-            Self::Status(verb) => verb.run(session),
-            Self::Pause(verb) => verb.run(Verb::Pause, session),
-            Self::Resume(verb) => verb.run(Verb::Resume, session),
-            Self::Rollback(verb) => verb.run(Verb::Rollback, session),
-            Self::Simulate(verb) => verb.run(session),
-            Self::History(verb) => verb.run(session),
-            Self::VerifyJournal(verb) => verb.run(session),
+            Self::Run(Deferred(verb)) => verb.run(session),
+            Self::Status(Deferred(verb)) => verb.run(session),
+            Self::Pause(Deferred(verb)) => verb.run(Verb::Pause, session),
+            Self::Resume(Deferred(verb)) => verb.run(Verb::Resume, session),
+            Self::Rollback(Deferred(verb)) => verb.run(Verb::Rollback, session),
+            Self::Simulate(Deferred(verb)) => verb.run(session),
+            Self::History(Deferred(verb)) => verb.run(session),
+            Self::VerifyJournal(Deferred(verb)) => verb.run(session),
             Self::Other(words) => Err(load::other_verb("rollout ", &words, &[])),
         }
     }

@@ -73,6 +73,8 @@ pub enum SignedBy {
         /// (`sourceRepositoryUri`, `sourceRepositoryDigest`, `sourceRepositoryRef`,
         /// `buildSignerUri`, `runnerEnvironment`, …).
         claims: std::collections::BTreeMap<&'static str, String>,
+        /// From when on, where it is in date for more than an hour: what it signed may be as old.
+        lasting_since: Option<Timestamp>,
     },
 }
 
@@ -126,6 +128,20 @@ impl<'a> Authenticator<'a> {
         }
     }
 
+    /// Why a statement can't be read; and if somebody whom trust names signed it, that a word of theirs is lost.
+    fn unheard(&self, evidence: &Evidence, why: Rejection, now: Timestamp) -> Rejection {
+        let (Rejection::Unreadable { problem }, Some((claim, signature))) = (&why, Claim::unread(evidence))
+        else {
+            return why;
+        };
+        let Ok(made) = signer::find(&self.roots, self.trust, &claim, &signature) else { return why };
+        match standing::judge(self.trust, &made, &claim, now) {
+            // Of which type it is nobody knows, so that who may sign some types may have signed this one.
+            Ok(_) | Err(Rejection::WrongUse { .. }) => Rejection::Unheard { problem: problem.clone() },
+            Err(_) => why,
+        }
+    }
+
     /// Says who signed this evidence, when, and that they may be believed to be who they are.
     ///
     /// Of several proved times the earliest is kept: each says that the signature existed by then.
@@ -139,7 +155,8 @@ impl<'a> Authenticator<'a> {
         release: &ResolvedRelease,
         now: Timestamp,
     ) -> Result<Authenticated, Rejection> {
-        let (claim, signature) = Claim::read(evidence, release)?; // what is signed, read once
+        let read = Claim::read(evidence, release); // what is signed, read once
+        let (claim, signature) = read.map_err(|why| self.unheard(evidence, why, now))?;
         let made = signer::find(&self.roots, self.trust, &claim, &signature)?; // it holds, and who made it when
         let standing = standing::judge(self.trust, &made, &claim, now)?; // they may sign that, and could then
         let signed = Signed {
@@ -168,6 +185,7 @@ impl From<Maker<'_>> for SignedBy {
                 issuer: identity.issuer,
                 subject: identity.subject,
                 claims: identity.claims,
+                lasting_since: identity.lasting_since,
             },
         }
     }

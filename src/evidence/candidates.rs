@@ -10,6 +10,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::claim::{Claim, Over, Signature};
 use super::limits::{KEYS_TRIED, REASON_BYTES, quoted};
+use super::predicate::approval;
 use super::rejection::Rejection;
 use super::standing;
 use crate::key::message::{Form, Message};
@@ -40,6 +41,8 @@ pub(super) struct Candidates<'a> {
     fitting: Vec<Candidate<'a>>,
     /// Those whose use does not.
     others: Vec<Candidate<'a>>,
+    /// Whether it may be somebody's no to a release: then a strange hint is no reason to leave a key untried.
+    is_record: bool,
 }
 
 /// What a signature is held against.
@@ -58,7 +61,8 @@ impl<'a> Candidates<'a> {
         all.sort_by_cached_key(|candidate| !candidate.is_hinted(hint)); // stable: hinted first
         let (fitting, others) =
             all.into_iter().partition(|candidate| standing::may_sign(candidate.holder, claim));
-        Self { fitting, others }
+        let is_record = matches!(claim, Claim::Statement(it) if it.predicate_type == approval::TYPE);
+        Self { fitting, others, is_record }
     }
 
     /// The one that made a signature.
@@ -90,6 +94,9 @@ impl<'a> Candidates<'a> {
 
     /// Why no key made it: the hinted one did not, or none that could be tried.
     fn none_made(&self, signature: &Signature<'_>, held: &Held<'_>) -> Rejection {
+        if (signature.hint.is_empty() || self.is_record) && self.fitting.len() > KEYS_TRIED {
+            return Rejection::KeysNotTried { keys: self.fitting.len() };
+        }
         let is_hinted = |candidate: &&Candidate<'a>| candidate.is_hinted(signature.hint);
         let fitting = self.fitting.first().filter(is_hinted);
         let other = self.others.first().filter(is_hinted);
@@ -101,7 +108,7 @@ impl<'a> Candidates<'a> {
             match (fitting, other) {
                 (Some(hinted), _) if lacks_bytes(&hinted) => return no_bytes(hinted.key, why),
                 (None, Some(hinted)) if hinted.key.algorithm() == Algorithm::Ed25519 => {
-                    return hinted.misused();
+                    return hinted.misused("a signer with `use: artifact`");
                 }
                 (None, None) if self.fitting.iter().any(|it| lacks_bytes(&it)) => {
                     return no_bytes_for_any(why);
@@ -109,18 +116,22 @@ impl<'a> Candidates<'a> {
                 _ => {}
             }
         }
+        if let (None, Some(hinted)) = (fitting, other)
+            && held.costs_a_reason(hinted.key.algorithm(), &signature.over) > REASON_BYTES
+        {
+            return hinted.misused("one whose use it is");
+        }
         match (fitting.or(other), &signature.over) {
             (Some(Candidate { key, .. }), _) => Rejection::BadSignature {
                 detail: format!("wanted one by key `{}`, got one it did not make", key.id()),
             },
-            (None, Over::Artifact { .. }) if signature.hint.is_empty() => {
-                let got = "a key that no signer with `use: artifact` has".to_owned();
-                Rejection::UntrustedIdentity { got }
-            }
-            (None, _) if signature.hint.is_empty() => {
-                Rejection::UntrustedIdentity { got: "a key without a hint".to_owned() }
-            }
-            (None, _) => Rejection::UntrustedIdentity { got: format!("key `{}`", named(signature.hint)) },
+            (None, over) => Rejection::UntrustedIdentity {
+                got: match over {
+                    _ if !signature.hint.is_empty() => format!("key `{}`", named(signature.hint)),
+                    Over::Artifact { .. } => "a key that no signer with `use: artifact` has".to_owned(),
+                    _ => "a key without a hint".to_owned(),
+                },
+            },
         }
     }
 }
@@ -173,13 +184,13 @@ impl Candidate<'_> {
         }
     }
 
-    /// A signature over an artifact that hints at a key of another use: what it is over is not hashed for it.
-    fn misused(&self) -> Rejection {
+    /// A signature that hints at a key of another use: what it is over is not hashed for it.
+    fn misused(&self, wanted: &str) -> Rejection {
         let holder = match self.holder {
             Holder::Signer(signer) => format!("`{}`", signer.name),
             Holder::Person(person) => format!("the person `{}`", person.name),
         };
-        let detail = format!("wanted a signer with `use: artifact`, got a hint at the key of {holder}");
+        let detail = format!("wanted {wanted}, got a hint at the key of {holder}");
         Rejection::WrongUse { detail }
     }
 }

@@ -100,6 +100,28 @@ impl From<Unreadable> for Rejection {
 }
 
 impl Claim {
+    /// Of an envelope whose statement can't be read, a claim that says nothing, and the signature: to find out
+    /// whether it is the word of somebody whom trust names.
+    pub(super) fn unread(evidence: &Evidence) -> Option<(Self, Signature<'_>)> {
+        let (envelope, hint, bundle) = match &evidence.content {
+            Content::Envelope(envelope) => (envelope, envelope.key_id(), None),
+            Content::Bundle(bundle) => match bundle.content() {
+                bundle::Content::Envelope(envelope) => {
+                    (envelope, bundle.key_hint().unwrap_or_default(), Some(bundle.as_ref()))
+                }
+                bundle::Content::Message(_) => return None,
+            },
+            Content::Detached(_) | Content::SimpleSigning(_) => return None,
+        };
+        if envelope.payload_type() != statement::PAYLOAD_TYPE {
+            return None;
+        }
+        let (subject, predicate_type, predicate) = (Vec::new(), String::new(), serde_json::Value::Null);
+        let over = Over::Envelope { pae: envelope.pae(), payload: envelope.payload(), subject: None };
+        let signature = Signature { bytes: envelope.signature(), over, hint, bundle };
+        Some((Self::Statement(Statement { subject, predicate_type, predicate }), signature))
+    }
+
     /// Reads what this evidence says it signs, and the signature over it.
     pub(super) fn read<'a>(
         evidence: &'a Evidence,
@@ -142,9 +164,10 @@ fn enveloped<'a>(
         let problem = format!("`payloadType`: wanted `{wanted}`, got `{got}`");
         return Err(Rejection::Unreadable { problem });
     }
-    let statement = Statement::read(envelope.payload())?;
-    let over =
-        Over::Envelope { pae: envelope.pae(), payload: envelope.payload(), subject: any_digest(&statement) };
+    let (statement, null_name) = Statement::read_and_note(envelope.payload())?;
+    // What the library would not read is held to the signed bytes alone; whose subject it is is judged here anyway.
+    let subject = any_digest(&statement).filter(|_| !null_name);
+    let over = Over::Envelope { pae: envelope.pae(), payload: envelope.payload(), subject };
     let signature = Signature { bytes: envelope.signature(), over, hint, bundle };
     Ok((Claim::Statement(statement), signature))
 }

@@ -53,8 +53,8 @@ pub const SUBJECTS: usize = 1024;
 pub const DIGESTS: usize = 32;
 
 /// Keys of trust that are tried against one signature. Those whose use fits come first, and of these the
-/// one that a hint names, so only a signature without a hint, under a trust of more keys of one use than
-/// this, is left unverified.
+/// one that a hint names, so only a signature without a hint, or a record of approval by a hint that is not
+/// trust's, is left unverified under a trust of more keys than this: a recorded deny.
 pub const KEYS_TRIED: usize = 256;
 
 /// Characters of a text that is quoted in a reason: enough to recognise it.

@@ -2,7 +2,7 @@
 //!
 //! In: the bytes of a document. Out: its pieces, each a Sigstore bundle or a DSSE envelope with one
 //! signature in its RFC 8785 form, so that the same pack gives the same pieces; `None` when it is
-//! no pack. Where the pieces would have more bytes than all evidence may, the rest is said to be left out.
+//! no pack. Where a pack holds more than is taken, the rest is left out, and that is a limit: a recorded deny.
 //! Whatever stands around a piece is nobody's word, and is held against what is signed where both say the
 //! same thing. Nothing is verified here. The packs:
 //!
@@ -64,35 +64,51 @@ struct RawBytes<'a> {
     raw_bytes: &'a str,
 }
 
-/// Pieces as they are made, until they are more than all evidence may be: then the rest is left where it is,
-/// and a last piece says so.
+/// What a pack holds.
+#[derive(Debug)]
+pub struct Unpacked {
+    /// Its pieces, or why there is none.
+    pub pieces: Vec<Piece>,
+    /// What it holds more of than is taken, and how much that is: the rest was left where it is.
+    pub over: Option<(&'static str, u64)>,
+}
+
+/// Pieces as they are made, until they are more than all evidence may be.
 struct Pieces {
     made: Vec<Piece>,
     left: u64,
+    over: Option<(&'static str, u64)>,
 }
 
 impl Pieces {
     fn none() -> Self {
-        Self { made: Vec::new(), left: TOTAL_BYTES }
+        Self { made: Vec::new(), left: TOTAL_BYTES, over: None }
     }
 
     /// Makes one more, while there are not too many bytes of them.
     fn make(&mut self, piece: impl FnOnce() -> Piece) {
-        if self.left > 0 {
-            let made = piece();
-            let bytes = made.as_ref().map_or(0, |bytes| bytes.len() as u64);
-            self.made.push(match self.left.checked_sub(bytes) {
-                Some(left) => {
-                    self.left = left;
-                    made
-                }
-                None => {
-                    self.left = 0;
-                    Err(problem(format!(
-                        "holds more than {TOTAL_BYTES} bytes of evidence, once it is taken apart"
-                    )))
-                }
-            });
+        const WHAT: &str = "bytes of evidence, once it is taken apart";
+        if self.over.is_some_and(|(what, _)| what == WHAT) {
+            return;
+        }
+        let made = piece();
+        match self.left.checked_sub(made.as_ref().map_or(0, |bytes| bytes.len() as u64)) {
+            Some(left) => {
+                self.left = left;
+                self.made.push(made);
+            }
+            None => self.over = Some((WHAT, TOTAL_BYTES)),
+        }
+    }
+
+    /// As many of a list as are taken.
+    fn most<'a>(&mut self, what: &'static str, most: usize, list: &'a [Value]) -> &'a [Value] {
+        match list.split_at_checked(most) {
+            Some((taken, rest)) if !rest.is_empty() => {
+                self.over.get_or_insert((what, most as u64));
+                taken
+            }
+            _ => list,
         }
     }
 }
@@ -101,8 +117,8 @@ impl Pieces {
 const MARKS: [&str; 4] =
     ["attestations", "attestation_bundles", "verification_material", "provenance_summary"];
 
-/// The pieces of a pack, never none; `None` for any other document.
-pub fn unpack(bytes: &[u8]) -> Option<Vec<Piece>> {
+/// The pieces of a pack, never none unless it holds too much; `None` for any other document.
+pub fn unpack(bytes: &[u8]) -> Option<Unpacked> {
     if !MARKS.iter().any(|mark| contains(bytes, mark.as_bytes())) {
         return None;
     }
@@ -119,10 +135,13 @@ pub fn unpack(bytes: &[u8]) -> Option<Vec<Piece>> {
         _ => described(&members, &mut pieces),
     };
     match read {
-        Ok(()) if !pieces.made.is_empty() => Some(pieces.made),
-        Ok(()) => Some(vec![Err(problem(format!("`{mark}`: holds no evidence")))]),
-        Err(unreadable) => Some(vec![Err(unreadable)]),
+        Ok(()) if pieces.made.is_empty() && pieces.over.is_none() => {
+            pieces.made.push(Err(problem(format!("`{mark}`: holds no evidence"))));
+        }
+        Ok(()) => {}
+        Err(unreadable) => pieces.made.push(Err(unreadable)),
     }
+    Some(Unpacked { pieces: pieces.made, over: pieces.over })
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
@@ -136,16 +155,14 @@ fn listed(
     pieces: &mut Pieces,
     read: impl Fn(&Value) -> Piece,
 ) -> Result<(), Unreadable> {
-    items(list, name)?.iter().for_each(|item| pieces.make(|| read(item)));
+    let list = pieces.most("attestations in one list", PIECES, items(list, name)?);
+    list.iter().for_each(|item| pieces.make(|| read(item)));
     Ok(())
 }
 
 fn items<'a>(list: Option<&'a Value>, name: &str) -> Result<&'a [Value], Unreadable> {
     match list {
-        Some(Value::Array(items)) if items.len() <= PIECES => Ok(items),
-        Some(Value::Array(items)) => {
-            Err(problem(format!("`{name}`: wanted at most {PIECES}, got {}", items.len())))
-        }
+        Some(Value::Array(items)) => Ok(items),
         Some(other) => Err(problem(format!("`{name}`: wanted a list, got {}", kind(other)))),
         None => Err(problem(format!("`{name}`: missing"))),
     }
@@ -176,7 +193,8 @@ fn statement_of(envelope: Option<&Value>) -> Result<Statement, Unreadable> {
 /// PyPI's provenance object: a list of attestations per publisher.
 fn published(members: &Map<String, Value>, pieces: &mut Pieces) -> Result<(), Unreadable> {
     version_1(members.get("version"))?;
-    for bundle in items(members.get("attestation_bundles"), "attestation_bundles")? {
+    let bundles = items(members.get("attestation_bundles"), "attestation_bundles")?;
+    for bundle in pieces.most("publishers of one file", PIECES, bundles) {
         listed(bundle.get("attestations"), "attestation_bundles[].attestations", pieces, pypi)?;
     }
     Ok(())
@@ -221,7 +239,8 @@ fn version_1(version: Option<&Value>) -> Result<(), Unreadable> {
 fn described(members: &Map<String, Value>, pieces: &mut Pieces) -> Result<(), Unreadable> {
     let image = members.get("image_summary").and_then(|image| image.get("digest")).and_then(Value::as_str);
     let summary = members.get("provenance_summary").and_then(|summary| summary.get("provenance"));
-    for occurrence in items(summary, "provenance_summary.provenance")? {
+    let occurrences = items(summary, "provenance_summary.provenance")?;
+    for occurrence in pieces.most("occurrences of one image", PIECES, occurrences) {
         if let Err(unreadable) = occurred(occurrence, image, pieces) {
             pieces.make(|| Err(unreadable));
         }
@@ -251,10 +270,7 @@ fn occurred(occurrence: &Value, image: Option<&str>, pieces: &mut Pieces) -> Res
     }
     let part = |name: &str| envelope.and_then(|envelope| envelope.get(name));
     let signatures = items(part("signatures"), "envelope.signatures")?;
-    if signatures.len() > SIGNATURES {
-        let got = signatures.len();
-        return Err(problem(format!("`envelope.signatures`: wanted at most {SIGNATURES}, got {got}")));
-    }
+    let signatures = pieces.most("signatures of one envelope", SIGNATURES, signatures);
     let (payload_type, payload) = (part("payloadType"), part("payload"));
     for signature in signatures {
         pieces.make(|| Ok(json::canonical(&OneSignature { payload_type, payload, signatures: [signature] })));
@@ -281,7 +297,7 @@ mod tests {
     }
 
     fn unpacked(pack: &Value) -> Vec<Result<Value, String>> {
-        let pieces = unpack(pack.to_string().as_bytes()).expect("a pack");
+        let Unpacked { pieces, .. } = unpack(pack.to_string().as_bytes()).expect("a pack");
         let read = |piece: Piece| match piece {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap()),
             Err(unreadable) => Err(unreadable.problem),
@@ -368,7 +384,6 @@ mod tests {
             ("/resourceUri", json!(format!("https://registry.example/a@sha256:{}", "0".repeat(64)))),
             ("/envelope/payload", json!("e30=")),
             ("/envelope/signatures", json!({})),
-            ("/envelope/signatures", json!(vec![json!({"sig": "AA=="}); SIGNATURES + 1])),
         ] {
             let mut wrong = occurrence.clone();
             *wrong.pointer_mut(pointer).unwrap() = value;
@@ -395,11 +410,30 @@ mod tests {
             let pack = json!({"provenance_summary": {"provenance": [occurrence]}});
             unpack(pack.to_string().as_bytes()).unwrap()
         };
-        assert!(made(1000).iter().all(Result::is_ok));
-        let mut pieces = made(11 << 20);
-        let last = pieces.pop().unwrap().unwrap_err().problem;
-        assert_eq!(last, "holds more than 67108864 bytes of evidence, once it is taken apart");
-        assert_eq!(pieces.iter().filter(|piece| piece.is_ok()).count(), 4);
-        assert_eq!(pieces.len(), 4);
+        let all = made(1000);
+        assert!(all.over.is_none() && all.pieces.iter().all(Result::is_ok));
+        let some = made(11 << 20);
+        assert_eq!(some.over, Some(("bytes of evidence, once it is taken apart", TOTAL_BYTES)));
+        assert_eq!(some.pieces.iter().filter(|piece| piece.is_ok()).count(), 4);
+        assert_eq!(some.pieces.len(), 4);
+    }
+
+    #[test]
+    fn more_than_is_taken_of_a_list_is_a_limit_and_the_rest_is_read() {
+        let bundle = json!({"dsseEnvelope": {"payload": payload("https://a")}});
+        let pack = json!({"attestations": vec![json!({"bundle": bundle}); PIECES + 1]});
+        let many = unpack(pack.to_string().as_bytes()).unwrap();
+        assert_eq!(
+            (many.pieces.len(), many.over),
+            (PIECES, Some(("attestations in one list", PIECES as u64)))
+        );
+        let signatures = vec![json!({"sig": "AA=="}); SIGNATURES + 1];
+        let envelope =
+            json!({"payloadType": PAYLOAD_TYPE, "payload": payload("https://a"), "signatures": signatures});
+        let occurrence =
+            json!({"kind": "BUILD", "resourceUri": format!("r@sha256:{HEX}"), "envelope": envelope});
+        let pack = json!({"provenance_summary": {"provenance": [occurrence]}});
+        let many = unpack(pack.to_string().as_bytes()).unwrap();
+        assert_eq!((many.pieces.len(), many.over), (SIGNATURES, Some(("signatures of one envelope", 16))));
     }
 }

@@ -1,6 +1,9 @@
 //! Why evidence is set aside: one reason per way to fail, each saying what was wanted and what was
 //! got (`verification.md`, the steps). Nothing here is an error of the gate.
 
+use super::OverLimit;
+use super::limits::KEYS_TRIED;
+
 /// Why evidence is set aside. Distinct per way to fail; each says wanted and got.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -8,6 +11,12 @@ pub enum Rejection {
     /// Not of the shape it claims, found while reading the signed bytes.
     #[error("unreadable: {problem}")]
     Unreadable {
+        /// What is wrong.
+        problem: String,
+    },
+    /// The word of somebody whom trust names, and nobody can read it: it may have said no.
+    #[error("unheard: signed by somebody whom trust names, and can't be read: {problem}")]
+    Unheard {
         /// What is wrong.
         problem: String,
     },
@@ -86,4 +95,20 @@ pub enum Rejection {
         "not tried: wanted artifacts of fewer bytes or fewer signatures over them, got more than are hashed"
     )]
     NotTried,
+    /// More keys may have made it than are tried, and none of those that were tried did.
+    #[error("not tried: wanted a hint at its key, or at most {KEYS_TRIED} that may sign this, got {keys}")]
+    KeysNotTried {
+        /// How many keys of trust may sign this.
+        keys: usize,
+    },
+}
+
+impl Rejection {
+    /// The limit that was met, where that is why: what was not looked at may have said no.
+    pub fn over_limit(&self, source: &str) -> Option<OverLimit> {
+        let Self::KeysNotTried { keys } = self else { return None };
+        let (limit, found) = (KEYS_TRIED as u64, *keys as u64);
+        let what = "keys that may have made one signature";
+        Some(OverLimit { source: Some(source.to_owned()), what, limit, found })
+    }
 }

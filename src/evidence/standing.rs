@@ -72,7 +72,7 @@ fn refuse_future(times: &[Timestamp], now: Timestamp) -> Result<(), Rejection> {
             part: "time stamp",
             detail: format!(
                 "wanted a time not after {}, got {}",
-                time::to_seconds(now),
+                time::to_seconds(now + SKEW),
                 time::to_seconds(*at)
             ),
         }),

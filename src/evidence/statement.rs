@@ -69,6 +69,11 @@ impl Statement {
     /// # Errors
     /// [`Unreadable`] says what is wrong, with the member it is about.
     pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
+        Self::read_and_note(bytes).map(|(statement, _)| statement)
+    }
+
+    /// The same, and whether a subject's name is null: it may be left out as well, and the library refuses it.
+    pub(super) fn read_and_note(bytes: &[u8]) -> Result<(Self, bool), Unreadable> {
         let value = json::parse(bytes).map_err(|error| problem(format!("statement: {error}")))?;
         let Value::Object(mut members) = value else {
             return Err(problem(format!("statement: wanted an object, got {}", kind(&value))));
@@ -79,11 +84,14 @@ impl Statement {
             return Err(problem(format!("`_type`: wanted `{TYPE_V1}`, got `{got}`")));
         }
         let predicate_type = text(&mut members, "predicateType")?;
-        Ok(Self {
+        let listed = members.get("subject").and_then(Value::as_array);
+        let null_name = listed.into_iter().flatten().any(|it| it.get("name").is_some_and(Value::is_null));
+        let statement = Self {
             subject: subjects(members.remove("subject"))?,
             predicate_type,
             predicate: predicate(members.remove("predicate"))?,
-        })
+        };
+        Ok((statement, null_name))
     }
 
     /// Whether a subject lists a digest of this algorithm.

@@ -205,6 +205,12 @@ fn before_rules(
         };
         outcome.deny(Cure::None, denial(RuleId::EvidenceLimit, subject, over.to_string(), help.to_owned()));
     }
+    for one in verified.set_aside.iter().filter(|one| one.may_say_no()) {
+        let help = "have its signer say it anew in a form that can be read, or take it out of the evidence";
+        let message = format!("`{}` is {}", one.source, one.reason);
+        let finding = denial(RuleId::EvidenceUnheard, &one.source, message, help.to_owned());
+        outcome.deny(Cure::None, finding);
+    }
     for one in &verified.unreachable {
         let message = format!("`{}` could not be read in full: {}", one.source, one.cause);
         let help = UNREACHABLE.to_owned();

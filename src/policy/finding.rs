@@ -106,6 +106,8 @@ rule_ids! {
         RolloutBackup = "rollout-backup",
         /// More evidence than is taken.
         EvidenceLimit = "evidence-limit",
+        /// Evidence that somebody whom trust names signed, and that can't be read.
+        EvidenceUnheard = "evidence-unheard",
         /// A source of evidence that could not be reached.
         EvidenceUnreachable = "evidence-unreachable",
     }

@@ -1,18 +1,20 @@
 //! The human report: what was checked, what counted, what was set aside and why, how to mend it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::audit::LogReference;
 use crate::plan::draft::Verdict;
 use crate::policy::account::{Action, ManifestsSummary, RecordedApproval};
-use crate::policy::{DecisionReport, Finding, Severity};
+use crate::policy::{DecisionReport, Finding, RuleId, Severity};
 use crate::time;
 use crate::verify::facts::{ArtifactFacts, TimeKind};
 
 use super::caret::{self, Headline};
 use super::paint::{Paint, Tone, printable, short, word, wrapped};
 
-/// How many pieces of set-aside evidence are listed; the JSON report has all of them.
+/// How many pieces of set-aside evidence are listed, and how many sources that were not reached; the JSON report
+/// has all of them.
 const SET_ASIDE_SHOWN: usize = 12;
 
 /// Where a decision is on record.
@@ -44,9 +46,7 @@ pub fn render(report: &DecisionReport, recording: Recording<'_>, paint: Paint) -
     subject(&mut out, report, paint);
     checked(&mut out, report, paint);
     set_aside(&mut out, report, paint);
-    for finding in told(report) {
-        let _ = writeln!(out, "\n{}", finding_text(finding, report, paint));
-    }
+    findings(&mut out, report, paint);
     out.push('\n');
     verdict(&mut out, report, recording, paint);
     recorded(&mut out, report, recording, paint);
@@ -55,15 +55,34 @@ pub fn render(report: &DecisionReport, recording: Recording<'_>, paint: Paint) -
 
 /// The findings that a reader is told of, in order: every one but those that another says with its place.
 pub fn told(report: &DecisionReport) -> impl Iterator<Item = &Finding> {
-    report.findings.iter().filter(|finding| !said_by_another(finding, report))
+    // A finding of a flag may be one of a policy file, too: that one says it with its place.
+    let placed: BTreeSet<_> =
+        report.findings.iter().filter(|finding| finding.origin.is_some()).map(about).collect();
+    report
+        .findings
+        .iter()
+        .filter(move |finding| finding.origin.is_some() || !placed.contains(&about(finding)))
 }
 
-/// Whether a finding of a flag is one of a policy file, too: that one says it with its place.
-fn said_by_another(finding: &Finding, report: &DecisionReport) -> bool {
-    let same = |other: &&Finding| {
-        (other.rule, other.severity, &other.subject) == (finding.rule, finding.severity, &finding.subject)
-    };
-    finding.origin.is_none() && report.findings.iter().filter(same).any(|other| other.origin.is_some())
+/// What two findings share that say the same.
+fn about(finding: &Finding) -> (RuleId, Severity, &str) {
+    (finding.rule, finding.severity, finding.subject.as_str())
+}
+
+/// Every finding that is told; of sources that were not reached the first alone, since there may be thousands.
+fn findings(out: &mut String, report: &DecisionReport, paint: Paint) {
+    let mut unreached = 0_usize;
+    for finding in told(report) {
+        unreached += usize::from(finding.rule == RuleId::EvidenceUnreachable);
+        if finding.rule != RuleId::EvidenceUnreachable || unreached <= SET_ASIDE_SHOWN {
+            let _ = writeln!(out, "\n{}", finding_text(finding, report, paint));
+        }
+    }
+    let left = unreached.saturating_sub(SET_ASIDE_SHOWN);
+    if left > 0 {
+        let rule = RuleId::EvidenceUnreachable.as_str();
+        let _ = writeln!(out, "\nand {left} more of {rule}: see the JSON report");
+    }
 }
 
 /// How wide a row may be.
@@ -185,17 +204,23 @@ fn set_aside(out: &mut String, report: &DecisionReport, paint: Paint) {
             if piece.source.is_empty() { short(&piece.evidence.to_string()) } else { piece.source.clone() };
         row(out, label, &printable(&format!("{source}: {}", piece.reason)), paint);
     }
-    let more = report.set_aside.len().saturating_sub(SET_ASIDE_SHOWN);
-    if more > 0 {
-        row(out, "", &format!("and {more} more: see the JSON report"), paint);
-    }
-    for (at, source) in report.unreachable.iter().enumerate() {
+    more(out, report.set_aside.len(), paint);
+    for (at, source) in report.unreachable.iter().take(SET_ASIDE_SHOWN).enumerate() {
         let label = if at == 0 { "unreached" } else { "" };
         row(out, label, &printable(&format!("{}: {}", source.source, source.cause)), paint);
     }
+    more(out, report.unreachable.len(), paint);
     if report.ignored > 0 {
         let files = if report.ignored == 1 { "file" } else { "files" };
         row(out, "ignored", &format!("{} {files} of no kind of evidence", report.ignored), paint);
+    }
+}
+
+/// How many of a list are not shown.
+fn more(out: &mut String, listed: usize, paint: Paint) {
+    let left = listed.saturating_sub(SET_ASIDE_SHOWN);
+    if left > 0 {
+        row(out, "", &format!("and {left} more: see the JSON report"), paint);
     }
 }
 

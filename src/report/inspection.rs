@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::evidence::bundle::{CertifiedIdentity, claimed_identity};
 use crate::evidence::envelope::base64;
-use crate::evidence::pack;
+use crate::evidence::pack::{self, Unpacked};
 use crate::json;
 
 use super::paint::{Paint, Tone, printable};
@@ -39,7 +39,7 @@ const ROW: usize = 160;
 impl Inspection {
     /// Reads a file's bytes as whatever they are.
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        if let Some(pieces) = pack::unpack(bytes) {
+        if let Some(Unpacked { pieces, .. }) = pack::unpack(bytes) {
             return Some(Self::pack("pack of evidence", pieces.iter().map(|piece| piece.as_deref().ok())));
         }
         if let Ok(value) = json::parse(bytes) {
@@ -188,7 +188,7 @@ impl Inspection {
             *raw = json!(format!("{} bytes of base64", text(Some(raw)).len()));
         }
         if let (Some(identity), Some(members)) = (identity, value.as_object_mut()) {
-            let CertifiedIdentity { subject, issuer, claims } = identity;
+            let CertifiedIdentity { subject, issuer, claims, lasting_since: _ } = identity;
             let identity = json!({"subject": subject, "issuer": issuer, "claims": claims});
             members.insert("identity".to_owned(), identity);
         }

@@ -108,14 +108,31 @@ fn kind_of(media_type: &str) -> Option<Kind> {
     }
 }
 
-/// What a list may call a manifest that has evidence in its layers: by a type of theirs, or by cosign's for all
-/// of its older signatures.
+/// What a list may call a manifest that has evidence in its layers: by a type of theirs, or by one that tools have
+/// for such manifests.
 pub(super) fn is_evidence_type(artifact_type: &str) -> bool {
-    artifact_type == COSIGN_SIGNATURES || kind_of(artifact_type).is_some()
+    ARTIFACT_TYPES.contains(&artifact_type) || kind_of(artifact_type).is_some()
 }
 
-/// cosign's older signatures, where it attaches them instead of tagging them.
-pub(super) const COSIGN_SIGNATURES: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+/// cosign's older signatures and attestations, where it attaches them instead of tagging them; and what it and
+/// others call an attestation, whose layer is then the envelope around the statement.
+pub(super) const ARTIFACT_TYPES: [&str; 3] = [
+    "application/vnd.dev.cosign.artifact.sig.v1+json",
+    "application/vnd.dev.cosign.artifact.att.v1+json",
+    UNSIGNED_STATEMENT,
+];
+
+/// What the types of evidence are made of, in versions and spellings that are not known here; and OCI's word for
+/// nothing, which registries say of a manifest without a type.
+const EVIDENCE_WORDS: [&str; 6] = ["in-toto", "intoto", "dsse", "sigstore", "cosign", "vnd.oci.empty"];
+
+/// Whether what a list calls so may have evidence in its layers: it is not left out unsaid.
+pub(super) fn may_be_evidence_type(artifact_type: Option<&str>) -> bool {
+    artifact_type.is_none_or(|said| {
+        let said = said.trim().to_ascii_lowercase();
+        said.is_empty() || is_evidence_type(&said) || EVIDENCE_WORDS.iter().any(|word| said.contains(word))
+    })
+}
 
 impl Descriptor {
     /// The digest that it names.
@@ -182,6 +199,37 @@ impl Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_evidence_is_told_from_what_is_clearly_something_else() {
+        for known in [
+            "application/vnd.in-toto+json",
+            "application/vnd.dev.cosign.artifact.att.v1+json",
+            "application/vnd.dev.cosign.artifact.sig.v1+json",
+            "application/vnd.dsse.envelope.v1+json",
+            "application/vnd.dev.sigstore.bundle.v0.3+json",
+        ] {
+            assert!(is_evidence_type(known) && may_be_evidence_type(Some(known)), "{known}");
+        }
+        assert!(may_be_evidence_type(None));
+        for unknown in [
+            "",
+            " ",
+            "application/vnd.in-toto.bundle",
+            "Application/Vnd.DSSE",
+            "application/vnd.oci.empty.v1+json",
+        ] {
+            assert!(!is_evidence_type(unknown) && may_be_evidence_type(Some(unknown)), "{unknown}");
+        }
+        for other in [
+            "application/spdx+json",
+            "application/vnd.cyclonedx+json",
+            "application/vnd.cncf.notary.signature",
+            "application/vnd.oci.image.config.v1+json",
+        ] {
+            assert!(!may_be_evidence_type(Some(other)), "{other}");
+        }
+    }
 
     #[test]
     fn what_is_both_a_manifest_and_an_index_is_neither() {

@@ -4,12 +4,13 @@
 //! by digest whoever was faster. An I/O or network failure is `unreachable`, a document that does not
 //! parse `unreadable`, a limit a recorded deny: none of them is silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use crate::evidence::limits::{DOCUMENT_BYTES, PIECES, TOTAL_BYTES};
 use crate::evidence::{
-    BytesOf, Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile, pack,
+    BytesOf, Evidence, Gathered, OverLimit, Unreachable, Unreadable, UnreadableFile,
+    pack::{self, Unpacked},
 };
 use crate::release::digest::{Algorithms, Digest};
 use crate::trust::TrustRoot;
@@ -51,7 +52,8 @@ pub(super) struct Intake {
     aside: BTreeMap<Digest, UnreadableFile>,
     total: u64,
     ignored: u64,
-    unreachable: Vec<Unreachable>,
+    /// Sources and causes, each pair once.
+    unreachable: BTreeSet<(String, String)>,
     over: Option<OverLimit>,
     /// Whether nothing more is read.
     full: bool,
@@ -59,13 +61,13 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(limits: Limits) -> Self {
-        let (pieces, aside, unreachable) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let (pieces, aside, unreachable) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self { limits, pieces, aside, total: 0, ignored: 0, unreachable, over: None, full: false }
     }
 
     pub(super) fn gathered(&self) -> Gathered {
         let mut gathered = Gathered {
-            unreachable: self.unreachable.clone(),
+            unreachable: self.unreached(),
             ignored: self.ignored,
             over_limit: self.over.clone(),
             ..Gathered::default()
@@ -109,10 +111,13 @@ impl Intake {
         if self.is_over() {
             return;
         }
-        let Some(pieces) = pack::unpack(&bytes) else {
+        let Some(Unpacked { pieces, over }) = pack::unpack(&bytes) else {
             self.weigh(size);
             return self.keep(source, bytes);
         };
+        if let Some((what, limit)) = over {
+            self.exceed(OverLimit::in_file(source.to_owned(), what, limit));
+        }
         // What it unpacks to may be more than it is.
         self.weigh(pieces.iter().flatten().map(Vec::len).sum::<usize>().max(size));
         for (at, piece) in pieces.into_iter().enumerate() {
@@ -174,9 +179,24 @@ impl Intake {
         self.ignored = self.ignored.saturating_add(count);
     }
 
-    /// A source that could not be read in full.
+    /// A source that could not be read in full. As many are taken as pieces of evidence are: a file of a few
+    /// megabytes names as many that are not there as it likes.
     pub(super) fn unreachable(&mut self, source: &str, cause: &dyn Display) {
-        self.unreachable.push(Unreachable { source: source.to_owned(), cause: cause.to_string() });
+        let told = (source.to_owned(), cause.to_string());
+        if self.unreachable.contains(&told) {
+            return;
+        }
+        if self.unreachable.len() as u64 >= self.limits.pieces {
+            let what = "sources of evidence that can't be read";
+            return self.exceed(OverLimit::by_one(what, self.limits.pieces));
+        }
+        self.unreachable.insert(told);
+    }
+
+    fn unreached(&self) -> Vec<Unreachable> {
+        let told =
+            |(source, cause): &(String, String)| Unreachable { source: source.clone(), cause: cause.clone() };
+        self.unreachable.iter().map(told).collect()
     }
 
     /// The algorithms that artifacts have to be read with, so that all of this can be held to them.

@@ -6,13 +6,15 @@
 //! "manifests"}`) lists all of it by digest: one that was cut, or that holds more, is no bundle. That is on
 //! record among what was set aside, and no end of the run: whoever may bring evidence, be it as a folder or as
 //! an archive, must not be able to silence the gate. What lies in such a folder counts as evidence anywhere does.
-//! `oci/` beside it is an OCI layout of manifests and indexes, without layers.
+//! `oci/` beside it is an OCI layout of manifests and indexes, without layers: one that leads to evidence would be
+//! read as evidence anywhere else, and a list beside it must not hide that, so that it makes no bundle either.
 //!
 //! Nothing here is believed: evidence speaks for itself, and manifests are compared with the digests that
 //! the release claims. That a bundle is all there was, is the word of whoever made it; it counts with
 //! `--offline` alone, and for its own release alone. Archives are read in memory, never to disk.
 
 mod archive;
+mod contents;
 mod unpacked;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +36,12 @@ use crate::release::digest::{ClaimedDigest, Digest};
 use crate::release::resolved::{ImageManifests, Unfetched};
 
 use archive::ArchiveError;
+use contents::Contents;
 use unpacked::unpacked;
 
 const TYPE: &str = "https://laforge.dev/bundle/v1";
 const LIST: &str = "bundle.json";
+const INDEX: &str = "oci/index.json";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// Files of a bundle: evidence, and manifests of a thousand images with a few platforms each.
@@ -141,14 +145,14 @@ impl Collected<'_> {
         let mut evidence = BTreeSet::new();
         for bytes in &self.evidence {
             let digest = Digest::of_bytes(bytes);
-            files.insert(format!("evidence/{}{}", digest.hex(), ending(bytes)), bytes.to_vec());
+            files.insert(format!("evidence/{}", name(digest, bytes)), bytes.to_vec());
             evidence.insert(Listed { digest: digest.claim() });
         }
         for (digest, bytes) in self.manifests {
             files.insert(blob(digest), bytes.clone());
         }
         files.insert("oci/oci-layout".to_owned(), LAYOUT.to_vec());
-        files.insert("oci/index.json".to_owned(), self.index());
+        files.insert(INDEX.to_owned(), index(self.manifests, &self.images));
         let listed = |digest: &ClaimedDigest| Listed { digest: digest.clone() };
         let list = List {
             kind: TYPE.to_owned(),
@@ -164,29 +168,31 @@ impl Collected<'_> {
     pub fn archive(&self) -> Vec<u8> {
         archive::write(&self.files())
     }
-
-    fn index(&self) -> Vec<u8> {
-        let descriptor = |(digest, bytes): (&ClaimedDigest, &Vec<u8>)| {
-            let value = json::parse(bytes).unwrap_or_default();
-            let kind = if value.get("manifests").is_some() { "index" } else { "manifest" };
-            let usual = format!("application/vnd.oci.image.{kind}.v1+json");
-            let media_type = value.get("mediaType").and_then(|said| said.as_str()).unwrap_or(&usual);
-            json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
-        };
-        let named = self.manifests.iter().filter(|(digest, _)| self.images.contains(*digest));
-        let manifests: Vec<_> = named.map(descriptor).collect();
-        json::canonical(&json!({"schemaVersion": 2, "manifests": manifests}))
-    }
 }
 
-/// What a piece of evidence is usually called.
-fn ending(bytes: &[u8]) -> &'static str {
+/// The layout's list of the images among these manifests.
+fn index(manifests: &BTreeMap<ClaimedDigest, Vec<u8>>, images: &BTreeSet<ClaimedDigest>) -> Vec<u8> {
+    let descriptor = |(digest, bytes): (&ClaimedDigest, &Vec<u8>)| {
+        let value = json::parse(bytes).unwrap_or_default();
+        let kind = if value.get("manifests").is_some() { "index" } else { "manifest" };
+        let usual = format!("application/vnd.oci.image.{kind}.v1+json");
+        let media_type = value.get("mediaType").and_then(|said| said.as_str()).unwrap_or(&usual);
+        json!({"mediaType": media_type, "digest": digest, "size": bytes.len()})
+    };
+    let named = manifests.iter().filter(|(digest, _)| images.contains(*digest));
+    let manifests: Vec<_> = named.map(descriptor).collect();
+    json::canonical(&json!({"schemaVersion": 2, "manifests": manifests}))
+}
+
+/// The name of a piece of evidence, with the ending that it usually has.
+fn name(digest: Digest, bytes: &[u8]) -> String {
     let value = json::parse(bytes).unwrap_or_default();
-    match (value.get("verificationMaterial"), value.get("payloadType")) {
+    let ending = match (value.get("verificationMaterial"), value.get("payloadType")) {
         (Some(_), _) => ".sigstore.json",
         (None, Some(_)) => ".dsse",
         (None, None) => ".json",
-    }
+    };
+    format!("{}{ending}", digest.hex())
 }
 
 fn blob(digest: &ClaimedDigest) -> String {
@@ -262,46 +268,6 @@ impl Bundles {
 fn problem(error: &ReleaseBundleError) -> Unreadable {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     Unreadable { problem: quoted(&format!("{error}{cause}")) }
-}
-
-/// A bundle of which every file is what its list says.
-struct Contents {
-    release: ClaimedDigest,
-    evidence: Vec<(String, Vec<u8>)>,
-    manifests: BTreeMap<ClaimedDigest, Vec<u8>>,
-}
-
-impl Contents {
-    fn of(path: &Path, mut files: Files) -> Result<Self, ReleaseBundleError> {
-        if files.len() > MAX_FILES {
-            return Err(ReleaseBundleError::TooLarge);
-        }
-        let list: Option<List> = files.remove(LIST).and_then(|bytes| json::decode(&bytes).ok());
-        let list = list.filter(|list| list.kind == TYPE).ok_or(ReleaseBundleError::List)?;
-        let mut wanted = list.wanted();
-        let mut contents =
-            Self { release: list.release.digest, evidence: Vec::new(), manifests: BTreeMap::new() };
-        for (file, bytes) in files {
-            let digest = Digest::of_bytes(&bytes).claim();
-            let part = match file.split_once('/') {
-                Some(("evidence", name)) if name.starts_with(&digest.hex()) => Part::Evidence,
-                Some(_) if file == blob(&digest) => Part::Manifest,
-                Some(("oci", "index.json" | "oci-layout")) => continue,
-                _ => return Err(not_whole(file, "is not what its name says")),
-            };
-            if !wanted.remove(&(part, digest.clone())) {
-                return Err(not_whole(file, "is not listed"));
-            }
-            match part {
-                Part::Evidence => contents.evidence.push((path.join(&file).display().to_string(), bytes)),
-                Part::Manifest => drop(contents.manifests.insert(digest, bytes)),
-            }
-        }
-        match wanted.first() {
-            Some((_, digest)) => Err(not_whole(digest.to_string(), "is listed and not there")),
-            None => Ok(contents),
-        }
-    }
 }
 
 fn not_whole(file: String, problem: &'static str) -> ReleaseBundleError {

@@ -65,17 +65,18 @@ impl Owners {
             }
         }
     }
+}
 
-    /// The artifact signer that can be the same workload as this one, if any.
-    pub(super) fn shapes_artifacts(&self, signer: &Signer) -> Option<&str> {
-        let Identity::Keyless { issuer, subject, .. } = &signer.identity else { return None };
-        self.identities.iter().find_map(|(held, owner)| match owner {
-            Owner::Signer { name, uses } if uses.contains(&Use::Artifact) => {
-                (held.issuer == *issuer && held.subject.overlaps(subject)).then_some(name.as_str())
-            }
-            _ => None,
-        })
-    }
+/// The artifact signer that can be the same workload as this one, if any: what it signs as a file may be the bytes
+/// of a statement.
+pub fn shapes_artifacts<'a>(signers: &'a [Signer], signer: &Signer) -> Option<&'a str> {
+    let Identity::Keyless { issuer, subject, .. } = &signer.identity else { return None };
+    let same = |other: &Signer| match &other.identity {
+        Identity::Keyless { issuer: held, subject: theirs, .. } => held == issuer && theirs.overlaps(subject),
+        Identity::Key { .. } => false,
+    };
+    let mut artifact_signers = signers.iter().filter(|other| other.uses.contains(&Use::Artifact));
+    artifact_signers.find(|other| same(other)).map(|other| other.name.as_str())
 }
 
 fn clash(held: &Keyless, other: &Owner, identity: &Keyless, owner: &Owner) -> Option<Clash> {

@@ -8,10 +8,12 @@
 //! What is passed on is believed of whoever has the alias in trust. A person passes nothing on, and
 //! a signer has no word of its own.
 //!
-//! A record that is no record of this release (another digest, environment, role, someone else's
-//! word, a date to come) takes no part. Of the others the latest counts, by trusted time or else
-//! by `createdAt`, in whole seconds; a tie is a rejection. When the latest is out of date the
-//! person has no record: what it superseded does not come back.
+//! A record that is no record of this release (another digest, environment, someone else's word)
+//! takes no part, nor does an approval that is dated ahead or narrowed to a role that its person
+//! has not. A rejection does: a "no" needs neither a good clock nor the right role's name, nor to
+//! be written without a mistake. Of those that take part the latest counts, by trusted time or else by `createdAt`, in whole
+//! seconds; a tie is a rejection. When the latest is out of date the person has no record: what it
+//! superseded does not come back.
 //!
 //! Not checked: that `createdAt` and a trusted time are near each other. Without a trusted time
 //! `createdAt` is the signer's word; keys and revocation were then judged at the gate's `now`.
@@ -27,6 +29,7 @@ use super::standing::{listed, signers_for};
 use super::subjects::Wanted;
 use crate::evidence::attestation::{Signed, Standing};
 use crate::evidence::in_dates;
+use crate::evidence::predicate::PredicateError;
 use crate::evidence::predicate::approval::{Approval, Word};
 use crate::evidence::predicate::source::Alias;
 use crate::evidence::statement::Statement;
@@ -91,12 +94,12 @@ fn recorded(
     people: &[Person],
     now: Timestamp,
 ) -> Result<Vec<ApprovalFact>, Why> {
-    let approval = |statement: &Statement| Approval::read(&statement.predicate);
+    let read = || read(said.statement, wanted, now);
     let (person, attested_by) = match &said.signed.standing {
         Standing::Person(name) => {
             let person = known(name, people)?;
             wanted.release_named(&said.statement.subject)?;
-            if let Some(whom) = approval(said.statement)?.on_behalf_of {
+            if let Some(whom) = read()?.on_behalf_of {
                 return Err(Why::OnBehalfOf { wanted: "a person's own word", got: Quoted::new(&whom) });
             }
             (person, vec![None])
@@ -104,8 +107,7 @@ fn recorded(
         Standing::Signers(names) => {
             // Only people approve: no workload, whatever it may sign.
             let nobody = || Why::WrongUse { wanted: "a person", got: listed(names) };
-            let passed_on = approval(said.statement).ok();
-            let passed_on = passed_on.and_then(|it| Some((it.on_behalf_of?, it.created_at)));
+            let passed_on = read().ok().and_then(|it| Some((it.on_behalf_of?, it.created_at)));
             let (whom, created_at) = passed_on.ok_or_else(nobody)?;
             let attesting = signers_for(said.signed, signers, Use::Attestation)?;
             let attesting = in_their_dates(attesting, said.signed, created_at)?;
@@ -114,8 +116,14 @@ fn recorded(
             (person, attesting.iter().map(|signer| Some(signer.name.clone())).collect())
         }
     };
-    let fact = record(said, person, wanted, now)?;
+    let fact = record(said, &read()?, person, wanted, now)?;
     Ok(attested_by.into_iter().map(|attested_by| ApprovalFact { attested_by, ..fact.clone() }).collect())
+}
+
+/// What a record says; of one that can't be read whole, that it is a rejection if it says that much.
+fn read(statement: &Statement, wanted: &Wanted<'_>, now: Timestamp) -> Result<Approval, PredicateError> {
+    let predicate = &statement.predicate;
+    Approval::read(predicate).or_else(|why| Approval::plain_no(predicate, wanted.environment, now).ok_or(why))
 }
 
 /// The signers in whose dates a record was created. A trusted time has been held against them already;
@@ -154,15 +162,21 @@ fn meant<'a>(whom: &str, people: &'a [Person]) -> Result<&'a Person, Why> {
 }
 
 /// A person's record on this release.
-fn record(said: Said<'_>, person: &Person, wanted: &Wanted<'_>, now: Timestamp) -> Result<ApprovalFact, Why> {
-    let approval = Approval::read(&said.statement.predicate)?;
+fn record(
+    said: Said<'_>,
+    approval: &Approval,
+    person: &Person,
+    wanted: &Wanted<'_>,
+    now: Timestamp,
+) -> Result<ApprovalFact, Why> {
     if approval.environment != wanted.environment {
         let (wanted, got) = (Quoted::new(wanted.environment), Quoted::new(&approval.environment));
         return Err(Why::WrongEnvironment { wanted, got });
     }
-    let (time, time_kind) = judged_at(said.signed, &approval, now)?;
+    let (time, time_kind) = judged_at(said.signed, approval, now)?;
     let narrowed_to = approval.role.as_deref();
-    let roles = roles(person, narrowed_to).ok_or_else(|| Why::WrongRole {
+    let whole = || roles(person, None).filter(|_| approval.decision == Word::Rejected);
+    let roles = roles(person, narrowed_to).or_else(whole).ok_or_else(|| Why::WrongRole {
         person: person.name.clone(),
         got: Quoted::new(narrowed_to.unwrap_or_default()),
     })?;
@@ -195,12 +209,12 @@ fn judged_at(signed: &Signed, approval: &Approval, now: Timestamp) -> Result<(Ti
         Some(time) => (time.max(approval.created_at), TimeKind::Trusted),
         None => (approval.created_at, TimeKind::Claimed),
     };
-    for at in [Some(approval.created_at), signed.trusted_time].into_iter().flatten() {
-        if at > latest {
-            return Err(Why::not_yet_valid(latest, at));
-        }
+    let ahead =
+        [Some(approval.created_at), signed.trusted_time].into_iter().flatten().find(|at| *at > latest);
+    if let (Some(at), Word::Approved) = (ahead, approval.decision) {
+        return Err(Why::not_yet_valid(latest, at));
     }
-    if approval.expires_at <= approval.created_at {
+    if approval.expires_at <= approval.created_at && approval.decision == Word::Approved {
         return Err(Why::backwards(approval.created_at, approval.expires_at));
     }
     Ok((time, kind))

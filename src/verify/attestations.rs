@@ -26,7 +26,7 @@ use crate::evidence::predicate::vsa::{self, Resource, VerificationResult, Verifi
 use crate::evidence::predicate::{PredicateError, svr};
 use crate::evidence::use_for;
 use crate::release::digest::ClaimedDigest;
-use crate::time::{SKEW, Timestamp, whole_seconds};
+use crate::time::{Timestamp, whole_seconds};
 use crate::trust::{Signer, Use};
 
 /// The longest text that a fact carries, and the most of them in a list: a fact is repeated for each
@@ -85,12 +85,11 @@ pub(super) fn bind(
     others: &[Said<'_>],
     wanted: &Wanted<'_>,
     signers: &[Signer],
-    now: Timestamp,
 ) -> (Vec<(usize, AttestationFact)>, Vec<SetAside>) {
     let mut facts = Vec::new();
     let mut set_aside = Vec::new();
     for said in others {
-        match facts_of(*said, wanted, signers, now) {
+        match facts_of(*said, wanted, signers) {
             Ok(heard) => {
                 facts.extend(heard.facts);
                 set_aside.extend(heard.unread.map(|why| SetAside::because(said.signed, &why)));
@@ -103,7 +102,7 @@ pub(super) fn bind(
 
 /// One fact for each name that its signer has in trust and each artifact that it is about. A predicate
 /// that can't be read is a fact that says nothing: a failure may not vanish because it is misspelt.
-fn facts_of(said: Said<'_>, wanted: &Wanted<'_>, signers: &[Signer], now: Timestamp) -> Result<Heard, Why> {
+fn facts_of(said: Said<'_>, wanted: &Wanted<'_>, signers: &[Signer]) -> Result<Heard, Why> {
     let predicate_type = said.statement.predicate_type.as_str();
     if is_own(predicate_type) {
         return Err(Why::NotHeard { got: Quoted::new(predicate_type) });
@@ -118,9 +117,8 @@ fn facts_of(said: Said<'_>, wanted: &Wanted<'_>, signers: &[Signer], now: Timest
         Err(why @ Why::Malformed(_)) => ((None, None), Some(why)),
         Err(why) => return Err(why),
     };
-    if let Some(at) = created.filter(|at| *at > now + SKEW) {
-        return Err(Why::not_yet_valid(now + SKEW, at));
-    }
+    // Of a certificate that lasts a year a fresh stamp makes nothing young: it may have signed at its beginning.
+    let created = created.or_else(|| lasting_since(&said.signed.by));
     let fact = AttestationFact {
         signer: String::new(),
         predicate_type: predicate_type.to_owned(),
@@ -231,6 +229,14 @@ fn bounded<'a>(
 fn created(predicate_type: &str, predicate: &Value) -> Option<Timestamp> {
     let (_, place) = TIMES.iter().find(|(start, _)| predicate_type.starts_with(start))?;
     crate::time::parse(predicate.pointer(place)?.as_str()?).ok()
+}
+
+/// From when on a certificate may have signed this, where that is long ago.
+fn lasting_since(by: &SignedBy) -> Option<Timestamp> {
+    match by {
+        SignedBy::Key(_) => None,
+        SignedBy::Certificate { lasting_since, .. } => *lasting_since,
+    }
 }
 
 /// What a certificate says of the workload that it was issued to.

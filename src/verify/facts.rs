@@ -10,7 +10,7 @@ use super::spoken::Spoken;
 use super::subjects::Wanted;
 use super::{Input, InputRole, Verified, approvals, attestations, provenance, separation, signatures};
 use crate::evidence::attestation::{Authenticated, Authenticator, Rejection};
-use crate::evidence::{Evidence, Gathered, UnreadableFile};
+use crate::evidence::{Evidence, Gathered, OverLimit, UnreadableFile};
 use crate::release::digest::Digest;
 use crate::release::resolved::{Content, Leaf, ResolvedArtifact, ResolvedRelease};
 use crate::time::{Timestamp, whole_seconds};
@@ -52,11 +52,11 @@ pub(super) fn verify_on(
     let spoken = &heard.spoken;
     let (signatures, unsigned) = signatures::bind(spoken, &wanted, &trust.signers);
     let built = provenance::bind(&spoken.provenances, &wanted, &trust.signers, &trust.builders);
-    let provenance::Bound { builds, contradicted, set_aside: unbuilt } = built;
-    let (attestations, unattested) = attestations::bind(&spoken.others, &wanted, &trust.signers, now);
+    let provenance::Bound { builds, shares, contradicted, set_aside: unbuilt } = built;
+    let (attestations, unattested) = attestations::bind(&spoken.others, &wanted, &trust.signers);
     let (approvals, unapproved) =
         approvals::bind(&spoken.approvals, &wanted, &trust.signers, &trust.people, now);
-    let built = Built::of(&builds, &spoken.provenances);
+    let built = Built::of(&builds, &shares, &spoken.provenances);
     let Separated { facts: separation, sources, set_aside: unseparated } =
         separation::bind(&spoken.sources, &built, &wanted, &trust.signers, &trust.people);
 
@@ -80,13 +80,13 @@ pub(super) fn verify_on(
         sources: sorted(sources),
         separation,
     };
-    let Heard { set_aside, roles, .. } = heard;
+    let Heard { set_aside, roles, over: heard_over, .. } = heard;
     Verified {
         facts: VerifiedFacts { facts },
         set_aside: sorted(set_aside),
         inputs: inputs(gathered.found, gathered.unreadable, &roles),
         unreachable: gathered.unreachable,
-        over_limit: gathered.over_limit.or(untried.over),
+        over_limit: gathered.over_limit.or(untried.over).or(heard_over),
         ignored: gathered.ignored,
     }
 }
@@ -96,6 +96,8 @@ struct Heard<'a> {
     spoken: Spoken<'a>,
     set_aside: Vec<SetAside>,
     roles: BTreeMap<Digest, InputRole>,
+    /// A signature that more keys may have made than are tried.
+    over: Option<OverLimit>,
 }
 
 impl<'a> Heard<'a> {
@@ -104,12 +106,14 @@ impl<'a> Heard<'a> {
             spoken: Spoken::default(),
             set_aside: gathered.unreadable.iter().map(SetAside::unreadable).collect(),
             roles: BTreeMap::new(),
+            over: None,
         };
         for (evidence, judged) in gathered.found.iter().zip(judged) {
             let role = match judged {
                 Ok(authenticated) => heard.spoken.hear(authenticated),
                 Err(rejection) => {
                     heard.set_aside.push(SetAside::rejected(evidence, rejection));
+                    heard.over = heard.over.or_else(|| rejection.over_limit(evidence.source()));
                     InputRole::SetAside
                 }
             };

@@ -192,7 +192,8 @@ pub struct AttestationFact {
     /// Its trusted time, if any.
     #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
-    /// When it was made by its own word, if it says so.
+    /// When it was made by its own word, if it says so; else from when on its certificate is in date, if that is
+    /// for more than an hour.
     #[serde(serialize_with = "crate::time::optional_seconds", skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
     /// The run that signed it, when its certificate names one.

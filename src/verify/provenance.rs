@@ -47,10 +47,21 @@ pub(super) struct Build {
     pub(super) actors: Vec<Alias>,
 }
 
+/// One name's part in building: of an artifact, or of some platforms of one.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) builder: String,
+    pub(super) level: u8,
+    pub(super) actors: Vec<Alias>,
+    pub(super) evidence: Digest,
+}
+
 /// What binding provenance gives.
 #[derive(Debug, Default)]
 pub(super) struct Bound {
     pub(super) builds: Vec<Build>,
+    /// Everyone who built any part of the release: builds of whole artifacts, and of single platforms.
+    pub(super) shares: Vec<Share>,
     /// By artifact's position: provenance that its own certificate contradicts.
     pub(super) contradicted: Vec<(usize, ContradictionFact)>,
     pub(super) set_aside: Vec<SetAside>,
@@ -69,6 +80,7 @@ pub(super) fn bind(
     for said in provenances {
         match claims_of(*said, wanted, signers, builders) {
             Ok(Told { claims, named, details: of }) => {
+                bound.shares.extend(claims.iter().map(|says| Share::of(says, said.signed.evidence)));
                 pieces.extend(pieces_of(said.signed, &claims, &named));
                 details.insert(said.signed.evidence, of);
             }
@@ -82,6 +94,12 @@ pub(super) fn bind(
     bound.set_aside.extend(partial);
     bound.builds = covered.into_iter().map(|it| Build::of(it, &details)).collect();
     bound
+}
+
+impl Share {
+    fn of(says: &Claims, evidence: Digest) -> Self {
+        Self { builder: says.builder.clone(), level: says.level, actors: says.actors.clone(), evidence }
+    }
 }
 
 impl Build {

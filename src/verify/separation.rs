@@ -8,7 +8,8 @@
 //!
 //! A source statement counts only from a signer whose `predicateTypes` lists it and that has no
 //! part in the provenance of this release: not under the same name, not with the same key or
-//! identity, not from a workload that is one of its builders. Its authors can't be checked against
+//! identity, not from a workload that is one of its builders. Of such a one the authors are added to
+//! those that others establish: naming more of them only tightens. Its authors can't be checked against
 //! the repository here; withholding a statement that names more of them is not noticed either.
 
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use std::collections::BTreeSet;
 use super::attestations::claim;
 use super::facts::{Party, SeparationFact, SourceFact};
 use super::people::{Identified, identify};
-use super::provenance::Build;
+use super::provenance::{Build, Share};
 use super::set_aside::{Quoted, SetAside, Why};
 use super::spoken::Said;
 use super::standing::{listed, signers_for};
@@ -24,7 +25,7 @@ use super::subjects::Wanted;
 use crate::evidence::attestation::{Signed, SignedBy, Standing};
 use crate::evidence::predicate::source::{Alias, Source, TYPE};
 use crate::release::document::RESERVED_NAME;
-use crate::trust::{Person, Signer, Use};
+use crate::trust::{Person, Signer, Use, shapes_artifacts};
 
 /// What separation of duties gives.
 pub(super) struct Separated {
@@ -44,10 +45,16 @@ pub(super) fn bind(
     signers: &[Signer],
     people: &[Person],
 ) -> Separated {
-    let mut names = BTreeSet::new();
+    let (mut names, mut further) = (BTreeSet::new(), BTreeSet::new());
     let (mut sources, mut set_aside) = (Vec::new(), Vec::new());
     for said in statements {
-        match authors(*said, built, wanted, signers) {
+        match authors(*said, wanted, signers) {
+            Ok((authors, facts)) if built.involves(said.signed) || shape_artifacts(&facts, signers) => {
+                further.extend(authors);
+                let names: Vec<String> = facts.into_iter().map(|fact| fact.signer).collect();
+                let why = Why::NotIndependent { signer: listed(&names) };
+                set_aside.push(SetAside::because(said.signed, &why));
+            }
             Ok((authors, facts)) => {
                 names.extend(authors);
                 sources.extend(facts);
@@ -55,26 +62,31 @@ pub(super) fn bind(
             Err(why) => set_aside.push(SetAside::because(said.signed, &why)),
         }
     }
-    let authors = (!names.is_empty()).then(|| fact(Party::SourceAuthor, identify(&names, people), 0));
-    let facts = authors.into_iter().chain(actors(built.builds, wanted, people)).collect();
+    // Who built can't establish who wrote, and may well name more of them: else a line of provenance by the
+    // signer of a source statement would take its authors away.
+    let authors = (!names.is_empty()).then(|| {
+        names.extend(further);
+        fact(Party::SourceAuthor, identify(&names, people), 0)
+    });
+    let facts = authors.into_iter().chain(actors(built, wanted, people)).collect();
     Separated { facts, sources, set_aside }
 }
 
 /// The builds of this release and who signed for them.
 pub(super) struct Built<'a> {
-    pub(super) builds: &'a [Build],
+    builds: &'a [Build],
+    /// All that were built, of single platforms too.
+    shares: &'a [Share],
     /// The signatures of their evidence.
-    pub(super) signed: Vec<&'a Signed>,
+    signed: Vec<&'a Signed>,
 }
 
 impl<'a> Built<'a> {
     /// The builds, and of all provenance statements those that they came from.
-    pub(super) fn of(builds: &'a [Build], provenances: &[Said<'a>]) -> Self {
-        let leaves = |it: &'a Build| it.fact.leaves.iter().map(|leaf| leaf.evidence);
-        let counted: BTreeSet<_> =
-            builds.iter().flat_map(|it| leaves(it).chain([it.fact.evidence])).collect();
+    pub(super) fn of(builds: &'a [Build], shares: &'a [Share], provenances: &[Said<'a>]) -> Self {
+        let bound: BTreeSet<_> = shares.iter().map(|it| it.evidence).collect();
         let signed = provenances.iter().map(|said| said.signed);
-        Self { builds, signed: signed.filter(|it| counted.contains(&it.evidence)).collect() }
+        Self { builds, shares, signed: signed.filter(|it| bound.contains(&it.evidence)).collect() }
     }
 
     /// Whether whoever signed this had a part in building.
@@ -84,9 +96,16 @@ impl<'a> Built<'a> {
             SignedBy::Certificate { claims, .. } => claims.get("buildSignerUri"),
             SignedBy::Key(_) => None,
         };
-        self.signed.iter().any(same)
-            || self.builds.iter().any(|build| claims.is_some_and(|uri| *uri == build.fact.builder))
+        // Anybody can write a builder's id: one counts that trust names for whoever wrote it.
+        let mut trusted = self.shares.iter().filter(|it| it.level > 0);
+        self.signed.iter().any(same) || trusted.any(|it| claims.is_some_and(|uri| *uri == it.builder))
     }
+}
+
+/// Whether one of these signs what a build hands over: a file may hold the bytes of a statement.
+fn shape_artifacts(facts: &[SourceFact], signers: &[Signer]) -> bool {
+    let mut named = signers.iter().filter(|it| facts.iter().any(|fact| fact.signer == it.name));
+    named.any(|it| shapes_artifacts(signers, it).is_some())
 }
 
 fn same_party(one: &SignedBy, other: &SignedBy) -> bool {
@@ -110,7 +129,6 @@ fn shares_name(one: &Signed, other: &Signed) -> bool {
 /// Everyone whom a source statement names, if it may say so and is about this release's source.
 fn authors(
     said: Said<'_>,
-    built: &Built<'_>,
     wanted: &Wanted<'_>,
     signers: &[Signer],
 ) -> Result<(Vec<Alias>, Vec<SourceFact>), Why> {
@@ -132,10 +150,6 @@ fn authors(
             return Err(Why::WrongSource { member, wanted: Quoted::new(wanted), got: Quoted::new(got) });
         }
     }
-    if built.involves(said.signed) {
-        let names: Vec<String> = fitting.iter().map(|signer| signer.name.clone()).collect();
-        return Err(Why::NotIndependent { signer: listed(&names) });
-    }
     let fact = |signer: &&Signer| SourceFact {
         signer: signer.name.clone(),
         evidence: said.signed.evidence,
@@ -148,12 +162,14 @@ fn authors(
 /// Who started the builds: of every artifact, by every builder that trust names. Once one of them names
 /// its actor, each artifact of which a build names none, or that has no build, counts as one unknown name:
 /// which of its builds a policy believes is not known here, and a lesser one may not speak for it.
-fn actors(builds: &[Build], wanted: &Wanted<'_>, people: &[Person]) -> Option<SeparationFact> {
-    let trusted: Vec<&Build> = builds.iter().filter(|it| it.fact.level > 0).collect();
-    let names: BTreeSet<&Alias> = trusted.iter().flat_map(|it| &it.actors).collect();
+fn actors(built: &Built<'_>, wanted: &Wanted<'_>, people: &[Person]) -> Option<SeparationFact> {
+    // Of single platforms too, whose actor a build of the whole must not hide.
+    let shares = built.shares.iter().filter(|it| it.level > 0);
+    let names: BTreeSet<&Alias> = shares.flat_map(|it| &it.actors).collect();
     if names.is_empty() {
         return None;
     }
+    let trusted: Vec<&Build> = built.builds.iter().filter(|it| it.fact.level > 0).collect();
     let built: BTreeSet<usize> = trusted.iter().map(|it| it.artifact).collect();
     let mut nameless: BTreeSet<usize> =
         trusted.iter().filter(|it| it.actors.is_empty()).map(|it| it.artifact).collect();

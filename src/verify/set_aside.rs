@@ -54,6 +54,11 @@ impl SetAside {
         }
     }
 
+    /// Whether it may be a no that is lost: a deny of its own.
+    pub fn may_say_no(&self) -> bool {
+        self.kind == UNHEARD
+    }
+
     /// Authenticated evidence that proves nothing of this release.
     pub(super) fn because(signed: &Signed, why: &Why) -> Self {
         Self {
@@ -65,10 +70,14 @@ impl SetAside {
     }
 }
 
+/// The word for what somebody whom trust names signed, and nobody can read.
+const UNHEARD: &str = "unheard";
+
 /// The word for a reason of `evidence`.
 fn kind_of(rejection: &Rejection) -> &'static str {
     match rejection {
         Rejection::Unreadable { .. } => "unreadable",
+        Rejection::Unheard { .. } => UNHEARD,
         Rejection::UntrustedIdentity { .. } => "untrusted-identity",
         Rejection::AnotherInstance { .. } => "another-instance",
         Rejection::BadSignature { .. } => "bad-signature",
@@ -83,7 +92,7 @@ fn kind_of(rejection: &Rejection) -> &'static str {
         Rejection::NoTrustedTime { .. } => "no-trusted-time",
         Rejection::WrongSubject { .. } => "wrong-subject",
         Rejection::WrongUse { .. } => "wrong-use",
-        Rejection::NotTried => "not-tried",
+        Rejection::NotTried | Rejection::KeysNotTried { .. } => "not-tried",
     }
 }
 
@@ -124,7 +133,7 @@ pub(super) enum Why {
     Superseded { person: String, at: String, by: Digest },
     #[error("on behalf of somebody: wanted {wanted}, got one that is passed on for {got}")]
     OnBehalfOf { wanted: &'static str, got: Quoted },
-    #[error("not independent: {signer} also signed provenance of this release")]
+    #[error("not independent: {signer} also had a part in building this release, or said so")]
     NotIndependent { signer: String },
     #[error("incomplete index: `{artifact}` is an image index of which nobody vouches for {missing}")]
     IncompleteIndex { artifact: String, missing: String },

@@ -90,6 +90,7 @@ pub(super) mod tests {
                 issuer: "https://issuer.example".to_owned(),
                 subject: subject.to_owned(),
                 claims: std::collections::BTreeMap::new(),
+                lasting_since: None,
             },
             ..signed("", evidence)
         }

@@ -148,10 +148,11 @@ fn the_github_workflows_give_the_action_what_it_takes_and_pin_what_they_use() {
     let action: Value =
         serde_yaml::from_str(&fs::read_to_string(forge::root().join("action.yml")).unwrap()).unwrap();
     let mut gates = 0;
-    let workflows = [workflow("release"), workflow("evidence")];
+    let workflows = ["release", "evidence", "approvals"].map(workflow);
     for job in workflows.iter().flat_map(|workflow| workflow["jobs"].as_object().unwrap().values()) {
         assert!(job["permissions"].is_object(), "a job with all the rights of the token");
-        for step in job["steps"].as_array().unwrap() {
+        // A job that is another workflow has no steps of its own.
+        for step in job["steps"].as_array().into_iter().flatten() {
             let Some(uses) = step["uses"].as_str() else { continue };
             let (name, commit) = uses.split_once('@').unwrap();
             assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{uses}");
@@ -169,7 +170,9 @@ fn the_github_workflows_give_the_action_what_it_takes_and_pin_what_they_use() {
 #[test]
 fn a_github_job_signs_attests_and_passes_on_what_reviewers_said() {
     let example = Example::new();
-    let workflow = workflow("evidence");
+    let (evidence, approvals) = (workflow("evidence"), workflow("approvals"));
+    assert_eq!(evidence["jobs"]["approved"]["uses"], "./.github/workflows/approvals.yml");
+    assert_eq!(evidence["jobs"]["approved"]["permissions"], approvals["jobs"]["approved"]["permissions"]);
     fs::remove_dir_all(example.path("evidence")).unwrap();
     example.write("bom.json", r#"{"bomFormat": "CycloneDX"}"#);
     let review = |login: &str| {
@@ -199,7 +202,7 @@ fn a_github_job_signs_attests_and_passes_on_what_reviewers_said() {
         example.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}"));
         Command::new("chmod").arg("+x").arg(example.path(&format!("bin/{name}"))).status().unwrap();
     }
-    for job in ["sign", "approved"] {
+    for (workflow, job) in [(&evidence, "sign"), (&approvals, "approved")] {
         assert_eq!(workflow["jobs"][job]["permissions"]["id-token"], "write", "{job}");
         let steps = workflow["jobs"][job]["steps"].as_array().unwrap();
         let lines = steps.iter().find_map(|step| step["run"].as_str()).unwrap();

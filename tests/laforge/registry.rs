@@ -4,6 +4,7 @@
 //! real connection. Times are cut short through the library, where a test would have to wait.
 
 mod bounds;
+mod lists;
 mod offline;
 mod real;
 mod server;

@@ -255,6 +255,45 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case::sound(
+        "denies-rejection-dated-ahead",
+        "A person rejects by a clock that is a day fast: a no needs no good clock.",
+        Denies(&[ApprovalRejected, ApprovalThreshold]),
+        |scene| {
+            let mut rejection = scene.approval();
+            rejection.decision = Word::Rejected;
+            rejection.created_at += TimeDelta::days(1);
+            rejection.expires_at += TimeDelta::days(1);
+            let statement = statement::approval(&scene.release_digest(), &rejection);
+            scene.attest("rejection-bob", "bob", &statement);
+        },
+    ),
+    Case::sound(
+        "denies-rejection-in-another-role",
+        "A person rejects in a role that is not theirs: a no needs no role's right name.",
+        Denies(&[ApprovalRejected, ApprovalThreshold]),
+        |scene| {
+            let mut rejection = scene.approval();
+            rejection.decision = Word::Rejected;
+            rejection.created_at += TimeDelta::minutes(30);
+            rejection.role = Some("auditor".to_owned());
+            let statement = statement::approval(&scene.release_digest(), &rejection);
+            scene.attest("rejection-bob", "bob", &statement);
+        },
+    ),
+    Case::sound(
+        "denies-misspelt-rejection",
+        "A person approves and then rejects, with a member that no record has: a no is not lost by being misspelt.",
+        Denies(&[ApprovalRejected, ApprovalThreshold]),
+        |scene| {
+            let mut rejection = scene.approval();
+            rejection.decision = Word::Rejected;
+            rejection.created_at += TimeDelta::minutes(30);
+            let mut statement = statement::approval(&scene.release_digest(), &rejection);
+            statement["predicate"]["comment"] = json!("stop");
+            scene.attest("rejection-bob", "bob", &statement);
+        },
+    ),
+    Case::sound(
         "denies-author-approves",
         "One of the approvers wrote the commit.",
         Denies(&[ApprovalThreshold, SeparationOfDuties]),

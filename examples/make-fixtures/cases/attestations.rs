@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use laforge::policy::finding::RuleId::{
     ApprovalRejected, ApprovalThreshold, AttestationFailed, AttestationMissing, CorrelationMismatch,
+    EvidenceUnheard,
 };
 use laforge::signing::statement;
 use laforge::signing::vsa::{Summary, resource_uri};
@@ -87,6 +88,33 @@ pub(super) const CASES: &[Case] = &[
             require(scene, &format!("{{predicateType: {TESTS}, from: [scanner]}}"));
             tested(scene, "tests-1", "PASSED");
             tested(scene, "tests-2", "failed");
+        },
+    ),
+    Case::sound(
+        "denies-failed-tests-dated-ahead",
+        "Tests passed, and another run failed by a clock that is an hour fast: a failure needs no good clock.",
+        Denies(&[AttestationFailed]),
+        |scene| {
+            require(scene, &format!("{{predicateType: {TESTS}, from: [scanner]}}"));
+            tested(scene, "tests-1", "PASSED");
+            let ahead = laforge::time::to_seconds(scene.now + TimeDelta::hours(1));
+            let predicate = json!({"result": "FAILED", "configuration": [], "laforge_finishedOn": ahead});
+            let statement = statement::attest(&[artifact_subject()], TESTS, predicate);
+            scene.attest("tests-2", "scanner", &statement);
+        },
+    ),
+    Case::sound(
+        "denies-unreadable-tests-beside-passed-ones",
+        "Tests passed, and another run's statement can't be read, by the signer whose word counts: it may say no.",
+        SetAside(&[EvidenceUnheard], "unheard"),
+        |scene| {
+            require(scene, &format!("{{predicateType: {TESTS}, from: [scanner]}}"));
+            tested(scene, "tests-1", "PASSED");
+            let predicate = json!({"result": "FAILED", "configuration": []});
+            let mut statement = statement::attest(&[artifact_subject()], TESTS, predicate);
+            let odd = json!({"name": "notes.txt", "digest": {"sha256": "AB".repeat(32)}});
+            statement["subject"] = json!([statement["subject"][0], odd]);
+            scene.attest("tests-2", "scanner", &statement);
         },
     ),
     Case::sound(

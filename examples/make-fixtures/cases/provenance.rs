@@ -3,8 +3,8 @@
 use laforge::evidence::envelope::pae;
 use laforge::evidence::statement::PAYLOAD_TYPE;
 use laforge::policy::finding::RuleId::{
-    ClaimsMismatch, ProvenanceBuilder, ProvenanceCommit, ProvenanceLevel, ProvenanceMissing, ProvenanceRef,
-    ProvenanceRunner, ProvenanceSource,
+    ClaimsMismatch, EvidenceUnheard, ProvenanceBuilder, ProvenanceCommit, ProvenanceLevel, ProvenanceMissing,
+    ProvenanceRef, ProvenanceRunner, ProvenanceSource,
 };
 use laforge::release::digest::Digest;
 use laforge::signing::statement;
@@ -214,7 +214,7 @@ pub(super) const CASES: &[Case] = &[
     Case::sound(
         "denies-repeated-member-in-payload",
         "The signed payload names its builder twice.",
-        aside("unreadable"),
+        SetAside(&[ProvenanceMissing, EvidenceUnheard], "unheard"),
         |scene| {
             let provenance = scene.provenance(&build());
             let text = String::from_utf8_lossy(&laforge::json::canonical(&provenance)).into_owned();

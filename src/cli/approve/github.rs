@@ -216,12 +216,18 @@ impl Review {
     }
 }
 
-/// What a person's last review comes to.
+/// What a person's last review comes to. A request for changes is lifted by an approval of the release's own
+/// commit alone: of another one they said yes to something else.
 fn last_review(mut reviews: Vec<Review>, release: &Release) -> Result<Said, String> {
     reviews.retain(Review::decides);
     reviews.sort_by_key(|review| (submitted(review), review.id));
-    let last = reviews.pop().ok_or("has commented, and decided nothing")?;
-    passed_on(&last, release)
+    let lifts = |review: &Review| {
+        review.state == ReviewState::Approved && review.commit_id.as_ref() == Some(&release.source.commit)
+    };
+    let asks = |review: &Review| review.state == ReviewState::ChangesRequested;
+    let standing = reviews.iter().rev().take_while(|review| !lifts(review)).find(|review| asks(review));
+    let last = standing.or(reviews.last()).ok_or("has commented, and decided nothing")?;
+    passed_on(last, release)
 }
 
 fn submitted(review: &Review) -> Option<Timestamp> {

@@ -69,6 +69,11 @@ impl SummaryFlags {
         self.vsa.as_deref()
     }
 
+    /// Where its key is, if one is asked for.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.vsa_key.as_deref()
+    }
+
     /// A summary of an earlier run goes before anything is decided: after a deny there is none.
     pub(super) fn clear(&self, session: &Session) -> Result<(), Failure> {
         let Some(path) = &self.vsa else { return Ok(()) };

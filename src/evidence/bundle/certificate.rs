@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use sigstore::crypto::{CertificateInfo, FulcioCiClaims};
 use sigstore::types::DerCertificate;
-use x509_cert::Certificate;
 use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::name::GeneralName;
@@ -15,8 +15,10 @@ use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName,
     SubjectKeyIdentifier,
 };
-use x509_cert::time::Time;
+use x509_cert::time::{Time, Validity};
+use x509_cert::{Certificate, TbsCertificate};
 
+use super::der::has_small_sets;
 use crate::key::PublicKey;
 use crate::time::Timestamp;
 use crate::trust::NO_ISSUER;
@@ -40,7 +42,13 @@ pub(crate) struct CertifiedIdentity {
     pub(crate) subject: String,
     /// Fulcio's claims, by extension name in lower camel case.
     pub(crate) claims: BTreeMap<&'static str, String>,
+    /// From when on, where it is in date for longer than [`BRIEF`].
+    pub(crate) lasting_since: Option<Timestamp>,
 }
+
+/// The longest that a certificate may be in date and still say when its key signed, give or take an hour;
+/// Fulcio's public instance issues them for ten minutes.
+const BRIEF: TimeDelta = TimeDelta::hours(1);
 
 impl CertifiedIdentity {
     /// What the certificate states; `None` unless it names exactly one subject, and an issuer that could
@@ -51,13 +59,18 @@ impl CertifiedIdentity {
             Some(issuer) if issuer.is_empty() || issuer == NO_ISSUER => return None,
             Some(issuer) => issuer.clone(),
         };
-        let subject = subject(certificate).filter(|subject| !subject.is_empty())?;
-        Some(Self { issuer, subject, claims: claims(&info.ci_claims) })
+        let certificate = Certificate::from_der(certificate.as_bytes()).ok()?.tbs_certificate;
+        let subject = subject(&certificate).filter(|subject| !subject.is_empty())?;
+        let lasting_since = lasting_since(&certificate.validity)?;
+        Some(Self { issuer, subject, claims: claims(&info.ci_claims), lasting_since })
     }
 }
 
 /// What a certificate says of whoever has it, in DER: to be shown as a claim, and believed by nobody.
 pub(crate) fn claimed_identity(der: &[u8]) -> Option<CertifiedIdentity> {
+    if !has_small_sets(der) {
+        return None;
+    }
     let certificate = DerCertificate::new(der.to_vec());
     let info = sigstore::crypto::parse_certificate_info(&certificate).ok()?;
     CertifiedIdentity::of(&certificate, &info)
@@ -65,9 +78,8 @@ pub(crate) fn claimed_identity(der: &[u8]) -> Option<CertifiedIdentity> {
 
 /// The one subject alternative name: an e-mail address, a URI or Fulcio's name for a user of a
 /// domain. The library takes the first of several and knows no other name; Fulcio writes one.
-fn subject(certificate: &DerCertificate) -> Option<String> {
-    let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
-    let (_, names): (bool, SubjectAltName) = certificate.tbs_certificate.get().ok()??;
+fn subject(certificate: &TbsCertificate) -> Option<String> {
+    let (_, names): (bool, SubjectAltName) = certificate.get().ok()??;
     match names.0.as_slice() {
         [GeneralName::Rfc822Name(address)] => Some(address.to_string()),
         [GeneralName::UniformResourceIdentifier(uri)] => Some(uri.to_string()),
@@ -76,6 +88,12 @@ fn subject(certificate: &DerCertificate) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// When a certificate begins that is in date for long; none of dates in no known form.
+fn lasting_since(validity: &Validity) -> Option<Option<Timestamp>> {
+    let (from, until) = (instant(&validity.not_before)?, instant(&validity.not_after)?);
+    Some((until.signed_duration_since(from) > BRIEF).then_some(from))
 }
 
 /// The claims that are there. GitHub's five older ones keep names of their own: their values differ

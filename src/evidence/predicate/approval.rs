@@ -3,12 +3,13 @@
 //! In: the predicate of an authenticated statement. Out: [`Approval`], unknown, null and empty members
 //! refused. Not checked here: whose word it is, its subject and its dates; `verify` does.
 
+use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Instant, PredicateError, filled, read};
-use crate::time::Timestamp;
+use crate::time::{self, Timestamp};
 
 /// `https://laforge.dev/attestation/approval/v1`.
 pub const TYPE: &str = "https://laforge.dev/attestation/approval/v1";
@@ -75,7 +76,28 @@ impl Approval {
         filled(TYPE, given.chain([("environment", record.environment.as_str())]))?;
         Ok(record)
     }
+
+    /// Of a predicate that can't be read whole, the rejection that it plainly is: a no may not vanish because it
+    /// is misspelt. What it doesn't say well, it says as widely as can be: of this environment, from now on.
+    pub fn plain_no(predicate: &Value, environment: &str, now: Timestamp) -> Option<Self> {
+        let text = |member: &str| predicate.get(member).and_then(Value::as_str).filter(|it| !it.is_empty());
+        let at = |member: &str| text(member).and_then(|text| time::parse(text).ok());
+        text("decision").filter(|word| word.eq_ignore_ascii_case("rejected"))?;
+        Some(Self {
+            decision: Word::Rejected,
+            environment: text("environment").unwrap_or(environment).to_owned(),
+            created_at: at("createdAt").unwrap_or(now),
+            expires_at: at("expiresAt").unwrap_or(now + UNSAID),
+            reason: None,
+            ticket: None,
+            role: None,
+            on_behalf_of: text("onBehalfOf").map(str::to_owned),
+        })
+    }
 }
+
+/// How long a rejection counts that doesn't say it, each time it is read.
+const UNSAID: TimeDelta = TimeDelta::days(1);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Keys that sign payloads without their type, and the two forms of ECDSA over an envelope.
 
 use super::*;
+use crate::evidence::limits::SUBJECTS;
 
 const RAW: &str = "\
 signers:
@@ -71,4 +72,30 @@ fn takes_ecdsa_in_both_its_forms_over_an_envelope() {
     assert!(made(&message, &der, Form::Asn1));
     assert!(!made(&message, &fixed, Form::Asn1), "a log's signature has one form");
     assert!(!made(b"other", &fixed, Form::Either) && !made(&message, &fixed[1..], Form::Either));
+}
+
+#[test]
+fn refuses_payloads_that_are_no_statement() {
+    let cast = cast();
+    let (trust, release) = (cast.store.trust(SIGNERS), cast.store.release("app"));
+    let mut other: Value = serde_json::from_slice(&envelope(&statement("p", APP), "", &cast.ci)).unwrap();
+    other["payloadType"] = json!("text/plain");
+    let many = json!(vec![json!({"digest": {"sha256": Digest::of_bytes(APP).hex()}}); SUBJECTS + 1]);
+    let mut crowded: Value = serde_json::from_slice(&statement("p", APP)).unwrap();
+    crowded["subject"] = many;
+    let mut odd: Value = serde_json::from_slice(&statement("p", APP)).unwrap();
+    odd["subject"] = json!([odd["subject"][0], {"digest": {"sha256": "AB"}}]);
+    let whole = |value: &Value| serde_json::to_vec(value).unwrap();
+    let two = [statement("p", APP), b"{}".to_vec()].concat();
+    for payload in [b"{}".to_vec(), two, whole(&crowded), whole(&odd)] {
+        // Of somebody whom trust names it may be a no; of a stranger it is nothing.
+        for key in [&cast.ci, &cast.scanner, &cast.alice] {
+            let rejection = ask(&trust, &release, envelope(&payload, "", key), now()).unwrap_err();
+            assert!(matches!(rejection, Rejection::Unheard { .. }), "{rejection:?}");
+        }
+        let rejection = ask(&trust, &release, envelope(&payload, "", &ed25519(9)), now()).unwrap_err();
+        assert!(matches!(rejection, Rejection::Unreadable { .. }), "{rejection:?}");
+    }
+    let rejection = ask(&trust, &release, whole(&other), now()).unwrap_err();
+    assert!(matches!(rejection, Rejection::Unreadable { .. }), "{rejection:?}");
 }

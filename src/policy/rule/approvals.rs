@@ -19,8 +19,8 @@ use serde::Deserialize;
 use crate::evidence::predicate::approval::TYPE as APPROVAL;
 use crate::plan::LimitedBy;
 use crate::time::duration;
-use crate::time::{Timestamp, whole_seconds};
-use crate::trust::Person;
+use crate::time::{Timestamp, to_seconds, whole_seconds};
+use crate::trust::{Person, shapes_artifacts};
 use crate::verify::facts::{ApprovalDecision, ApprovalFact, Facts, Party, TimeKind};
 use crate::yaml::{DocumentError, Spanned};
 
@@ -121,7 +121,7 @@ impl Approvals {
             distinct_from: distinct_from
                 .map(|parties| (parties.value.iter().copied().collect(), reading.origin(parties))),
             trusted_time: section.trusted_time.is_some(),
-            attested_by: attesting.map(|name| signer(name, APPROVAL, reading)).collect::<Result<_, _>>()?,
+            attested_by: attesting.map(|name| attestor(name, reading)).collect::<Result<_, _>>()?,
             origin: Some(reading.origin(&section.at_least)),
         })
     }
@@ -175,8 +175,15 @@ impl Approvals {
         let rejections = heard.iter().filter(|fact| rejects(fact, scope.now));
         for fact in rejections {
             let message = format!("`{}` rejected `{}`", fact.person, scope.release_name());
+            let since = match fact.time > scope.now {
+                true => format!(
+                    ", with a record of later than {}, the rejection's own date",
+                    to_seconds(fact.time)
+                ),
+                false => String::new(),
+            };
             let help = format!(
-                "`{}` may approve {} after all, or the rejection ends",
+                "`{}` may approve {} after all{since}, or the rejection ends",
                 fact.person, scope.facts.release
             );
             let finding = denial(RuleId::ApprovalRejected, &scope.release_name(), message, help);
@@ -327,6 +334,23 @@ impl Approvals {
     }
 }
 
+/// Who may pass on what people said: nobody who signs what a build hands over, since a file may hold the bytes of
+/// an approval.
+fn attestor(name: &Spanned<String>, reading: &Reading<'_>) -> Result<String, DocumentError> {
+    let known = signer(name, APPROVAL, reading)?;
+    let signers = &reading.trust.signers;
+    let shaping = signers.iter().find(|it| it.name == known).and_then(|it| shapes_artifacts(signers, it));
+    let Some(artifact_signer) = shaping else { return Ok(known) };
+    let message = format!(
+        "signer `{known}` also signs artifacts, as `{artifact_signer}`, and so may pass on nobody's word"
+    );
+    Err(reading.refuse(
+        name,
+        message,
+        "name a signer of `use: attestation` alone, whose identity is no artifact signer's",
+    ))
+}
+
 fn end(start: Timestamp, duration: Duration) -> Option<Timestamp> {
     start.checked_add_signed(duration).map(whole_seconds)
 }
@@ -373,8 +397,8 @@ fn refuse_too_many(at_least: &Spanned<u64>, reading: &Reading<'_>) -> Result<(),
 mod tests {
     use crate::policy::rule::Rule;
     use crate::policy::samples::{
-        approval, at, facts, hours, loaded, now, outcome, outcome_of, party, passed_on, proposal, refused,
-        rejection, said,
+        approval, at, facts, file, hours, loaded, now, outcome, outcome_of, party, passed_on, policy,
+        proposal, refused, rejection, said, trust_of,
     };
     use crate::policy::set::PolicySet;
     use proptest::prelude::*;
@@ -541,6 +565,33 @@ mod tests {
         let both = given(vec![approval("alice"), passed_on("alice")]);
         let twice = outcome(&asking("{atLeast: 2, attestedBy: [ci]}"), &both);
         assert_eq!(rules(&twice), ["approval-threshold"]);
+    }
+
+    #[test]
+    fn who_signs_artifacts_passes_on_nobody_s_word() {
+        let of = |uses: &str, other: &str| {
+            let trust = trust_of(&format!(
+                "apiVersion: laforge.dev/v1\nkind: Trust\nsigners:\n  \
+                 - {{name: desk, use: {uses}, identity: {{issuer: 'https://i.example', subject: 'https://ci/desk'}}}}\n  \
+                 - {{name: files, use: artifact, identity: {{issuer: 'https://i.example', subject: '{other}'}}}}\n\
+                 people: [{{name: alice, roles: [sre], identities: [{{key: e.pub}}]}}]\n"
+            ));
+            let text = policy("{require: {approvals: {atLeast: 1, attestedBy: [desk]}}}");
+            PolicySet::load(vec![file("test.yaml", &text)], &trust)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(of("attestation", "https://ci/files"), Ok(()));
+        for (uses, other, shaping) in [
+            ("[artifact, attestation]", "https://ci/files", "desk"),
+            ("attestation", "pattern:https://ci/**", "files"),
+        ] {
+            let refused = of(uses, other).unwrap_err();
+            let said = format!(
+                "signer `desk` also signs artifacts, as `{shaping}`, and so may pass on nobody's word"
+            );
+            assert!(refused.contains(&said), "{refused}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use super::{Cure, Each, Outcome, Reading, Scope, denial};
 use crate::policy::finding::{Finding, Origin, RuleId};
 use crate::time::duration;
 use condition::{Condition, Failure, Part};
-use hearing::{Hearing, as_old};
+use hearing::{Hearing, as_old, is_dated};
 
 /// Attestations of one type.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -237,7 +237,8 @@ impl Attestations {
             self.predicate_type, artifact.name
         );
         let mend = match self.latest {
-            true => "a later one by the same signer that holds takes its place",
+            true if is_dated(fact) => "a later one by the same signer that holds takes its place",
+            true => "it does not say when it was made, so no other is later: take it out of the evidence",
             false => "every one has to hold: mend what it found and release anew, or ask for the `latest`",
         };
         let help = format!("evidence {}, signed by `{}`; {mend}", fact.evidence, fact.signer);

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::plan::LimitedBy;
 use crate::time::duration::PATTERN;
 use crate::trust::Pattern;
 use crate::verify::facts::{ArtifactFacts, ContradictionFact, ProvenanceFact};
@@ -41,7 +42,7 @@ pub struct ProvenanceSection {
     #[serde(default, rename = "ref")]
     #[schemars(with = "String", length(min = 1))]
     pub r#ref: Option<Spanned<String>>,
-    /// The source commit: the one that the release names.
+    /// The source commit: the one that the release names, of the repository that it names.
     #[serde(default)]
     #[schemars(with = "OfRelease")]
     pub commit: Option<Spanned<OfRelease>>,
@@ -132,9 +133,23 @@ impl Provenance {
                 let finding = Finding { severity, ..self.contradicted(artifact, fact) };
                 outcome.findings.push(Judged { finding, cure: Cure::Evidence });
             }
-            if let Some(finding) = failed {
-                outcome.deny(Cure::Evidence, finding);
+            match failed {
+                Some(finding) => outcome.deny(Cure::Evidence, finding),
+                None => self.limit(artifact, scope, outcome),
             }
+        }
+    }
+
+    /// The plan ends when the last of an artifact's builds that count has become too old.
+    fn limit(&self, artifact: &ArtifactFacts, scope: &Scope<'_>, outcome: &mut Outcome) {
+        let within = self.expectations.iter().find_map(|(expected, _)| match expected {
+            Expectation::FinishedWithin(within) => Some(*within),
+            _ => None,
+        });
+        let counting = artifact.provenances.iter().filter(|fact| self.first_failure(fact, scope).is_none());
+        let ended = counting.filter_map(|fact| fact.finished_on).max();
+        if let (Some(within), Some(ended)) = (within, ended) {
+            outcome.limit_after(ended, within, LimitedBy::MaxAge);
         }
     }
 
@@ -237,7 +252,9 @@ fn source_expectations(section: &ProvenanceSection, reading: &Reading<'_>, expec
         expectations.push((Expectation::Ref(pattern(text)), Some(reading.origin(text))));
     }
     if let Some(word) = &section.commit {
-        expectations.push((Expectation::ReleaseCommit, Some(reading.origin(word))));
+        // A commit's id alone says nothing: whoever may use a shared builder can push it to a repository of theirs.
+        let expected = [Expectation::Source(Wanted::Release), Expectation::ReleaseCommit];
+        expectations.extend(expected.map(|expected| (expected, Some(reading.origin(word)))));
     }
     if let Some(word) = &section.hosted_runner {
         expectations.push((Expectation::HostedRunner, Some(reading.origin(word))));
@@ -487,6 +504,29 @@ mod tests {
         for wrong in [Duration::seconds(3601), -Duration::seconds(61), -Duration::days(1)] {
             assert_eq!(aged(wrong), Some("provenance-age"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_plan_ends_when_its_youngest_build_is_too_old() {
+        let ended =
+            |ago| ProvenanceFact { finished_on: Some(now() - Duration::minutes(ago)), ..provenance() };
+        let set = loaded("{require: {provenance: {finishedWithin: 1h}}}");
+        let limits = |provenances| outcome(&set, &given(provenances)).limits;
+        assert_eq!(limits(vec![ended(50)]), [(now() + Duration::minutes(10), LimitedBy::MaxAge)]);
+        assert_eq!(
+            limits(vec![ended(50), ended(20), ended(90)]),
+            [(now() + Duration::minutes(40), LimitedBy::MaxAge)]
+        );
+        assert_eq!(limits(vec![ended(90)]), []);
+    }
+
+    #[test]
+    fn the_release_s_commit_is_of_the_release_s_repository() {
+        let elsewhere =
+            ProvenanceFact { repository: Some("https://github.com/evil/payload".to_owned()), ..provenance() };
+        let told = judged("{commit: release}", vec![elsewhere]);
+        assert_eq!(told.iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), ["provenance-source"]);
+        assert_eq!(judged("{commit: release}", vec![provenance()]), []);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Kubernetes objects, and every image that one of them runs.
 //!
 //! In: documents. Out: [`Found`]: references with a digest, and the [`Inventory`] with those without one.
-//! Lists are opened wherever there are `items`, as `kubectl` does, whatever the kind says. Every member of
-//! every object is walked: `containers` and their like by their shape, `image` wherever it stands, so that a
-//! kind that nobody told us of hides none. Left out are labels, the data of a `ConfigMap` or `Secret`, and the
-//! schema of a `CustomResourceDefinition`.
+//! Lists are opened wherever there are `items`, as `kubectl` does, whatever the kind says; where that is no
+//! list's, the object itself is judged as well, as an API server would. Every member of every object is
+//! walked: `containers` and their like by their shape, `image` wherever it stands, so that a kind that nobody
+//! told us of hides none. Left out are labels, the data of a `ConfigMap` or `Secret`, and the schema of a
+//! `CustomResourceDefinition`.
 //!
 //! A member that differs from one of those by case only is refused: the API server drops it, and a
 //! controller that is written in Go takes it.
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 
 use super::super::reference::ImageReference;
 use super::images::{Reason, Unpinned, pinned, shortened};
-use super::tree::{self, Member, Node, Value};
+use super::tree::{self, Member, Node, Style, Value};
 use super::workload::{CONTAINERS, LABELS, OF_IMAGES, borrows_pods, data_of, group_of, runs_pods};
 use super::{Inventory, MAX_IMAGES, ManifestFile, agreement, source, text};
 use crate::json;
@@ -21,6 +22,9 @@ use crate::yaml::{DocumentError, Place, Source};
 
 /// Members that an object is told by.
 const OF_OBJECTS: [&str; 3] = ["apiVersion", "kind", "items"];
+
+/// Bare words that are truth values to readers of YAML 1.1, as `kubectl` is one.
+const TRUTH: [&str; 8] = ["true", "false", "yes", "no", "on", "off", "y", "n"];
 
 /// What objects run.
 #[derive(Default)]
@@ -45,6 +49,9 @@ pub(super) struct Objects {
 
 /// Namespace, API group, kind and name, as they are written: what is shown of them may be cut.
 type Named = (String, String, String, String);
+
+/// `apiVersion` and `kind` of what says neither, by the list that it is an item of.
+type Listed<'a> = (&'a str, &'a str);
 
 impl Objects {
     /// Takes the objects of one file.
@@ -76,25 +83,38 @@ impl Objects {
     }
 
     /// One object, or every one of a list of them.
-    fn object(&mut self, source: &Source, node: &Node, listed: Option<&str>) -> Result<(), DocumentError> {
+    fn object(
+        &mut self,
+        source: &Source,
+        node: &Node,
+        listed: Option<Listed<'_>>,
+    ) -> Result<(), DocumentError> {
         let Value::Map(members) = &node.value else {
             return Err(refused(source, node, "is no Kubernetes object: expected a mapping with `kind`"));
         };
         refuse_look_alikes(source, members, &OF_OBJECTS)?;
-        let kind = node.get("kind").and_then(Node::text).or(listed).unwrap_or_default();
-        let api = node.get("apiVersion").and_then(Node::text);
-        if kind.is_empty() || (api.is_none() && listed.is_none()) {
+        // As `kubectl`, which takes both from the list or none.
+        let told = match (word(node, "apiVersion"), word(node, "kind")) {
+            (Some(api), Some(kind)) => Some((api, kind)),
+            (None, None) => listed,
+            _ => None,
+        };
+        let Some((api, kind)) = told else {
             return Err(refused(source, node, "is no Kubernetes object: `apiVersion` or `kind` is missing"));
+        };
+        let Some(items) = node.get("items").and_then(Node::items) else {
+            return self.single(source, node, kind, api);
+        };
+        let list_of = kind.strip_suffix("List");
+        let of = list_of.filter(|kind| !kind.is_empty()).map(|kind| (api, kind));
+        items.iter().filter(|item| !item.is_null()).try_for_each(|item| self.object(source, item, of))?;
+        if list_of.is_none() {
+            return self.single(source, node, kind, api);
         }
-        if let Some(items) = node.get("items").and_then(Node::items) {
-            let of = kind.strip_suffix("List").filter(|kind| !kind.is_empty());
-            items.iter().filter(|item| !item.is_null()).try_for_each(|item| self.object(source, item, of))?;
-            // Whatever else stands there is deployed by a tool that takes no object for a list.
-            let title = shortened(kind);
-            let mut walk = Walk { objects: self, source, title: &title, pod: None };
-            return walk.members(node, &mut Vec::new(), &["items"]);
-        }
-        self.single(source, node, kind, api.unwrap_or_default())
+        // Whatever else stands there is deployed by a tool that takes no object for a list.
+        let title = shortened(kind);
+        let mut walk = Walk { objects: self, source, title: &title, pod: None };
+        walk.members(node, &mut Vec::new(), &["items"])
     }
 
     fn single(&mut self, source: &Source, node: &Node, kind: &str, api: &str) -> Result<(), DocumentError> {
@@ -104,8 +124,11 @@ impl Objects {
         let title = format!("{}/{}", shortened(kind), shortened(&name));
         let before = (self.named, self.found.inventory.unpinned.len());
         let pod = pod_spec(node, kind);
+        // Items of a list were taken as the objects that they are.
+        let items = node.get("items").is_some_and(|items| items.items().is_some()).then_some("items");
+        let aside: Vec<&str> = data_of(api, kind).iter().copied().chain(items).collect();
         let mut walk = Walk { objects: self, source, title: &title, pod };
-        walk.members(node, &mut Vec::new(), data_of(api, kind))?;
+        walk.members(node, &mut Vec::new(), &aside)?;
         self.found.inventory.objects += 1;
         let elsewhere = borrows_pods(api, kind) && node.at(&["spec", "workloadRef"]).is_some();
         if runs_pods(api, kind) && !elsewhere && !pod.is_some_and(has_containers) {
@@ -152,6 +175,21 @@ impl Objects {
         self.named += 1;
         within(self.distinct.len(), place)
     }
+}
+
+/// A member's text. A bare number or truth value is none, and neither is an empty text: whoever looks for a text
+/// there finds nothing.
+fn word<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+    let value = node.get(key)?;
+    let text = value.text().filter(|text| !text.is_empty())?;
+    let is_text = match &value.value {
+        Value::Scalar(_, Style::Plain) => {
+            text.starts_with(|first: char| first.is_ascii_alphabetic())
+                && !TRUTH.iter().any(|truth| truth.eq_ignore_ascii_case(text))
+        }
+        _ => true,
+    };
+    is_text.then_some(text)
 }
 
 /// The Pod specification of a kind that has one: there, a container without an image is a finding.

@@ -151,6 +151,54 @@ fn opens_lists_whatever_the_kind_says() {
 }
 
 #[test]
+fn an_item_that_says_not_what_it_is_is_what_its_list_is_of() {
+    let list = |item: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- {{{item}metadata: {{name: web}}, spec: {{replicas: 3}}}}\n"
+        )
+    };
+    // Numbers, truth values and empty texts are no names to whoever looks for a text.
+    for item in
+        ["", "apiVersion: '', kind: \"\", ", "apiVersion: null, kind: ~, ", "apiVersion: 5, kind: yes, "]
+    {
+        let (images, unpinned) = told(&list(item));
+        assert!(images.is_empty() && unpinned.len() == 1, "{item}: {unpinned:?}");
+        assert!(unpinned[0].contains("Deployment/web: names no image"), "{unpinned:?}");
+    }
+    for item in ["kind: Deployment, ", "apiVersion: v1, ", "apiVersion: v1, kind: 5, "] {
+        let said = refused(&list(item));
+        assert!(said.contains("`apiVersion` or `kind` is missing"), "{item}: {said}");
+    }
+    let plain = "apiVersion: v1\nkind: List\nitems: [{metadata: {name: web}}]\n";
+    assert!(refused(plain).contains("`apiVersion` or `kind` is missing"), "{}", refused(plain));
+}
+
+#[test]
+fn items_hide_no_object_that_is_no_list() {
+    let item = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{containers: [{{name: a, image: 'r/a@{A}'}}]}}}}"
+    );
+    let spec = "spec: {template: {spec: {containers: [{name: app}]}}}";
+    for (items, images) in [
+        ("[]".to_owned(), vec![]),
+        ("[null]".to_owned(), vec![]),
+        (format!("[{item}]"), vec![format!("r/a@{A}")]),
+    ] {
+        let text = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nitems: {items}\n{spec}\n"
+        );
+        let (found, unpinned) = told(&text);
+        assert_eq!(found, images, "{items}");
+        assert_eq!(unpinned.len(), 1, "{items}: {unpinned:?}");
+        assert!(unpinned[0].contains("Deployment/web container app: names no image"), "{unpinned:?}");
+    }
+    let bare =
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nitems: []\nspec: {replicas: 3}\n";
+    let deployed = read(bare).unwrap();
+    assert_eq!((deployed.inventory.objects, deployed.inventory.unpinned.len()), (1, 1));
+}
+
+#[test]
 fn reads_json_as_well() {
     let text = format!(
         "\n {{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {{\"name\": \"p\"}},\n\t\"spec\": {{\"containers\": [{{\"name\": \"a\", \"image\": \"r\\/a@{A}\"}}]}}}}\n"

@@ -386,6 +386,21 @@ mod tests {
     }
 
     #[test]
+    fn what_can_not_be_read_is_told_once_and_no_more_often_than_pieces_are() {
+        let mut intake = Intake::new(Limits { pieces: 2, ..Limits::default() });
+        for source in ["b", "a", "b", "a"] {
+            intake.unreachable(source, &"gone");
+        }
+        let told = intake.gathered().unreachable;
+        assert_eq!(told.iter().map(|one| one.source.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(intake.gathered().over_limit, None);
+        intake.unreachable("b", &"locked");
+        let over = OverLimit::by_one("sources of evidence that can't be read", 2);
+        assert_eq!((intake.gathered().over_limit, intake.gathered().unreachable), (Some(over), told));
+        assert!(intake.is_over());
+    }
+
+    #[test]
     fn reads_artifacts_with_sha512_once_evidence_names_it() {
         let sha256 = folder(&[("a.json", &envelope("sha256", &"a".repeat(64)))]);
         let sha512 = folder(&[("a.json", &envelope("sha512", &"a".repeat(128))), ("b.json", b"{}")]);

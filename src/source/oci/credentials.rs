@@ -4,13 +4,9 @@
 //! letters, digits and dashes, so that it is a program on the path and never a path; it runs without a
 //! shell, is told the host on its standard input, and is ended when it takes too long.
 //! Spec: <https://docs.docker.com/reference/cli/docker/login/#credential-stores>.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "reads the file and runs the helper that the user configured for registries"
-)]
+#![expect(clippy::disallowed_methods, reason = "runs the helper that the user configured for registries")]
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -24,6 +20,7 @@ use serde::Deserialize;
 
 use super::place::key_of;
 use crate::json;
+use crate::source::folder::open_file;
 
 /// Bytes of `config.json` and of a helper's answer: both hold a few secrets.
 const MAX_BYTES: u64 = 1 << 20;
@@ -167,9 +164,10 @@ fn host_of(key: &str) -> &str {
     key_of(key.split('/').next().unwrap_or_default())
 }
 
+/// Reads a file whole. A variable of the environment may name the folder: a pipe there would never end.
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    open_file(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
@@ -301,6 +299,21 @@ mod tests {
             error.to_string().ends_with("is no `config.json` of Docker")
                 && !error.to_string().contains("s3cret")
         );
+    }
+
+    #[test]
+    fn waits_for_no_pipe_and_reads_no_device() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let of = || Credentials::new(Some(folder.path().to_owned())).of("r.example").unwrap_err().to_string();
+        let refused =
+            format!("cannot read `{}`: it is a pipe, a socket or a device, and no file", path.display());
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(of(), refused);
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert_eq!(of(), refused);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! In: a digest. Out: the digests of manifests that may hold evidence of it, each once. A list says of each
 //! what type it is; that is not believed, and all are read, unless there are more than [`MAX_READ`]. Then
-//! those are left out, and counted, that the list calls something else than evidence; and where a list is too
-//! long to be read whole, or too much of it is called evidence or nothing, it is asked for type by type.
+//! those are left out, and counted, that the list calls what no evidence is called; and where a list is too
+//! long to be read whole, or too much of it may be evidence, it is asked for type by type. What may be evidence
+//! and is left out even so is a limit that was exceeded: the rest is read, and the run denies.
 //! Spec: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>
 //! and "Referrers tag schema" there. `OCI-Filters-Applied` is not needed: layers say what they are.
 
@@ -20,7 +21,7 @@ use crate::evidence::{OverLimit, bundle, envelope};
 use crate::release::digest::ClaimedDigest;
 use crate::release::image::MAX_MANIFEST;
 use crate::release::image::document::INDEXES;
-use crate::source::attached::{self, COSIGN_SIGNATURES, Descriptor, is_evidence_type};
+use crate::source::attached::{self, ARTIFACT_TYPES, Descriptor, is_evidence_type, may_be_evidence_type};
 
 /// Referrers of one digest that are all read. An image has a handful; scanners that run daily leave
 /// hundreds.
@@ -33,14 +34,19 @@ const MAX_LISTED: usize = 4096;
 const MAX_PAGES: usize = 64;
 
 /// Types of what is read here: asked for, each as it is written, where a list is too long to read all of it.
-const TYPES: [&str; 6] = [
+const TYPES: [&str; 5] = [
     bundle::MEDIA_TYPE,
     "application/vnd.dev.sigstore.bundle+json;version=0.3",
     "application/vnd.dev.sigstore.bundle+json;version=0.2",
     "application/vnd.dev.sigstore.bundle+json;version=0.1",
     envelope::MEDIA_TYPE,
-    COSIGN_SIGNATURES,
 ];
+
+/// What is counted where too many are listed.
+const REFERRERS: &str = "referrers of one image";
+
+/// The same, where those that can't be evidence are left out.
+const MAYBE_EVIDENCE: &str = "referrers of one image that may be evidence";
 
 /// What a registry lists.
 pub(super) enum Listed {
@@ -48,49 +54,55 @@ pub(super) enum Listed {
     These {
         /// What is read.
         read: Vec<Descriptor>,
-        /// How many are left out, since the list calls them something else than evidence.
+        /// How many are left out, since the list calls them what no evidence is called.
         left_out: u64,
+        /// That something is left out which may be evidence.
+        over: Option<OverLimit>,
     },
     /// The registry keeps no lists: a tag stands in.
     NoLists,
-    /// More than are read.
-    TooMany(OverLimit),
 }
 
 /// Lists what refers to a digest.
 pub(super) fn list(client: &Client<'_>, place: &Place, digest: &ClaimedDigest) -> Result<Listed, Fault> {
-    let (found, is_whole) = match pages(client, place, digest, None)? {
+    let (found, is_whole, mut over) = match pages(client, place, digest, None)? {
         Pages::None => return Ok(Listed::NoLists),
-        Pages::All(found) => (once_each(found), true),
-        Pages::TooMany { seen, .. } => (once_each(seen), false),
+        Pages::All(found) => (once_each(found), true, None),
+        Pages::TooLong { seen, unseen } => (once_each(seen), false, unseen),
     };
     if is_whole && found.len() <= MAX_READ {
-        return Ok(Listed::These { read: found, left_out: 0 });
+        return Ok(Listed::These { read: found, left_out: 0, over: None });
     }
-    let all = digests(&found);
-    let may_be = found.iter().filter(|one| one.artifact_type().is_none_or(is_evidence_type)).count();
-    let is_enough = is_whole && may_be <= MAX_READ;
-    let mut read = found;
-    if is_enough {
-        read.retain(|one| one.artifact_type().is_none_or(is_evidence_type));
-    } else {
-        // Beside what is asked for by type, what the list itself calls evidence: of a version without a question.
-        read.retain(is_called_evidence);
-        match of_known_types(client, place, digest)? {
-            Ok(asked_for) => read.extend(asked_for),
-            Err(over) => return Ok(Listed::TooMany(over)),
+    let (mut read, others): (Vec<_>, Vec<_>) = found.into_iter().partition(may_be_evidence);
+    let (wanted, others) = (digests(&read), digests(&others));
+    if !is_whole || wanted.len() > MAX_READ {
+        if wanted.len() > MAX_READ {
+            // Beside what is asked for by type, what the list itself calls evidence: of a version without a question.
+            read.retain(is_called_evidence);
         }
+        let (asked_for, unanswered) = of_known_types(client, place, digest)?;
+        read.extend(asked_for);
         read = once_each(read);
+        over = over.or(unanswered);
     }
     if read.len() > MAX_READ {
-        return Ok(Listed::TooMany(over("referrers of one image", MAX_READ)));
+        read.truncate(MAX_READ);
+        over.get_or_insert(too_many(MAYBE_EVIDENCE, MAX_READ));
     }
-    let left_out = all.difference(&digests(&read)).count() as u64;
-    Ok(Listed::These { read, left_out })
+    let known = digests(&read);
+    if !wanted.is_subset(&known) {
+        over.get_or_insert(too_many(MAYBE_EVIDENCE, MAX_READ));
+    }
+    let left_out = others.difference(&known).count() as u64;
+    Ok(Listed::These { read, left_out, over })
 }
 
 fn is_called_evidence(one: &Descriptor) -> bool {
     one.artifact_type().is_some_and(is_evidence_type)
+}
+
+fn may_be_evidence(one: &Descriptor) -> bool {
+    may_be_evidence_type(one.artifact_type())
 }
 
 /// The same without repetitions: a registry that doesn't filter gives one list for every type.
@@ -104,34 +116,45 @@ fn digests(list: &[Descriptor]) -> BTreeSet<String> {
     list.iter().map(|one| one.written().to_owned()).collect()
 }
 
-/// Asks for one type after the other.
+/// Asks for one type after the other, until one list is too long as well: then nobody knows what else there is.
 fn of_known_types(
     client: &Client<'_>,
     place: &Place,
     digest: &ClaimedDigest,
-) -> Result<Result<Vec<Descriptor>, OverLimit>, Fault> {
+) -> Result<(Vec<Descriptor>, Option<OverLimit>), Fault> {
     let mut all = Vec::new();
-    for of_type in TYPES {
-        match pages(client, place, digest, Some(of_type))? {
-            Pages::All(found) => all.extend(found),
-            Pages::TooMany { over, .. } => return Ok(Err(over)),
+    let mut over = None;
+    for of_type in TYPES.into_iter().chain(ARTIFACT_TYPES) {
+        let found = match pages(client, place, digest, Some(of_type))? {
+            Pages::All(found) => found,
+            Pages::TooLong { seen, unseen } => {
+                over = unseen;
+                seen
+            }
             // It keeps lists, as the first question showed: this one is only too long to be read.
-            Pages::None => return Ok(Err(over("referrers of one image", MAX_READ))),
+            Pages::None => {
+                over = Some(too_many(REFERRERS, MAX_READ));
+                Vec::new()
+            }
+        };
+        // A registry that doesn't filter gives each list whole.
+        all.extend(found.into_iter().filter(may_be_evidence));
+        if over.is_some() {
+            break;
         }
     }
-    // A registry that doesn't filter gives each list whole.
-    all.retain(|one: &Descriptor| one.artifact_type().is_none_or(is_evidence_type));
-    Ok(Ok(all))
+    Ok((all, over))
 }
 
 /// The pages of one list.
 enum Pages {
     All(Vec<Descriptor>),
     None,
-    TooMany {
-        over: OverLimit,
+    TooLong {
         /// Those of the first pages.
         seen: Vec<Descriptor>,
+        /// That there are pages which nobody looked at.
+        unseen: Option<OverLimit>,
     },
 }
 
@@ -157,15 +180,17 @@ fn pages(
         answer.is_one_of(&INDEXES)?;
         let listing = attached::read(answer.body()).map_err(|_| problem("is no index"))?;
         found.extend(listing.manifests);
-        if found.len() > MAX_LISTED {
-            return Ok(Pages::TooMany { over: over("referrers of one image", MAX_LISTED), seen: found });
-        }
         next = following(place, digest, &answer)?.map(Wanted::Page);
+        if found.len() > MAX_LISTED {
+            let unseen = next.map(|_| too_many(REFERRERS, MAX_LISTED));
+            return Ok(Pages::TooLong { seen: found, unseen });
+        }
     }
-    Ok(Pages::TooMany { over: over("pages of referrers of one image", MAX_PAGES), seen: found })
+    let unseen = next.map(|_| too_many("pages of referrers of one image", MAX_PAGES));
+    Ok(Pages::TooLong { seen: found, unseen })
 }
 
-fn over(what: &'static str, limit: usize) -> OverLimit {
+fn too_many(what: &'static str, limit: usize) -> OverLimit {
     OverLimit::by_one(what, limit as u64)
 }
 

@@ -9,7 +9,7 @@
 //! that it may, so is the rest. An index leads to what it lists, wherever it was found, as in an OCI layout.
 //! What BuildKit puts beside platforms is signed by nobody: counted, never evidence.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Registries;
@@ -69,7 +69,9 @@ fn search(registries: &Registries<'_>, subject: &Subject<'_>, read: &AtomicU64) 
             let (seen, next) = (BTreeSet::new(), VecDeque::new());
             Search { client, place, subject, read, found: &mut found, seen, next, is_over: false }.all();
         }
-        Err(fault) => found.unreachable.push((format!("{}@{}", subject.repository, subject.digest), fault)),
+        Err(fault) => {
+            found.unreachable.insert(format!("{}@{}", subject.repository, subject.digest), fault);
+        }
     }
     found
 }
@@ -78,7 +80,8 @@ fn search(registries: &Registries<'_>, subject: &Subject<'_>, read: &AtomicU64) 
 #[derive(Default)]
 struct Found {
     documents: Vec<(String, Vec<u8>, Option<Unreadable>)>,
-    unreachable: Vec<(String, Fault)>,
+    /// By what could not be had, the first reason: a manifest may name the same blob again and again.
+    unreachable: BTreeMap<String, Fault>,
     /// Bytes of what led to them, which count as they do.
     manifest_bytes: usize,
     ignored: u64,
@@ -120,12 +123,16 @@ impl Search<'_> {
     fn all(&mut self) {
         let tag = format!("sha256-{}", self.subject.digest.hex());
         match referrers::list(self.client, &self.place, &self.subject.digest) {
-            Ok(Listed::These { read, left_out }) => {
+            Ok(Listed::These { read, left_out, over }) => {
                 self.found.ignored += left_out;
+                if let Some(over) = over {
+                    // By the fault of this one list, so that what else there is is read.
+                    let source = Some(self.source(&self.subject.digest.to_string()));
+                    self.over(OverLimit { source, ..over });
+                }
                 self.list("referrers", &read);
                 self.listed();
             }
-            Ok(Listed::TooMany(over)) => self.over(over),
             Ok(Listed::NoLists) => self.tag(&tag),
             Err(fault) => {
                 // Whether it keeps lists is not known, so what stands in for one may be there.
@@ -283,7 +290,7 @@ impl Search<'_> {
             reference => self.source(reference),
         };
         self.is_over |= fault.is_the_end();
-        self.found.unreachable.push((source, fault));
+        self.found.unreachable.entry(source).or_insert(fault);
     }
 
     fn unreadable(&mut self, reference: &str, bytes: &[u8], problem: Unreadable) {

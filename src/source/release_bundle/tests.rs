@@ -7,7 +7,8 @@ use std::fs;
 use super::*;
 use crate::source::sample::folder;
 
-const MANIFEST: &[u8] = br#"{"schemaVersion":2,"config":{},"layers":[]}"#;
+const MANIFEST: &[u8] =
+    br#"{"schemaVersion":2,"config":{"mediaType":"x","digest":"x","size":1},"layers":[]}"#;
 
 fn manifests() -> BTreeMap<ClaimedDigest, Vec<u8>> {
     [(Digest::of_bytes(MANIFEST).claim(), MANIFEST.to_vec())].into()
@@ -92,6 +93,59 @@ fn a_bundle_that_is_not_whole_is_none() {
     std::os::unix::fs::symlink("bundle.json", linked.path().join("evidence/link.json")).unwrap();
     let (bundles, others) = among(&linked);
     assert_eq!((bundles.broken().len(), others.len()), (1, 1));
+}
+
+/// The files of a bundle of these manifests, every one of them an image of the release.
+fn with_manifests(manifests: &[&[u8]]) -> Files {
+    let manifests: BTreeMap<_, _> =
+        manifests.iter().map(|bytes| (Digest::of_bytes(bytes).claim(), bytes.to_vec())).collect();
+    let images = manifests.keys().cloned().collect();
+    let (release, evidence) = (Digest::of_bytes(b"release"), Vec::new());
+    Collected { release, evidence, manifests: &manifests, images }.files()
+}
+
+#[test]
+fn a_layout_that_leads_to_evidence_makes_no_bundle() {
+    let envelope = br#"{"payloadType":"x","payload":"","signatures":[]}"#;
+    is_broken(&with_manifests(&[MANIFEST, envelope]), "is no manifest of an image");
+    // What is a manifest to one reader and evidence to another.
+    let both = String::from_utf8(MANIFEST.to_vec()).unwrap().replacen('{', r#"{"payloadType":"x","#, 1);
+    let layer = json!({"mediaType": "application/vnd.dsse.envelope.v1+json", "size": both.len(),
+        "digest": Digest::of_bytes(both.as_bytes())});
+    let manifest = |layer: &Value| {
+        json!({"schemaVersion": 2, "config": layer, "layers": [layer]}).to_string().into_bytes()
+    };
+    let leading = manifest(&layer);
+    is_broken(&with_manifests(&[both.as_bytes(), &leading]), "has evidence in its layers");
+    // A layer that no bundle ever has leads nowhere.
+    let other =
+        manifest(&json!({"mediaType": layer["mediaType"], "size": 1, "digest": Digest::of_bytes(b"x")}));
+    assert!(among(&folder(with_manifests(&[MANIFEST, &other]))).0.broken().is_empty());
+    // The list of the layout is what `laforge bundle` writes, and nothing else beside.
+    for index in [
+        r#"{"payloadType":"x","payload":"","signatures":[]}"#.to_owned(),
+        json!({"schemaVersion": 2, "layers": [layer]}).to_string(),
+        String::from_utf8(files()[INDEX].clone()).unwrap().replacen('{', r#"{"payloadType":"x","#, 1),
+    ] {
+        let mut files = files();
+        files.insert(INDEX.to_owned(), index.into_bytes());
+        is_broken(&files, "is not the list of its images");
+        let archive = tempfile::Builder::new().suffix(".tar").tempfile().unwrap();
+        fs::write(archive.path(), archive::write(&files)).unwrap();
+        assert_eq!(Bundles::among(&[archive.path().to_owned()]).0.broken().len(), 1);
+    }
+}
+
+#[test]
+fn evidence_has_the_name_that_it_is_read_by_anywhere() {
+    // As lines each would be a piece, and as a signature it would be one of a file.
+    for ending in [".jsonl", ".sig", ".txt", "-1.json", ""] {
+        let mut files = files();
+        let junk = Digest::of_bytes(b"junk").hex();
+        let bytes = files.remove(&format!("evidence/{junk}.json")).unwrap();
+        files.insert(format!("evidence/{junk}{ending}"), bytes);
+        is_broken(&files, "is not what its name says");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::document::{BuilderEntry, GateEntry, RevokedEntry};
-use super::super::uses::Owner;
+use super::super::uses::{Owner, shapes_artifacts};
 use super::super::{Builder, Gate, Revocation, Revoked, SHARED_LEVEL, Signer, Use};
 use super::{Loaded, Loader};
 use crate::key::{Algorithm, MAX_ORIGIN, PublicKey, is_origin, not_an_origin};
@@ -35,7 +35,7 @@ impl Loader<'_, '_> {
         };
         let signer = self.signer_for(&entry.signer, Use::Attestation, signers)?;
         if level > SHARED_LEVEL
-            && let Some(artifact_signer) = self.owners.shapes_artifacts(signer)
+            && let Some(artifact_signer) = shapes_artifacts(signers, signer)
         {
             let message = format!(
                 "signer `{}` can't vouch for level {level}: its identity also signs artifacts, as `{artifact_signer}`",

@@ -153,6 +153,36 @@ fn a_later_rejection_blocks_and_a_later_approval_lifts_it() {
 }
 
 #[test]
+fn a_rejection_needs_neither_a_good_clock_nor_the_right_role() {
+    for members in [json!({"createdAt": to_seconds(at(3))}), json!({"role": "security"})] {
+        let mut no = told("alice", 2, json!({"decision": "rejected"}));
+        no.predicate.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let (facts, _) = bound(&[told("alice", 1, json!({})), no], at(1));
+        let fact = facts.first().unwrap();
+        assert_eq!((fact.decision, fact.roles.len()), (ApprovalDecision::Rejected, 2), "{members}");
+    }
+    let stamped_ahead =
+        Told { trusted_time: Some(at(30)), ..told("alice", 1, json!({"decision": "rejected"})) };
+    assert_eq!(bound(&[stamped_ahead], at(1)).0.first().unwrap().decision, ApprovalDecision::Rejected);
+    for members in [
+        json!({"comment": "stop"}),
+        json!({"expiresAt": "tomorrow"}),
+        json!({"createdAt": null, "environment": ""}),
+        json!({"decision": "Rejected", "expiresAt": to_seconds(at(2)), "createdAt": to_seconds(at(3))}),
+    ] {
+        let mut no = told("alice", 2, json!({"decision": "rejected", "createdAt": to_seconds(at(1))}));
+        no.predicate.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let (facts, _) = bound(&[told("alice", 1, json!({})), no], at(1));
+        assert_eq!(facts.first().unwrap().decision, ApprovalDecision::Rejected, "{members}");
+    }
+    let elsewhere = json!({"decision": "rejected", "environment": "staging", "comment": "stop"});
+    assert_eq!(kind(told("alice", 1, elsewhere), at(1)), "wrong-environment");
+    // One that names a role of its person's stays narrowed to it.
+    let narrowed = told("alice", 1, json!({"decision": "rejected", "role": "sre"}));
+    assert_eq!(bound(&[narrowed], at(1)).0.first().unwrap().roles, ["sre"]);
+}
+
+#[test]
 fn an_expired_rejection_does_not_bring_the_approval_back() {
     let short =
         json!({"decision": "rejected", "createdAt": to_seconds(at(1)), "expiresAt": to_seconds(at(2))});

@@ -29,7 +29,7 @@ fn heard(
     let source = source();
     let wanted = wanted(&source, &[("a", &[]), ("index", &["linux/amd64", "linux/arm64"])]);
     let statement = Statement { subject, predicate_type: predicate_type.to_owned(), predicate };
-    let (facts, set_aside) = bind(&[Said { signed, statement: &statement }], &wanted, &signers(), now());
+    let (facts, set_aside) = bind(&[Said { signed, statement: &statement }], &wanted, &signers());
     match set_aside.first() {
         Some(aside) if facts.is_empty() => Err(aside.kind),
         _ => Ok(facts),
@@ -85,8 +85,23 @@ fn each_way_not_to_count_has_its_own_word() {
     let mut person = by("alice");
     person.standing = Standing::Person("alice".to_owned());
     assert_eq!(heard(&person, a(), SCAN, json!({})).unwrap_err(), "wrong-use");
+    // Whether a date ahead matters is the policy's: a failure needs no good clock.
     let ahead = json!({"metadata": {"scanFinishedOn": "2026-11-24T12:01:01Z"}});
-    assert_eq!(heard(&by("scanner"), a(), SCAN, ahead).unwrap_err(), "not-yet-valid");
+    assert!(heard(&by("scanner"), a(), SCAN, ahead).is_ok());
+}
+
+#[test]
+fn a_certificate_that_lasts_dates_nothing_later_than_its_beginning() {
+    let mut lasting = crate::verify::standing::tests::certified(&["scanner"], "own", "scan", 1);
+    let created =
+        |signed: &Signed, predicate| heard(signed, vec![naming("a")], SCAN, predicate).unwrap()[0].1.created;
+    assert_eq!(created(&lasting, json!({})), None);
+    let since = now() - TimeDelta::days(240);
+    let SignedBy::Certificate { lasting_since, .. } = &mut lasting.by else { panic!() };
+    *lasting_since = Some(since);
+    assert_eq!(created(&lasting, json!({})), Some(since));
+    let own_word = json!({"metadata": {"scanFinishedOn": "2026-11-24T11:00:00Z"}});
+    assert_eq!(created(&lasting, own_word), Some(now() - TimeDelta::hours(1)));
 }
 
 #[test]
@@ -125,7 +140,7 @@ fn what_can_not_be_read_is_a_fact_that_says_nothing_and_set_aside_too() {
         let statement = Statement { subject: vec![naming("a")], predicate_type, predicate };
         let signed = by(signer);
         let (facts, set_aside) =
-            bind(&[Said { signed: &signed, statement: &statement }], &wanted, &signers(), now());
+            bind(&[Said { signed: &signed, statement: &statement }], &wanted, &signers());
         let says: Vec<_> = facts.iter().map(|(_, fact)| (fact.signer.as_str(), fact.says.clone())).collect();
         assert_eq!(says, [(signer, None)]);
         assert_eq!(set_aside.iter().map(|it| it.kind).collect::<Vec<_>>(), ["wrong-predicate"]);
@@ -160,6 +175,7 @@ fn takes_run_and_commit_from_the_certificate() {
         issuer: "https://issuer.example".to_owned(),
         subject: "workflow".to_owned(),
         claims: claims.into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
+        lasting_since: None,
     };
     let fact = heard(&certified, vec![naming("a")], SCAN, json!({})).unwrap()[0].1.clone();
     assert_eq!(

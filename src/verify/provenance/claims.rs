@@ -86,6 +86,7 @@ mod tests {
             issuer: "https://token.actions.githubusercontent.com".to_owned(),
             subject: "x".to_owned(),
             claims: claims.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            lasting_since: None,
         }
     }
 

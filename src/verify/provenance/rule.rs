@@ -72,9 +72,10 @@ struct Rule {
     predicate_type: String,
     /// Exact, or `pattern:`.
     build_types: Vec<String>,
-    /// Places of `git+REPOSITORY@REF`; a text without `git+` names nothing.
+    /// Places of entries with a `uri` of `git+REPOSITORY@REF`, whose `digest` names the commit; one without
+    /// `git+` names nothing, its digest no commit.
     #[serde(default)]
-    git_uris: Vec<String>,
+    sources: Vec<String>,
     /// Places of `REPOSITORY#REF`, `git+` allowed.
     #[serde(default)]
     fragment_uris: Vec<String>,
@@ -102,10 +103,11 @@ struct Rule {
 
 /// Where a text stands.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a JSON pointer, or `at` with `prefix`")]
+#[serde(untagged, expecting = "a JSON pointer, or `at` with `prefix` or `below`")]
 enum Place {
     At(String),
     Prefixed(Prefixed),
+    Below(Below),
 }
 
 /// Where a text stands that means more than it says.
@@ -115,6 +117,14 @@ struct Prefixed {
     at: String,
     /// What it leaves out, such as `refs/tags/` of a tag's name.
     prefix: String,
+}
+
+/// Where a path stands that is below a URL which stands elsewhere; one that is no URL names nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Below {
+    at: String,
+    below: String,
 }
 
 /// A list of dependencies of which the only git repository is the source.
@@ -215,8 +225,8 @@ impl Rule {
     /// Everything that URIs and dependencies say of the source.
     fn source(&self, predicate: &Value) -> Named {
         let mut named = Named::default();
-        for uri in texts(predicate, &self.git_uris).filter(|text| text.starts_with("git+")) {
-            named.take(split_uri(uri));
+        for entry in self.sources.iter().filter_map(|at| predicate.pointer(at)) {
+            named.extend(git_entry(entry));
         }
         for uri in texts(predicate, &self.fragment_uris) {
             named.take(split_fragment(uri));
@@ -226,10 +236,7 @@ impl Rule {
         }
         // Of one kind of entry among several that names two, another kind doesn't say which it was.
         let lists: Option<Vec<_>> = self.only_git.iter().map(|list| list.read(predicate)).collect();
-        for (uri, commits) in lists.into_iter().flatten().flatten() {
-            named.take(split_uri(uri));
-            named.commits.extend(commits.into_iter().flatten().map(str::to_owned));
-        }
+        named.extend(lists.into_iter().flatten().flatten());
         named
     }
 }
@@ -249,6 +256,15 @@ impl Named {
     }
 }
 
+impl<'a> Extend<GitEntry<'a>> for Named {
+    fn extend<T: IntoIterator<Item = GitEntry<'a>>>(&mut self, entries: T) {
+        for (uri, commits) in entries {
+            self.take(split_uri(uri));
+            self.commits.extend(commits.into_iter().flatten().map(str::to_owned));
+        }
+    }
+}
+
 impl Place {
     fn read(&self, predicate: &Value) -> Option<String> {
         match self {
@@ -256,12 +272,22 @@ impl Place {
             Self::Prefixed(Prefixed { at, prefix }) => {
                 text_at(predicate, at).map(|text| format!("{prefix}{text}"))
             }
+            Self::Below(Below { at, below }) => {
+                let url = text_at(predicate, below).filter(|url| url.contains("://"))?;
+                text_at(predicate, at).map(|text| format!("{url}/{text}"))
+            }
         }
     }
 }
 
 /// A git repository's URI, and what its entry calls the commit, in either way of naming one.
 type GitEntry<'a> = (&'a str, [Option<&'a str>; 2]);
+
+/// An entry that is a git repository.
+fn git_entry(entry: &Value) -> Option<GitEntry<'_>> {
+    let uri = text_at(entry, "/uri").filter(|uri| uri.starts_with("git+"))?;
+    Some((uri, ["/digest/gitCommit", "/digest/sha1"].map(|at| text_at(entry, at))))
+}
 
 impl OnlyGit {
     /// The one git repository with what it calls its commit, if there is any; `None`: there are two
@@ -271,10 +297,7 @@ impl OnlyGit {
             self.named.as_deref().is_none_or(|name| entry.get("name").and_then(Value::as_str) == Some(name))
         };
         let list = predicate.pointer(&self.list).and_then(Value::as_array);
-        let mut found = list.into_iter().flatten().filter(is_named).filter_map(|entry| {
-            let uri = text_at(entry, "/uri").filter(|uri| uri.starts_with("git+"))?;
-            Some((uri, ["/digest/gitCommit", "/digest/sha1"].map(|at| text_at(entry, at))))
-        });
+        let mut found = list.into_iter().flatten().filter(is_named).filter_map(git_entry);
         let first = found.next();
         found.all(|other| Some(other) == first).then_some(first)
     }

@@ -44,6 +44,7 @@ fn certificate(claims: &[(&'static str, &str)]) -> SignedBy {
         issuer: "https://token.actions.githubusercontent.com".to_owned(),
         subject: BUILDER.to_owned(),
         claims: claims.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+        lasting_since: None,
     }
 }
 

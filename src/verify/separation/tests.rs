@@ -31,6 +31,16 @@ fn build(artifact: usize, level: u8, actors: &[&str]) -> Build {
     Build { artifact, fact, actors: actors.iter().map(|it| alias(it)).collect() }
 }
 
+fn shares(builds: &[Build]) -> Vec<Share> {
+    let share = |build: &Build| Share {
+        builder: build.fact.builder.clone(),
+        level: build.fact.level,
+        actors: build.actors.clone(),
+        evidence: build.fact.evidence,
+    };
+    builds.iter().map(share).collect()
+}
+
 fn statement(subject: Subject, members: Value) -> Statement {
     let source = source();
     let mut predicate = json!({
@@ -55,7 +65,8 @@ fn told(said: &[(&Signed, &Statement)]) -> (Vec<SeparationFact>, Vec<&'static st
     let source = source();
     let wanted = wanted(&source, &[("a", &[])]);
     let (builds, ci) = ([build(0, 3, &["github:alice-gh"])], signed("ci", 1));
-    let built = Built { builds: &builds, signed: vec![&ci] };
+    let shares = shares(&builds);
+    let built = Built { builds: &builds, shares: &shares, signed: vec![&ci] };
     let said: Vec<Said<'_>> = said.iter().map(|(signed, statement)| Said { signed, statement }).collect();
     let people = [person("alice", &[]), person("bob", &[])];
     let Separated { mut facts, set_aside, .. } = bind(&said, &built, &wanted, &signers(), &people);
@@ -115,6 +126,7 @@ fn whoever_built_is_no_witness_of_who_wrote_it() {
         issuer: "i".to_owned(),
         subject: "s".to_owned(),
         claims: [("buildSignerUri", uri.to_owned())].into(),
+        lasting_since: None,
     };
     let builder = Signed { by: certificate("https://example.com/builder"), ..signed("forge", 2) };
     assert_eq!(told(&[(&builder, &sound)]).1, ["not-independent"]);
@@ -122,10 +134,34 @@ fn whoever_built_is_no_witness_of_who_wrote_it() {
     assert_eq!(told(&[(&another, &sound)]), (vec![authors(&["alice", "bob"], 0)], vec![]));
 }
 
+#[test]
+fn whoever_built_takes_no_author_away() {
+    let by_alice = statement(commit(), json!({"committer": "github:alice-gh"}));
+    let by_bob = statement(commit(), json!({"authors": ["github:bob-gh"]}));
+    let (forge, ci) = (signed("forge", 2), signed("ci", 3));
+    let united = vec![authors(&["alice", "bob"], 0)];
+    assert_eq!(told(&[(&forge, &by_alice), (&ci, &by_bob)]), (united, vec!["not-independent"]));
+    assert_eq!(told(&[(&ci, &by_bob)]), (vec![], vec!["not-independent"]));
+}
+
 fn workflow_actor(builds: &[Build], artifacts: &[(&str, &[&str])]) -> Option<(Vec<String>, u64)> {
+    let shares = shares(builds);
+    started(&Built { builds, shares: &shares, signed: Vec::new() }, artifacts)
+}
+
+fn started(built: &Built<'_>, artifacts: &[(&str, &[&str])]) -> Option<(Vec<String>, u64)> {
     let source = source();
     let people = [person("alice", &[]), person("bob", &[])];
-    actors(builds, &wanted(&source, artifacts), &people).map(|it| (it.people, it.unknown))
+    actors(built, &wanted(&source, artifacts), &people).map(|it| (it.people, it.unknown))
+}
+
+#[test]
+fn the_actor_of_a_single_platform_is_one_of_them() {
+    let whole = [build(0, 3, &["github:alice-gh"])];
+    let shares = shares(&[build(0, 3, &["github:alice-gh"]), build(0, 3, &["github:bob-gh"])]);
+    let built = Built { builds: &whole, shares: &shares, signed: Vec::new() };
+    let both = vec!["alice".to_owned(), "bob".to_owned()];
+    assert_eq!(started(&built, &[("a", &[])]), Some((both, 0)));
 }
 
 #[test]

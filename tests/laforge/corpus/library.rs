@@ -61,8 +61,8 @@ fn authenticated(evidence: &[u8], trust: &Value, files: &[(&str, Vec<u8>)]) -> R
 }
 
 fn unpacked(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    let pieces = pack::unpack(bytes).ok_or("no pack")?;
-    pieces.into_iter().map(|piece| piece.map_err(|error| error.to_string())).collect()
+    let unpacked = pack::unpack(bytes).ok_or("no pack")?;
+    unpacked.pieces.into_iter().map(|piece| piece.map_err(|error| error.to_string())).collect()
 }
 
 /// Whether a statement is about these bytes, and about no others by a second digest.

@@ -147,5 +147,5 @@ fn asks_for_the_types_that_it_reads_where_a_list_is_too_long() {
         }
     });
     shipped.deploy(&[]).ends_with_data().says("4100 files of no kind of evidence");
-    assert_eq!(questions.load(Ordering::SeqCst), 6, "one for each type, as each is written");
+    assert_eq!(questions.load(Ordering::SeqCst), 8, "one for each type, as each is written");
 }

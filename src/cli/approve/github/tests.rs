@@ -121,6 +121,19 @@ fn an_approval_of_another_commit_or_repository_is_none_and_a_request_for_changes
 }
 
 #[test]
+fn an_approval_of_another_commit_lifts_no_request_for_changes() {
+    let asked = review("alice", "CHANGES_REQUESTED", 1);
+    let of_another = with(review("alice", "APPROVED", 2), "/commit_id", json!("0".repeat(40)));
+    assert_eq!(only(&[asked.clone(), of_another.clone()]), Ok(Word::Rejected));
+    let of_ours = review("alice", "APPROVED", 3);
+    assert_eq!(only(&[asked.clone(), of_another, of_ours.clone()]), Ok(Word::Approved));
+    // A review that was dismissed lifts nothing either.
+    let dismissed = review("alice", "DISMISSED", 2);
+    assert_eq!(only(&[asked, dismissed.clone()]), Ok(Word::Rejected));
+    assert!(only(&[of_ours, review("alice", "DISMISSED", 4)]).is_err());
+}
+
+#[test]
 fn bots_and_accounts_that_are_gone_approve_nothing() {
     for user in [
         json!({"login": "renovate[bot]", "type": "Bot"}),

@@ -2,9 +2,11 @@
 //!
 //! How old one is: like an approval, a passing one is as old as the older of its trusted time and
 //! its own word, and a failing one as young as the younger. Anybody may stamp or log a key's old
-//! signature anew, so a trusted time alone dates no passing one by a key; a certificate is in date for
-//! minutes, and so dates what its key signed. A passing one that has no age counts only where none is
-//! asked for, and is superseded by any other; a failing one without any time is the latest of all.
+//! signature anew, so a trusted time alone dates no passing one by a key; a certificate dates what its
+//! key signed when it is in date for minutes (of another the fact says since when). A passing one that
+//! has no age counts only where none is asked for, and is superseded by any other; a failing one without
+//! any time is the latest of all. A passing one that is dated ahead says nothing yet, and a failing one
+//! does: a no needs no good clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,7 @@ use chrono::Duration;
 use super::{ArtifactFacts, AttestationFact, Attestations, Failure, Part};
 use crate::policy::rule::voice::{self, Party, Voice};
 use crate::time::duration;
-use crate::time::{Timestamp, whole_seconds};
+use crate::time::{SKEW, Timestamp, whole_seconds};
 
 /// What one requirement makes of the attestations of one artifact.
 #[derive(Default)]
@@ -45,7 +47,12 @@ impl<'a> Hearing<'a> {
                 Some(Failure { wanted, got, .. }) => {
                     hearing.lacking.push(format!("{}: wanted {wanted}, got {got}", fact.signer));
                 }
-                None => heard.push((fact, rule.failure(fact, Part::What))),
+                None => match rule.failure(fact, Part::What) {
+                    None if is_ahead(fact, now) => {
+                        hearing.lacking.push(format!("{}: dated ahead of now", fact.signer));
+                    }
+                    failure => heard.push((fact, failure)),
+                },
             }
         }
         if rule.latest {
@@ -118,6 +125,15 @@ pub(super) fn as_old(fact: &AttestationFact) -> Option<Timestamp> {
 /// As young as the younger of its times.
 fn as_young(fact: &AttestationFact) -> Option<Timestamp> {
     fact.time.into_iter().chain(fact.created).max()
+}
+
+/// Whether another one can be later.
+pub(super) fn is_dated(fact: &AttestationFact) -> bool {
+    as_young(fact).is_some()
+}
+
+fn is_ahead(fact: &AttestationFact, now: Timestamp) -> bool {
+    as_young(fact).is_some_and(|at| at > whole_seconds(now) + SKEW)
 }
 
 /// Whether it is not older than asked; `None`: that is not known.

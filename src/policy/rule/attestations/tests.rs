@@ -193,6 +193,30 @@ fn a_fresh_stamp_renews_no_old_attestation_and_lifts_it_over_no_failure() {
 }
 
 #[test]
+fn a_failure_needs_no_good_clock_and_a_success_does() {
+    let dated = |minutes, fact: AttestationFact| AttestationFact {
+        created: Some(now() + chrono::Duration::minutes(minutes)),
+        ..fact
+    };
+    for section in ["", ", latest: true"] {
+        let section = format!("{{predicateType: '{TESTS}', from: [scanner]{section}}}");
+        let told = |facts| rules(&judged(&section, facts));
+        let passed = dated(-5, tests("a", Ending::Passed));
+        let failed = dated(5, tests("b", Ending::Failed));
+        assert_eq!(told(vec![passed.clone(), failed]), ["attestation-failed"], "{section}");
+        // One that is dated ahead and passes says nothing yet: it supersedes no failure either.
+        let early = dated(5, tests("b", Ending::Passed));
+        assert_eq!(told(vec![early.clone()]), ["attestation-missing"], "{section}");
+        assert_eq!(told(vec![passed, early.clone()]), [] as [&str; 0], "{section}");
+        assert_eq!(
+            told(vec![dated(-5, tests("a", Ending::Failed)), early]),
+            ["attestation-failed"],
+            "{section}"
+        );
+    }
+}
+
+#[test]
 fn every_one_has_to_hold_unless_the_latest_is_asked_for() {
     let all = format!("{{predicateType: '{TESTS}', from: [scanner]}}");
     let latest = format!("{{predicateType: '{TESTS}', from: [scanner], latest: true}}");

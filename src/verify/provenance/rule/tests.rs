@@ -23,12 +23,12 @@ fn the_shipped_rules_are_sound_and_end_with_the_generic_ones() {
     let generic = rules.iter().position(|rule| rule.build_types == ["pattern:**"]).unwrap();
     assert!(rules.iter().skip(generic).all(|rule| rule.build_types == ["pattern:**"]));
     let place = |place: &Place| match place {
-        Place::At(at) | Place::Prefixed(Prefixed { at, .. }) => at.clone(),
+        Place::At(at) | Place::Prefixed(Prefixed { at, .. }) | Place::Below(Below { at, .. }) => at.clone(),
     };
     let places = |rule: &Rule| {
         let said =
             [&rule.repositories, &rule.refs, &rule.triggers, &rule.runs].into_iter().flatten().map(place);
-        [&rule.git_uris[..], &rule.fragment_uris, &rule.commits]
+        [&rule.sources[..], &rule.fragment_uris, &rule.commits]
             .concat()
             .into_iter()
             .chain(said)
@@ -255,12 +255,9 @@ fn reads_what_npm_publishes_with_from_either_forge() {
         Origin {
             repository: Some("https://gitlab.com/acme/payments".to_owned()),
             commit: Some(COMMIT.to_owned()),
-            r#ref: Some("refs/heads/main".to_owned()),
-            hosted: None,
             workflow: Some(".gitlab-ci.yml".to_owned()),
-            trigger: Some("push".to_owned()),
             run: Some("https://gitlab.com/acme/payments/-/jobs/5".to_owned()),
-            actors: vec![alias("gitlab", "alice")],
+            ..Origin::default()
         }
     );
 }
@@ -294,12 +291,35 @@ fn reads_both_forms_that_a_gitlab_runner_writes() {
     let expected = Origin {
         repository: Some("https://gitlab.com/acme/payments".to_owned()),
         commit: Some(COMMIT.to_owned()),
-        r#ref: Some("refs/tags/v2.4.0".to_owned()),
         workflow: Some("build".to_owned()),
         ..Origin::default()
     };
+    // Variables are a pipeline's own word, whatever their names.
     assert_eq!(read(V02, &old).unwrap(), expected);
     assert_eq!(read(V1, &new).unwrap(), Origin { run: Some("5".to_owned()), ..expected });
+}
+
+#[test]
+fn a_commit_counts_only_beside_the_repository_that_it_is_of() {
+    let built = |uri: &str| {
+        read(
+            V1,
+            &json!({
+                "buildDefinition": {
+                    "buildType": "https://builds.example/v1",
+                    "externalParameters": {"source": "https://github.com/acme/payments"},
+                    "resolvedDependencies": [{"uri": uri, "digest": {"gitCommit": COMMIT}}],
+                },
+                "runDetails": {"builder": {"id": "https://builds.example"}},
+            }),
+        )
+    };
+    let ours = built("git+https://github.com/acme/payments@refs/tags/v1").unwrap();
+    assert_eq!(ours.commit.as_deref(), Some(COMMIT));
+    // Of what is no git repository it names nothing, and of another one it contradicts the parameter.
+    let other = built("https://github.com/evil/payload").unwrap();
+    assert_eq!((other.repository.as_deref(), other.commit), (Some("https://github.com/acme/payments"), None));
+    assert!(matches!(built("git+https://github.com/evil/payload"), Err(Why::Contradiction { .. })));
 }
 
 #[test]

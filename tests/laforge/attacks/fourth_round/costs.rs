@@ -166,7 +166,8 @@ fn documents_of_a_million_short_objects_are_refused_before_they_fill_memory() {
         .output()
         .unwrap();
     let run = finished(limited);
-    assert!(run.code == 0, "{}: {}", run.code, run.stderr);
+    // Signed by `ci`, it may be a no: that is said, and nothing is decided by running out of memory.
+    assert!(run.code == 10 && run.stderr.contains("[evidence-unheard]"), "{}: {}", run.code, run.stderr);
     assert!(run.stderr.contains("takes far more memory than its size"), "{}", run.stderr);
 }
 

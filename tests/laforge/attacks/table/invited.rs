@@ -316,6 +316,47 @@ pub(super) const INVITED: &[Attack] = &[
         ]),
     },
     Attack {
+        ids: "a no that is lost although it lies there",
+        what: "rejections and failures by a fast clock, in a role that is not theirs, misspelt, unreadable, by an unknown hint among three hundred keys, behind what a pack or a listing may hold, or hidden by a file that is added",
+        state: Tried(&[
+            "denies-rejection-dated-ahead",
+            "denies-rejection-in-another-role",
+            "denies-misspelt-rejection",
+            "denies-failed-tests-dated-ahead",
+            "denies-unreadable-tests-beside-passed-ones",
+            "more_keys_than_are_tried_are_a_limit_unless_a_hint_says_which",
+            "more_than_is_taken_of_a_list_is_a_limit_and_the_rest_is_read",
+            "an_approval_of_another_commit_lifts_no_request_for_changes",
+        ]),
+    },
+    Attack {
+        ids: "a word that is somebody else's",
+        what: "a file's signature as two people's approvals; variables of a pipeline as its builder's word; a commit of one repository beside the name of another; authors and actors that a further piece of provenance takes away; an old success stamped anew by a certificate that lasts",
+        state: Tried(&[
+            "who_signs_artifacts_passes_on_nobody_s_word",
+            "reads_both_forms_that_a_gitlab_runner_writes",
+            "a_commit_counts_only_beside_the_repository_that_it_is_of",
+            "the_release_s_commit_is_of_the_release_s_repository",
+            "whoever_built_takes_no_author_away",
+            "the_actor_of_a_single_platform_is_one_of_them",
+            "a_certificate_that_lasts_dates_nothing_later_than_its_beginning",
+            "a_plan_ends_when_its_youngest_build_is_too_old",
+        ]),
+    },
+    Attack {
+        ids: "what stands around the gate",
+        what: "runner's files that can't be written or that the gate goes by; pipes where files are looked for; a link to an earlier plan in the place of the new one; a workload without an image in a list that says its kind",
+        state: Tried(&[
+            "a_deny_stands_whatever_the_runners_files_take",
+            "the_runners_files_are_none_that_the_gate_goes_by",
+            "pipes_in_the_memory_of_heads_make_nobody_wait",
+            "authorities_that_never_end_are_refused",
+            "links_to_an_earlier_plan_do_not_outlive_a_deny",
+            "an_item_that_says_not_what_it_is_is_what_its_list_is_of",
+            "items_hide_no_object_that_is_no_list",
+        ]),
+    },
+    Attack {
         ids: "a source that is somebody else's",
         what: "a repository of which git resolves `..` before it fetches; other spellings of ours; a branch that is named like the end of a pattern",
         state: Tried(&[

@@ -21,7 +21,7 @@ pub(super) const PUBLISHED: &[Attack] = &[
     },
     Attack {
         ids: "TOB-SIGSTORE-4, TOB-SIGSTORE-7, TOB-SIGSTORE-11",
-        what: "a second time outside the certificate; a time from the future (a minute is taken: clocks differ); a retired time stamp authority beside a live one",
+        what: "a second time outside the certificate; a time from the future (of a stamp a minute is taken: clocks differ); a retired time stamp authority beside a live one",
         state: Tried(&[
             "denies-second-stamp-after-certificate-expired",
             "denies-log-time-from-the-future",
