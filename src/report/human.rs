@@ -69,7 +69,7 @@ fn about(finding: &Finding) -> (RuleId, Severity, &str) {
     (finding.rule, finding.severity, finding.subject.as_str())
 }
 
-/// Every finding that is told; of sources that were not reached the first alone, since there may be thousands.
+/// Every finding that is told; of sources that were not reached the first few, since there may be thousands.
 fn findings(out: &mut String, report: &DecisionReport, paint: Paint) {
     let mut unreached = 0_usize;
     for finding in told(report) {

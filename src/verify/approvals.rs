@@ -11,9 +11,9 @@
 //! A record that is no record of this release (another digest, environment, someone else's word)
 //! takes no part, nor does an approval that is dated ahead or narrowed to a role that its person
 //! has not. A rejection does: a "no" needs neither a good clock nor the right role's name, nor to
-//! be written without a mistake. Of those that take part the latest counts, by trusted time or else by `createdAt`, in whole
-//! seconds; a tie is a rejection. When the latest is out of date the person has no record: what it
-//! superseded does not come back.
+//! be written without a mistake. Of those that take part the latest counts, by trusted time or else
+//! by `createdAt`, in whole seconds; a tie is a rejection. When the latest is out of date the
+//! person has no record: what it superseded does not come back.
 //!
 //! Not checked: that `createdAt` and a trusted time are near each other. Without a trusted time
 //! `createdAt` is the signer's word; keys and revocation were then judged at the gate's `now`.
@@ -95,28 +95,29 @@ fn recorded(
     now: Timestamp,
 ) -> Result<Vec<ApprovalFact>, Why> {
     let read = || read(said.statement, wanted, now);
-    let (person, attested_by) = match &said.signed.standing {
+    let (person, attested_by, approval) = match &said.signed.standing {
         Standing::Person(name) => {
             let person = known(name, people)?;
             wanted.release_named(&said.statement.subject)?;
-            if let Some(whom) = read()?.on_behalf_of {
-                return Err(Why::OnBehalfOf { wanted: "a person's own word", got: Quoted::new(&whom) });
+            let approval = read()?;
+            if let Some(whom) = &approval.on_behalf_of {
+                return Err(Why::OnBehalfOf { wanted: "a person's own word", got: Quoted::new(whom) });
             }
-            (person, vec![None])
+            (person, vec![None], approval)
         }
         Standing::Signers(names) => {
             // Only people approve: no workload, whatever it may sign.
             let nobody = || Why::WrongUse { wanted: "a person", got: listed(names) };
-            let passed_on = read().ok().and_then(|it| Some((it.on_behalf_of?, it.created_at)));
-            let (whom, created_at) = passed_on.ok_or_else(nobody)?;
+            let approval = read().map_err(|_| nobody())?;
+            let whom = approval.on_behalf_of.as_deref().ok_or_else(nobody)?;
             let attesting = signers_for(said.signed, signers, Use::Attestation)?;
-            let attesting = in_their_dates(attesting, said.signed, created_at)?;
+            let attesting = in_their_dates(attesting, said.signed, approval.created_at)?;
             wanted.release_named(&said.statement.subject)?;
-            let person = meant(&whom, people)?;
-            (person, attesting.iter().map(|signer| Some(signer.name.clone())).collect())
+            let person = meant(whom, people)?;
+            (person, attesting.iter().map(|signer| Some(signer.name.clone())).collect(), approval)
         }
     };
-    let fact = record(said, &read()?, person, wanted, now)?;
+    let fact = record(said, &approval, person, wanted, now)?;
     Ok(attested_by.into_iter().map(|attested_by| ApprovalFact { attested_by, ..fact.clone() }).collect())
 }
 

@@ -23,7 +23,7 @@ pub struct SetAside {
     /// Where it came from, for people; not in the report, which may leave the machine.
     #[serde(skip)]
     pub source: String,
-    /// A stable word per reason: `unreadable`, `untrusted-identity`, `another-instance`,
+    /// A stable word per reason: `unreadable`, `unheard`, `untrusted-identity`, `another-instance`,
     /// `bad-signature`, `bad-certificate`, `bad-log-entry`, `bad-time-stamp`, `bad-sct`,
     /// `bad-material`, `expired`, `revoked`, `no-trusted-time`, `wrong-use`, `wrong-subject`,
     /// `wrong-predicate`, `wrong-source`, `wrong-environment`, `wrong-role`, `claims-mismatch`,
